@@ -1,0 +1,208 @@
+"""The nouns that travel between rooms. They hold data and say its shape; they compute nothing.
+
+Letters everywhere: N texts, B batch, T tokens, D dimensions, C classes, K centres per class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = 1  # of the run folder; raised when an older reader would misread it
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+
+State = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled", "interrupted"]
+ACTIVE_STATES: tuple[State, ...] = ("queued", "running", "cancelling")
+RESUMABLE_STATES: tuple[State, ...] = ("interrupted", "cancelled", "failed")
+
+
+class InputError(ValueError):
+    """Something a person can mend. The message is one or two sentences fit to be shown as they are:
+    what came, what is accepted, what to do next."""
+
+
+class Encoded(NamedTuple):
+    """What an encoder returns for a batch."""
+
+    pooled: Tensor  # (B, D), one vector per text
+    tokens: Tensor  # (B, T, D), last hidden layer
+    mask: Tensor  # (B, T), 1 where a real token is, special tokens included; 0 on padding
+
+
+class ReaderNote(NamedTuple):
+    """One thing a reader repaired, dropped or noticed, counted."""
+
+    kind: str  # "blank", "duplicate", "conflict", "encoding", "similar_labels", "columns", "leakage", ...
+    count: int
+    sentence: str  # for a person: what was found and what was done about it
+
+
+@dataclass(frozen=True, eq=False)
+class TextDataset:
+    """Labelled texts. Labels stay the text they were written as; `labels` indexes `label_names`."""
+
+    name: str
+    texts: tuple[str, ...]  # N
+    labels: np.ndarray  # (N,) int64
+    label_names: tuple[str, ...]  # C, in sorted order
+    parts: np.ndarray  # (N,) of "train", "val", "test"
+    content_hash: str  # sha256 over texts, pairs, labels and parts
+    source: str  # one sentence: where it came from
+    text_pairs: tuple[str, ...] | None = None  # N, second sentences (MRPC)
+    notes: tuple[ReaderNote, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row ids into a TextDataset. The supports of a smaller number of shots lie inside those of a larger one."""
+
+    support: np.ndarray  # (S,) int64
+    validation: np.ndarray  # (V,) int64
+    test: np.ndarray  # (M,) int64
+    shots: int | None  # None: every training text
+    shots_by: str  # "class" or "total"
+    support_seed: int
+    notes: tuple[ReaderNote, ...] = ()  # leakage between the parts, classes without a shot ...
+
+    @property
+    def row_ids(self) -> np.ndarray:
+        """(S + V + M,) support, then validation, then test: the row order of every stored array."""
+        return np.concatenate([self.support, self.validation, self.test])
+
+    @property
+    def roles(self) -> np.ndarray:
+        """(S + V + M,) "support", "validation" or "test", in the order of `row_ids`."""
+        sizes = [len(self.support), len(self.validation), len(self.test)]
+        return np.repeat(np.array(["support", "validation", "test"]), sizes)
+
+
+class Written(BaseModel):
+    """Base of everything a person writes: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+SettingValue = bool | int | float | str
+
+
+class RunConfig(Written):
+    """All that decides a run. Same config and seeds, same arrays (on CPU)."""
+
+    dataset: str = Field(description="catalogue name, folder or file")
+    dataset_hash: str | None = Field(None, description="content hash of the texts; filled in when the run is submitted")
+    encoder: str = Field(DEFAULT_ENCODER, description="bundled name, folder or Hub id")
+    loss: str = Field("cross_entropy", description="a row of dmlviz.losses.LOSSES")
+    loss_settings: dict[str, SettingValue] = Field(default_factory=dict, description="settings that differ from the table's defaults")
+    ce_weight: float | None = Field(None, ge=0, le=1, description="share of cross-entropy; the rest is the metric loss. None: the loss's own default")
+    shots: int | None = Field(8, ge=1, description="training texts per class (or in all); None: every training text")
+    shots_by: Literal["class", "total"] = "class"
+    support_seed: int = Field(0, ge=0, description="draws the shots")
+    seed: int = Field(0, ge=0, description="everything else: head and centres, batch order, dropout, hidden labels")
+    validation: int = Field(64, ge=0, description="validation texts, drawn stratified from what the shots leave over")
+    epochs: int = Field(8, ge=1, le=10_000)
+    batch_size: int = Field(16, ge=1, le=4096)
+    lr: float = Field(1e-4, gt=0, description="peak learning rate of encoder and head")
+    center_lr: float | None = Field(None, gt=0, description="learning rate of the loss's centres; None: the encoder's, as in paper 1")
+    weight_decay: float = Field(0.01, ge=0)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_share: float = Field(0.1, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    max_length: int = Field(128, ge=4, le=8192, description="tokens per text; the rest is cut")
+    pooling: Literal["cls", "mean"] = "cls"
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU, fp32 elsewhere")
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    selection: Literal["last", "best_validation"] = Field("last", description="which epoch's weights are tested")
+    snapshots: int = Field(4, ge=0, le=50, description="moments (the untrained encoder included) whose embeddings are kept")
+    checkpoint_seconds: float = Field(20.0, ge=0, description="least time between two checkpoints at epoch ends; 0: after every epoch")
+
+
+class Progress(NamedTuple):
+    """How far a run is."""
+
+    phase: str  # "queued", "loading", "training", "embedding", "mapping", "done"
+    done: int
+    total: int
+    unit: str  # "step", "text"
+    eta_seconds: float | None  # to the end of the whole run; None while unknown
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as a list shows it. Light: no array is read for it."""
+
+    id: str
+    config: RunConfig
+    state: State
+    progress: Progress
+    metrics: Mapping[str, Any]  # "accuracy", "macro_f1", "validation_accuracy", "readout", "n_test", "train_seconds", ...; empty until finished
+    created: float  # seconds since 1970
+    started: float | None = None
+    ended: float | None = None
+    message: str = ""  # the sentence of a failure
+    origin: str = "trained"  # "trained" or "loaded" (fine-tuned elsewhere)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # device, versions, threads, hashes
+
+
+@dataclass(frozen=True, eq=False)
+class RunArrays:
+    """What a finished run keeps of its texts. Memory-mapped: nothing is read until it is touched."""
+
+    embeddings: np.ndarray  # (N, D) float16, rows ordered as Split.row_ids
+    row_ids: np.ndarray  # (N,) int64 into the data set
+    roles: np.ndarray  # (N,) "support", "validation", "test"
+    labels: np.ndarray  # (N,) int64
+    logits: np.ndarray | None  # (N, C) float32 of the head; None when the head was not trained
+    scores: Mapping[str, np.ndarray]  # readout -> (N, C) float32, higher is more likely
+    centers: np.ndarray | None  # (C, K, D) float32
+    centers_space: str | None  # "pooled" or "tokens": the vectors the centres were trained on
+    snapshots: np.ndarray | None  # (E, P, D) float16
+    snapshot_epochs: np.ndarray | None  # (E,) float, 0 is the encoder before training
+    snapshot_rows: np.ndarray | None  # (P,) int64 into the data set
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A two-dimensional map of a run's embeddings, and how far it can be trusted."""
+
+    points: np.ndarray  # (N, 2) float32
+    row_ids: np.ndarray  # (N,) int64 into the data set
+    method: str  # "pca", "umap"
+    metric: str  # "cosine", "euclidean"
+    seed: int
+    trustworthiness: float  # 0..1, higher is better; on at most 2,000 points (see `trust_n`)
+    trust_neighbors: int  # the k of the trustworthiness
+    trust_n: int  # points it was measured on
+    variance: tuple[float, float] | None = None  # PCA: share of the variance on each axis
+    residual: float | None = None  # after registration on another map: 0 is the same layout, 1 unrelated
+
+
+class Pane(NamedTuple):
+    """One run on the Manifold page: all that a frame needs of it."""
+
+    run: Run
+    projection: Projection
+    labels: np.ndarray  # (N,)
+    predictions: np.ndarray  # (N,)
+    confidence: np.ndarray  # (N,) probability of the predicted class under the run's readout
+    roles: np.ndarray  # (N,)
+
+
+class FigureSpec(Written):
+    """A figure in the tray, or asked for on the command line: enough to draw it again."""
+
+    name: str  # a row of dmlviz.figures.FIGURES
+    run_ids: tuple[str, ...]
+    options: dict[str, SettingValue] = Field(default_factory=dict)
+    preset: str = "acl-column"
+    title: str = ""
+
+
+PathLike = str | Path
