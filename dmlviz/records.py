@@ -101,7 +101,7 @@ class RunConfig(Written):
     encoder: str = Field(DEFAULT_ENCODER, description="bundled name, folder or Hub id")
     loss: str = Field("cross_entropy", description="a row of dmlviz.losses.LOSSES")
     loss_settings: dict[str, SettingValue] = Field(default_factory=dict, description="settings that differ from the table's defaults")
-    ce_weight: float | None = Field(None, ge=0, le=1, description="share of cross-entropy; the rest is the metric loss. None: the loss's own default")
+    ce_weight: float | None = Field(None, ge=0, le=1, description="share of cross-entropy, the rest is the metric loss; None: the loss's default")
     shots: int | None = Field(8, ge=1, description="training texts per class (or in all); None: every training text")
     shots_by: Literal["class", "total"] = "class"
     support_seed: int = Field(0, ge=0, description="draws the shots")
@@ -116,7 +116,7 @@ class RunConfig(Written):
     warmup_share: float = Field(0.1, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
     max_length: int = Field(128, ge=4, le=8192, description="tokens per text; the rest is cut")
-    pooling: Literal["cls", "mean"] = "cls"
+    pooling: Literal["auto", "cls", "mean"] = Field("auto", description="auto: as the encoder itself says, else CLS as in the papers")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU, fp32 elsewhere")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     selection: Literal["last", "best_validation"] = Field("last", description="which epoch's weights are tested")
@@ -142,7 +142,7 @@ class Run:
     config: RunConfig
     state: State
     progress: Progress
-    metrics: Mapping[str, Any]  # "accuracy", "macro_f1", "validation_accuracy", "readout", "n_test", "train_seconds", ...; empty until finished
+    metrics: Mapping[str, Any]  # "accuracy", "macro_f1", "readout", "n_test", ... (training/readouts.py); empty until finished
     created: float  # seconds since 1970
     started: float | None = None
     ended: float | None = None

@@ -1,0 +1,130 @@
+"""How the store's files are written and read: atomically, without pickle, as plain as they can be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmlviz.records import ReaderNote, Split, TextDataset
+
+
+def atomic_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Replace the file in one step: a reader sees the old one or the new one, never half."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
+    draft.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(draft, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> None:
+    """One .npy per array (plus facts.json), into a draft folder that is then renamed to `folder`."""
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(2)}")
+    draft.mkdir(parents=True)
+    for name, array in arrays.items():
+        np.save(draft / f"{name}.npy", array, allow_pickle=False)
+    if facts is not None:
+        atomic_json(draft / "facts.json", facts)
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.old.{secrets.token_hex(2)}")
+        folder.rename(old)
+        draft.rename(folder)
+        shutil.rmtree(old)
+    else:
+        draft.rename(folder)
+
+
+def read_stored_arrays(folder: Path) -> dict[str, np.ndarray]:
+    """Every .npy of a folder by name, memory-mapped where it has rows; never unpickled."""
+    found = {}
+    for path in sorted(folder.glob("*.npy")):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        found[path.stem] = array if array.ndim else np.array(array)
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def disk_bytes(folder: Path) -> int:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+
+
+def write_dataset(dataset: TextDataset, path: Path) -> None:
+    """Parquet: text, (text_pair), label as its name, part; the rest in the file's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = np.asarray(dataset.label_names, dtype=object)
+    columns = {"text": list(dataset.texts), "label": list(names[dataset.labels]), "part": [str(p) for p in dataset.parts]}
+    if dataset.text_pairs is not None:
+        columns["text_pair"] = list(dataset.text_pairs)
+    facts = {
+        "name": dataset.name, "source": dataset.source, "content_hash": dataset.content_hash,
+        "label_names": list(dataset.label_names), "notes": [list(n) for n in dataset.notes],
+    }  # fmt: skip
+    table = pa.table(columns).replace_schema_metadata({"dmlviz": json.dumps(facts)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
+    pq.write_table(table, draft, compression="zstd")
+    os.replace(draft, path)
+
+
+def read_dataset(path: Path) -> TextDataset:
+    """The data set as it was stored."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[b"dmlviz"])
+    number = {name: i for i, name in enumerate(facts["label_names"])}
+    return TextDataset(
+        name=facts["name"],
+        texts=tuple(table["text"].to_pylist()),
+        labels=np.array([number[name] for name in table["label"].to_pylist()], dtype=np.int64),
+        label_names=tuple(facts["label_names"]),
+        parts=np.array(table["part"].to_pylist()),
+        content_hash=facts["content_hash"],
+        source=facts["source"],
+        text_pairs=tuple(table["text_pair"].to_pylist()) if "text_pair" in table.column_names else None,
+        notes=tuple(ReaderNote(*note) for note in facts["notes"]),
+    )
+
+
+def split_to_json(split: Split, dataset: TextDataset) -> dict[str, Any]:
+    """Row ids and, for each part, a hash of its texts: two splits can be compared without the texts."""
+    parts = {"support": split.support, "validation": split.validation, "test": split.test}
+    return {
+        **{name: [int(i) for i in rows] for name, rows in parts.items()},
+        "hashes": {name: _texts_hash(dataset, rows) for name, rows in parts.items()},
+        "dataset_hash": dataset.content_hash,
+        "shots": split.shots, "shots_by": split.shots_by, "support_seed": split.support_seed,
+        "notes": [list(note) for note in split.notes],
+    }  # fmt: skip
+
+
+def _texts_hash(dataset: TextDataset, rows: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for i in rows:
+        pair = dataset.text_pairs[i] if dataset.text_pairs is not None else None
+        digest.update(json.dumps([dataset.texts[i], pair, dataset.label_names[dataset.labels[i]]]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def split_from_json(written: Mapping[str, Any]) -> Split:
+    rows = {name: np.array(written[name], dtype=np.int64) for name in ("support", "validation", "test")}
+    return Split(
+        **rows, shots=written["shots"], shots_by=written["shots_by"], support_seed=written["support_seed"],
+        notes=tuple(ReaderNote(*note) for note in written["notes"]),
+    )  # fmt: skip
