@@ -1,0 +1,292 @@
+"""The table behind the maps, and what screen and paper draw from it: layers of marks, names, key, caption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..records import InputError, Pane
+from .labels import medoid, place_labels
+from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
+from .words import excerpt, missing_glyphs, short, text_width
+
+ColorBy = Literal["class", "prediction", "correctness"]
+COLOR_BY = ("class", "prediction", "correctness")
+PARTS = ("test", "validation", "support")  # drawn in this order, support on top
+MOST_LABELS = 20
+LABEL_CHARS = 22
+
+Window = tuple[float, float, float, float]  # x0, x1, y0, y1
+
+
+def frame(
+    panes: Sequence[Pane],
+    label_names: Sequence[str],
+    texts: Sequence[str],
+    *,
+    color_by: ColorBy = "class",
+    parts: Sequence[str] = ("test", "support"),
+    focus: Sequence[str] = (),
+) -> pd.DataFrame:
+    """One row per drawn text and pane. `texts` are the data set's, indexed by row id.
+
+    Above 20 classes the 8 largest have colour unless `focus` names others.
+    """
+    if color_by not in COLOR_BY:
+        raise InputError(f"cannot colour by {color_by!r}; choose one of {', '.join(COLOR_BY)}.")
+    if not set(parts) <= set(PARTS):
+        raise InputError(f"unknown part among {', '.join(parts)}; known: {', '.join(PARTS)}.")
+    focus = tuple(focus) or default_focus(panes, label_names)
+    titles = run_titles([pane.run.config for pane in panes])
+    heads = {int(row): excerpt(texts[row]) for row in sorted({int(row) for pane in panes for row in pane.projection.row_ids})}
+    tables = [_pane_rows(pane, title, label_names, heads, parts) for pane, title in zip(panes, titles, strict=True)]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_COLUMNS])
+    return _coloured(table, label_names, color_by, focus)
+
+
+_COLUMNS = ("pane", "title", "loss", "accuracy", "row_id", "x", "y", "part", "label", "prediction", "correct", "confidence", "text")
+
+
+def _pane_rows(pane: Pane, title: str, label_names: Sequence[str], heads: Mapping[int, str], parts: Sequence[str]) -> pd.DataFrame:
+    names = np.array([str(name) for name in label_names], dtype=object)
+    keep = np.flatnonzero(np.isin(pane.roles, list(parts)))
+    row_ids = np.asarray(pane.projection.row_ids)[keep]
+    points = np.asarray(pane.projection.points, dtype=float)[keep].reshape(-1, 2)
+    labels, predictions = np.asarray(pane.labels)[keep], np.asarray(pane.predictions)[keep]
+    values = (
+        pane.run.id, title, pane.run.config.loss, accuracy(pane), row_ids, points[:, 0], points[:, 1], np.asarray(pane.roles)[keep],
+        names[labels], names[predictions], labels == predictions, np.asarray(pane.confidence, dtype=float)[keep],
+        [heads[int(row)] for row in row_ids],
+    )  # fmt: skip
+    return pd.DataFrame(dict(zip(_COLUMNS, values, strict=True)), index=range(len(keep)))
+
+
+def accuracy(pane: Pane) -> float:
+    """The run's test accuracy as it was stored; from the pane's own test rows when the run has none."""
+    stored = pane.run.metrics.get("accuracy")
+    if stored is not None:
+        return float(stored)
+    test = np.asarray(pane.roles) == "test"
+    return float((np.asarray(pane.labels)[test] == np.asarray(pane.predictions)[test]).mean()) if test.any() else float("nan")
+
+
+def default_focus(panes: Sequence[Pane], label_names: Sequence[str]) -> tuple[str, ...]:
+    """() up to 20 classes; above, the 8 largest by their texts in the first pane, ties by name."""
+    if len(set(label_names)) <= MOST_COLORS or not panes:
+        return ()
+    counts = np.bincount(panes[0].labels, minlength=len(label_names))
+    return tuple(sorted(map(str, label_names), key=lambda name: (-counts[list(label_names).index(name)], name))[:MOST_FOCUS])
+
+
+def _coloured(table: pd.DataFrame, label_names: Sequence[str], color_by: ColorBy, focus: Sequence[str]) -> pd.DataFrame:
+    table = table.assign(color_by=color_by)
+    if color_by == "correctness":
+        correct = table["correct"].to_numpy(dtype=bool)
+        drawn = ("correct", CORRECT, "circle"), ("wrong", WRONG, "x")
+        columns = [np.where(correct, right, wrong) for right, wrong in zip(*drawn, strict=True)]
+    else:
+        styles = class_styles([str(name) for name in label_names], focus)
+        keys = table["label" if color_by == "class" else "prediction"]
+        shown = [styles[key] for key in keys]
+        columns = [
+            [key if style.color != OTHER_COLOR else OTHER for key, style in zip(keys, shown, strict=True)],
+            [style.color for style in shown],
+            [style.symbol for style in shown],
+        ]
+    return table.assign(**{name: np.asarray(values, dtype=object) for name, values in zip(("color_key", "color", "symbol"), columns, strict=True)})
+
+
+def window(table: pd.DataFrame, pad: float = 0.04) -> Window:
+    """The one square all panes share: x0, x1, y0, y1."""
+    points = table[["x", "y"]].to_numpy(dtype=float)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return (-1.0, 1.0, -1.0, 1.0)
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = max(float((high - low).max()) / 2, 1e-6) * (1 + 2 * pad)
+    x, y = (low + high) / 2
+    return (x - half, x + half, y - half, y + half)
+
+
+def pane_ids(table: pd.DataFrame) -> list[str]:
+    """The panes in the order they were given."""
+    return list(dict.fromkeys(table["pane"]))
+
+
+class Layer(NamedTuple):
+    """Marks drawn together. Later layers lie on top."""
+
+    name: str  # "other", "validation", "test", "wrong", "support"
+    rows: pd.DataFrame
+
+
+def layers(pane_rows: pd.DataFrame) -> list[Layer]:
+    """The pane's rows, each in exactly one layer, shuffled so that no class hides another by its place in the file."""
+    rows = pane_rows.iloc[np.random.default_rng(0).permutation(len(pane_rows))]
+    part, key = rows["part"].to_numpy(), rows["color_key"].to_numpy()
+    grey = key == OTHER
+    wrong = (key == "wrong") & (rows["color_by"].to_numpy() == "correctness")
+    masks = {
+        "other": (part == "test") & grey,
+        "validation": part == "validation",
+        "test": (part == "test") & ~grey & ~wrong,
+        "wrong": (part == "test") & wrong,
+        "support": part == "support",
+    }
+    return [Layer(name, rows[mask]) for name, mask in masks.items() if mask.any()]
+
+
+def opacity(marks: int) -> float:
+    """Of test marks: 0.9 for few, less the more there are."""
+    return float(np.clip(0.9 * (400 / max(marks, 1)) ** 0.25, 0.35, 0.9))
+
+
+class Label(NamedTuple):
+    """A class name on a map: where its medoid is and where the name goes, in data units."""
+
+    name: str  # full; draw `short(name, LABEL_CHARS)`
+    color: str  # as in the frame; "" for the theme's muted ink
+    anchor: tuple[float, float]
+    at: tuple[float, float]
+    moved: bool  # so far that a line should lead back to the medoid
+
+
+def labels(pane_rows: pd.DataFrame, view: Window, *, side: float, size: float) -> list[Label]:
+    """Names of the coloured classes, the largest first, in a pane of `side` with text of `size` (one unit: px or pt)."""
+    table = _anchors(pane_rows)
+    if table.empty:
+        return []
+    span = view[1] - view[0]
+    anchors = (table[["x", "y"]].to_numpy() - [view[0], view[2]]) / span * side
+    sizes = np.array([[text_width(short(name, LABEL_CHARS), size), 1.25 * size] for name in table["name"]])
+    placed = place_labels(anchors, sizes, (side, side), gap=0.1 * size) / side * span + [view[0], view[2]]
+    rows = zip(table["name"], table["color"], table[["x", "y"]].to_numpy(), placed, strict=True)
+    far = 2.2 * size / side * span
+    return [
+        Label(name, color, tuple(anchor), tuple(at), bool(np.linalg.norm(at - anchor) > far))
+        for name, color, anchor, at in rows
+        if np.isfinite(at).all()
+    ]
+
+
+def _anchors(pane_rows: pd.DataFrame) -> pd.DataFrame:
+    """Name, colour and medoid of each class to be named; medoids of the test texts where there are some."""
+    by_correctness = bool((pane_rows["color_by"] == "correctness").any())
+    named = pane_rows[pane_rows["color_key"] != OTHER]
+    name_of = "label" if by_correctness else "color_key"
+    most = MOST_FOCUS if by_correctness and pane_rows["label"].nunique() > MOST_LABELS else MOST_LABELS
+    rows = []
+    for name, group in named.groupby(name_of, sort=True):
+        test = group[group["part"] == "test"]
+        x, y = medoid((test if len(test) else group)[["x", "y"]].to_numpy(dtype=float))
+        rows.append((name, "" if by_correctness else group["color"].iloc[0], x, y, len(group)))
+    table = pd.DataFrame(rows, columns=["name", "color", "x", "y", "n"])
+    return table.sort_values(["n", "name"], ascending=[False, True], kind="stable").head(most)
+
+
+class KeyEntry(NamedTuple):
+    """One line of a key that panes share."""
+
+    name: str
+    color: str
+    symbol: str
+    count: int  # test texts in the first pane that holds them
+
+
+def key(table: pd.DataFrame) -> list[KeyEntry]:
+    """What each colour stands for: classes by size, other classes last."""
+    if table.empty:
+        return []
+    first = table[table["pane"] == table["pane"].iloc[0]]
+    counts = first[first["part"] == "test"]["color_key"].value_counts()
+    styles = table.drop_duplicates("color_key").set_index("color_key")[["color", "symbol"]]
+    order = sorted(styles.index, key=lambda name: (name == OTHER, -int(counts.get(name, 0)), name))
+    return [KeyEntry(name, styles.at[name, "color"], styles.at[name, "symbol"], int(counts.get(name, 0))) for name in order]
+
+
+def percent(share: float) -> str:
+    """92.4%, or "no accuracy" when there is none."""
+    return f"{100 * share:.1f}%" if np.isfinite(share) else "no accuracy"
+
+
+def alt(table: pd.DataFrame, pane_id: str) -> str:
+    """The map in words, for those who do not see it."""
+    rows = table[table["pane"] == pane_id]
+    if rows.empty:
+        return "Empty map: no texts to show."
+    counts = rows["part"].value_counts()
+    shown = " and ".join(f"{counts[part]:,} {part} texts" for part in PARTS if part in counts)
+    said = [f"Map of {rows['title'].iloc[0]}: {shown} in {rows['label'].nunique():,} classes, coloured by {rows['color_by'].iloc[0]}."]
+    if np.isfinite(rows["accuracy"].iloc[0]):
+        said.append(f"Test accuracy {percent(rows['accuracy'].iloc[0])}, single run.")
+    wrong = rows[(rows["part"] == "test") & ~rows["correct"].astype(bool)]
+    pairs = wrong.groupby(["label", "prediction"]).size().sort_values(ascending=False, kind="stable").head(2)
+    if len(pairs):
+        said.append("Most often confused: " + ", ".join(f"{a} read as {b} ({n:,})" for (a, b), n in pairs.items()) + ".")
+    return " ".join(said)
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    """What paper cannot show as it is written: names cut short, characters without a glyph."""
+    names = [str(name) for name in dict.fromkeys([*table["label"], *table["title"]])]
+    cut = [name for name in names if short(name, LABEL_CHARS) != " ".join(name.split())]
+    said = [f"{len(cut):,} long names are shortened with an ellipsis; the CSV has them whole."] if cut else []
+    return [*said, *filter(None, [missing_glyphs(names)])]
+
+
+def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
+    """Ready to paste: what is shown, n, seeds, method and its check, runs."""
+    if table.empty or not panes:
+        return "No texts to show."
+    rows = table[table["pane"] == table["pane"].iloc[0]]
+    counts = rows["part"].value_counts()
+    marks = {"test": "filled", "validation": "hollow", "support": "ringed diamonds"}
+    shown = ", ".join(f"{counts[part]:,} {part} ({marks[part]})" for part in PARTS if part in counts)
+    said = [f"{_and(pane.run.config.dataset for pane in panes)} texts as embedded after fine-tuning with {_and(_titles(table))}: {shown}."]
+    if rows["color_by"].iloc[0] == "correctness":
+        said.append("Circles are read correctly, crosses wrongly.")
+    else:
+        hidden = rows["label"].nunique() - rows.loc[rows["color_key"] != OTHER, "label"].nunique()
+        said.append(f"Colour is the {rows['color_by'].iloc[0]}" + (f"; {hidden} classes are grey." if hidden > 0 else "."))
+    said.append(f"Test accuracy {', '.join(percent(accuracy(pane)) for pane in panes)} ({_draws(panes)}).")
+    said.append(_method(panes))
+    return " ".join([*said, f"Runs {', '.join(pane.run.id for pane in panes)}."])
+
+
+def _titles(table: pd.DataFrame) -> list[str]:
+    return [table.loc[table["pane"] == pane, "title"].iloc[0] for pane in pane_ids(table)]
+
+
+def _and(words: object) -> str:
+    unique = list(dict.fromkeys(words))
+    return unique[0] if len(unique) == 1 else ", ".join(unique[:-1]) + " and " + unique[-1]
+
+
+def _draws(panes: Sequence[Pane]) -> str:
+    """Seeds and shots, once when all runs share them; what differs stands in the titles."""
+    configs = [pane.run.config for pane in panes]
+    said = ["single run" if len(panes) == 1 else "single runs"]
+    shots = {(config.shots, config.shots_by) for config in configs}
+    if len(shots) == 1:
+        number, by = shots.pop()
+        said.append("all training texts" if number is None else f"{number} shots {'per class' if by == 'class' else 'in all'}")
+    for field, name in (("support_seed", "support seed"), ("seed", "seed")):
+        values = {getattr(config, field) for config in configs}
+        said.append(f"{name} {values.pop()}" if len(values) == 1 else f"{name}s {', '.join(map(str, sorted(values)))}")
+    return ", ".join(said)
+
+
+def _method(panes: Sequence[Pane]) -> str:
+    maps = [pane.projection for pane in panes]
+    names = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "pacmap": "PaCMAP"}
+    said = [_and(f"{names.get(m.method, m.method)} ({m.metric}, seed {m.seed})" for m in maps)]
+    if len(maps) > 1:
+        said.append("one window for all panes")
+    said.append(f"trustworthiness {', '.join(f'{m.trustworthiness:.2f}' for m in maps)} (k = {maps[0].trust_neighbors}, n = {maps[0].trust_n:,})")
+    residuals = [f"{m.residual:.2f}" for m in maps if m.residual is not None]
+    if residuals:
+        said.append(f"residual of the registration {', '.join(residuals)}")
+    return "; ".join(said) + "."

@@ -1,0 +1,152 @@
+"""Draws one pane of the map with Plotly: hover, zoom, lasso."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .map_frame import LABEL_CHARS, Label, Layer, Window, labels, layers, opacity, percent, window
+from .theme import LIGHT, OTHER_COLOR, SCREEN_FONT, Theme, contrast, loss_color, mixed, readable, rgba
+from .words import plotly_lines, plotly_text, short
+
+GL_ABOVE = 3_000  # marks in a pane; below, SVG marks are crisper and cost no WebGL context
+LABEL_PX = 12
+TITLE_PX = 30
+BOLD = 1.1  # how much wider than our estimate
+
+
+def screen(
+    table: pd.DataFrame,
+    pane_id: str,
+    *,
+    theme: Theme = LIGHT,
+    view: Window | None = None,
+    selected: Collection[int] = (),
+    height: int = 440,
+) -> go.Figure:
+    """One square pane. `view` is window(frame) so that panes agree; customdata is the row id of each mark."""
+    view = window(table) if view is None else view
+    rows = table[table["pane"] == pane_id]
+    figure = go.Figure(_layout(theme, view, height, pane_id))
+    gl = len(rows) > GL_ABOVE
+    for layer in layers(rows):
+        figure.add_trace(_trace(layer, theme, gl=gl, selected=selected, marks=len(rows)))
+    for label in labels(rows, view, side=height - TITLE_PX - 4, size=BOLD * LABEL_PX):
+        figure.add_annotation(_name(label, theme))
+    for annotation in _title(rows, theme):
+        figure.add_annotation(annotation)
+    return figure
+
+
+def _layout(theme: Theme, view: Window, height: int, pane_id: str) -> dict[str, Any]:
+    axis = {
+        "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "title": None, "constrain": "domain",
+        "showline": True, "mirror": True, "linecolor": theme.lines, "linewidth": 1, "autorange": False,
+    }  # fmt: skip
+    layout = {
+        "xaxis": {**axis, "range": view[:2]}, "yaxis": {**axis, "range": view[2:], "scaleanchor": "x"},
+        "height": height, "margin": {"l": 2, "r": 2, "t": TITLE_PX, "b": 2}, "showlegend": False,
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": SCREEN_FONT, "color": theme.ink},
+        "dragmode": "lasso", "hovermode": "closest", "uirevision": pane_id, "selectionrevision": pane_id,
+        "hoverlabel": {"bgcolor": theme.panel, "bordercolor": theme.lines, "align": "left", "font": {"color": theme.ink, "size": 12}},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent},
+        "newselection": {"line": {"color": theme.accent, "width": 1.5, "dash": "solid"}},
+        "activeselection": {"fillcolor": theme.accent, "opacity": 0.08},
+    }  # fmt: skip
+    return {"layout": layout}
+
+
+def _trace(layer: Layer, theme: Theme, *, gl: bool, selected: Collection[int], marks: int) -> go.Scatter | go.Scattergl:
+    rows = layer.rows
+    row_ids = rows["row_id"].to_numpy(dtype=int)
+    wanted = np.isin(row_ids, list(selected)) if len(selected) else None
+    marker = _marker(layer, theme, marks)
+    kind = go.Scattergl if gl else go.Scatter
+    return kind(
+        x=rows["x"].to_numpy(dtype=np.float32), y=rows["y"].to_numpy(dtype=np.float32), mode="markers", name=layer.name, marker=marker,
+        customdata=row_ids.tolist(), hovertext=[_hover(row) for row in rows.itertuples()], hovertemplate="%{hovertext}<extra></extra>",
+        selectedpoints=None if wanted is None else np.flatnonzero(wanted).tolist(),
+        selected={"marker": {"opacity": 1.0}}, unselected={"marker": {"opacity": 0.12}},
+    )  # fmt: skip
+
+
+def _marker(layer: Layer, theme: Theme, marks: int) -> dict[str, Any]:
+    colors = [theme.shown(color) for color in layer.rows["color"]]
+    size = 4 if marks > 600 else 6
+    if layer.name == "support":
+        return _support_marker(layer, colors, theme)
+    symbols = layer.rows["symbol"].to_numpy(dtype=object)
+    if layer.name == "validation":
+        return {**_codes(colors), "symbol": _one(symbols + "-open"), "size": size + 2, "line": {"width": 1}, "opacity": 0.9}
+    if layer.name == "wrong":
+        return {**_codes(colors), "symbol": _one(symbols), "size": size + 2, "line": {"width": 0}, "opacity": 0.9}
+    marker = {**_codes(colors), "symbol": _one(symbols), "size": size, "opacity": min(0.95, opacity(marks) + 0.1 * (theme.name == "dark"))}
+    edge = {color: mixed(color, theme.ink, 0.45) if contrast(color, theme.ground) < 1.6 else color for color in set(colors)}
+    pale = layer.name == "test" and any(edge[color] != color for color in edge)
+    return {**marker, "line": {"width": 0.6, **_codes([edge[color] for color in colors])} if pale else {"width": 0}}
+
+
+def _support_marker(layer: Layer, colors: list[str], theme: Theme) -> dict[str, Any]:
+    """Ringed diamonds; a cross inside when the text is read wrongly and colour says so."""
+    crossed = ["diamond-x" if key == "wrong" and by == "correctness" else "diamond" for key, by in _keys(layer)]
+    grey = layer.rows["color"].to_numpy() == OTHER_COLOR
+    sizes = np.where(grey, 5, 9 if len(grey) <= 80 else 7).tolist()
+    ring = {"color": np.where(grey, theme.muted, theme.ink).tolist(), "width": 1.2}
+    return {"color": colors, "symbol": _one(crossed), "size": sizes, "line": ring, "opacity": 1.0}
+
+
+def _codes(colors: list[str]) -> dict[str, Any]:
+    """One colour as it is; several as small numbers on a stepped scale, a tenth of the bytes of as many names."""
+    names = sorted(set(colors))
+    if len(names) == 1:
+        return {"color": names[0]}
+    steps = [[at / len(names), name] for i, name in enumerate(names) for at in (i, i + 1)]
+    codes = {name: i for i, name in enumerate(names)}
+    return {"color": np.array([codes[color] for color in colors], dtype=np.uint8), "colorscale": steps, "cmin": -0.5, "cmax": len(names) - 0.5}
+
+
+def _one(symbols: Any) -> Any:
+    return symbols[0] if len(set(symbols)) == 1 else list(symbols)
+
+
+def _keys(layer: Layer) -> zip:
+    return zip(layer.rows["color_key"], layer.rows["color_by"], strict=True)
+
+
+def _hover(row: Any) -> str:
+    """The text, then its values; every word from data escaped."""
+    read = f"read as <b>{plotly_text(short(row.prediction, 60))}</b>" + ("" if row.correct else f", is <b>{plotly_text(short(row.label, 60))}</b>")
+    sure = f" · p = {row.confidence:.2f}" if np.isfinite(row.confidence) else ""
+    return f"{plotly_lines(row.text)}<br>{read}{sure} · {row.part}"
+
+
+def _name(label: Label, theme: Theme) -> dict[str, Any]:
+    """A class name with a halo, and a hairline to its medoid when it had to move away."""
+    color = readable(theme.shown(label.color), theme.ground) if label.color else theme.ink
+    halo = ", ".join(f"{x}px {y}px 1.5px {theme.ground}" for x in (-1, 0, 1) for y in (-1, 0, 1))
+    x, y = label.at
+    place = {"x": x, "y": y, "showarrow": False}
+    if label.moved:
+        place = {"x": label.anchor[0], "y": label.anchor[1], "ax": x, "ay": y, "axref": "x", "ayref": "y", "showarrow": True,
+                 "arrowhead": 0, "arrowwidth": 1, "arrowcolor": color}  # fmt: skip
+    return {
+        **place, "xref": "x", "yref": "y", "captureevents": False, "text": plotly_text(short(label.name, LABEL_CHARS)),
+        "bgcolor": rgba(theme.ground, 0.55), "borderpad": 0, "font": {"size": LABEL_PX, "color": color, "weight": 600, "shadow": halo},
+    }  # fmt: skip
+
+
+def _title(rows: pd.DataFrame, theme: Theme) -> list[dict[str, Any]]:
+    """The loss in its colour on the left, its accuracy on the right, just above the frame."""
+    if rows.empty:
+        return [{"text": "No texts to show", "x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain", "showarrow": False,
+                 "font": {"color": theme.muted, "size": 14}}]  # fmt: skip
+    color = readable(loss_color(rows["loss"].iloc[0]), theme.ground)
+    score = rows["accuracy"].iloc[0]
+    common = {"y": 1, "xref": "x domain", "yref": "y domain", "yanchor": "bottom", "showarrow": False, "yshift": 3, "borderpad": 0}
+    name = {"text": plotly_text(short(rows["title"].iloc[0], 44)), "x": 0, "xanchor": "left", "font": {"color": color, "size": 15, "weight": 600}}
+    said = f"<b>{percent(score)}</b> single run" if np.isfinite(score) else ""
+    return [{**common, **name}, {**common, "text": said, "x": 1, "xanchor": "right", "font": {"color": theme.muted, "size": 13}}]

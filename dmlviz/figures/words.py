@@ -1,0 +1,132 @@
+"""Texts and names from data, made fit to be drawn: cleaned, shortened, escaped, and within the fonts there are."""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+LATIN_FIRST = ("Liberation Sans", "Arial", "DejaVu Sans")
+OTHER_SCRIPTS = (
+    "Noto Sans", "Noto Sans Arabic", "Noto Naskh Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Bengali",
+    "Noto Sans Thai", "Noto Sans Tamil", "Noto Sans Georgian", "Noto Sans Armenian", "Noto Sans Ethiopic",
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR",
+    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAGothic", "NanumGothic", "Arial Unicode MS",
+    "Microsoft YaHei", "Malgun Gothic", "Yu Gothic", "Hiragino Sans", "PingFang SC", "Heiti SC", "Noto Emoji", "Symbola",
+    "Segoe UI Symbol", "Apple Symbols", "STIXGeneral",
+)  # fmt: skip
+MISSING = "\N{REPLACEMENT CHARACTER}"
+HOVER_CHARS = 160
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_HALVES = re.compile(r"[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """One line: white space folded, control characters and half surrogates gone."""
+    if not text.isprintable():
+        text = _HALVES.sub(MISSING, _CONTROLS.sub(" ", text))
+    return " ".join(text.split())
+
+
+def short(name: str, limit: int = 24) -> str:
+    """At most `limit` characters; a longer name keeps both its ends around an ellipsis."""
+    name = clean(name)
+    if len(name) <= limit:
+        return name or "(blank)"
+    head, tail = limit // 2, (limit - 1) // 2
+    end = len(name) - tail
+    while end < len(name) and _joins(name[end]):  # never start on a lone accent or joiner
+        end += 1
+    return name[:head].rstrip() + "…" + name[end:].lstrip()
+
+
+def _joins(character: str) -> bool:
+    return bool(unicodedata.combining(character)) or unicodedata.category(character) in ("Mn", "Me", "Cf")
+
+
+def excerpt(text: str) -> str:
+    """What hover shows of a text: its first 160 characters on one line."""
+    head = clean(text[: 2 * HOVER_CHARS])
+    return head if len(head) <= HOVER_CHARS and len(text) <= 2 * HOVER_CHARS else head[: HOVER_CHARS - 1].rstrip() + "…"
+
+
+def plotly_text(text: str) -> str:
+    """Escaped for Plotly: no tag, no %{template}, no $TeX$ comes through; it is shown as it was written."""
+    return _escaped(clean(text))
+
+
+def plotly_lines(text: str, width: int = 52) -> str:
+    """Wrapped first, escaped next, <br> put in last, so that no cut falls inside an entity."""
+    return _escaped("\n".join(textwrap.wrap(clean(text), width, break_on_hyphens=False))).replace("\n", "<br>")
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text).replace("$", "&#36;").replace("%{", "&#37;{")
+
+
+def text_width(text: str, size: float) -> float:
+    """Rough width of drawn text in the unit of `size`; errs on the wide side."""
+    return size * sum(_em(character) for character in text)
+
+
+@lru_cache(maxsize=4096)
+def _em(character: str) -> float:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0.0
+    if unicodedata.east_asian_width(character) in ("W", "F"):
+        return 1.05
+    if character in "iljtfr.,:;'|![]()I ":
+        return 0.33
+    return 0.85 if character in "mwMW@%" else 0.68 if character.isupper() else 0.57
+
+
+@lru_cache(maxsize=1)
+def font_stack() -> tuple[str, ...]:
+    """The installed families we draw with, Latin first. DejaVu Sans comes with Matplotlib, so it is never empty."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return tuple(name for name in (*LATIN_FIRST, *OTHER_SCRIPTS) if name in installed)
+
+
+@lru_cache(maxsize=1)
+def _glyphs() -> frozenset[int]:
+    """Every code point some font of the stack can draw."""
+    from matplotlib import font_manager
+
+    points: set[int] = set()
+    for family in font_stack():
+        path = font_manager.findfont(font_manager.FontProperties(family=[family]), fallback_to_default=False)
+        points.update(font_manager.get_font(path).get_charmap())
+    return frozenset(points)
+
+
+def drawable(text: str) -> tuple[str, str]:
+    """The text as the fonts here can draw it, and the characters they cannot ("" when all are there)."""
+    glyphs, missing, kept = _glyphs(), [], []
+    for character in clean(text):
+        if ord(character) in glyphs:
+            kept.append(character)
+        elif not _joins(character):  # a joiner or a variation selector has no shape of its own
+            missing.append(character)
+            kept.append(MISSING)
+    return "".join(kept), "".join(dict.fromkeys(missing))
+
+
+def missing_glyphs(names: Iterable[str]) -> str | None:
+    """A sentence on the characters of these names that paper shows as a replacement sign, or None."""
+    hurt, characters = [], []
+    for name in names:
+        missing = drawable(name)[1]
+        if missing:
+            hurt.append(name)
+            characters.extend(missing)
+    if not hurt:
+        return None
+    points = [f"U+{ord(c):04X}" for c in dict.fromkeys(characters)]
+    some = ", ".join(points[:6]) + (f" and {len(points) - 6:,} more" if len(points) > 6 else "")
+    names_said = f"{len(hurt):,} names hold" if len(hurt) > 1 else "1 name holds"
+    return f"{names_said} characters no installed font can draw ({some}); {MISSING} stands for them. Install a font such as Noto Sans CJK."
