@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from dmlviz.records import DEFAULT_ENCODER, Encoded, InputError
 
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # all-MiniLM-L6-v2, model.safetensors
+GROUP = 4  # texts that run together on a CPU; smaller groups waste less padding but feed the cores less
 HUB_SECONDS = 6  # a Hub that has not answered by then is treated as out of reach
 
 
@@ -120,11 +121,27 @@ class TextEncoder(nn.Module):
     def dim(self) -> int:
         return self.model.config.hidden_size
 
-    def forward(self, batch: dict[str, Tensor]) -> Encoded:
-        """`batch` as `tokenize` returns it -> Encoded with pooled (B, D), tokens (B, T, D), mask (B, T)."""
-        tokens = self.model(**batch).last_hidden_state  # (B, T, D)
-        mask = batch["attention_mask"]
+    def forward(self, batch: dict[str, Tensor], *, padding_matters: bool = False) -> Encoded:
+        """`batch` as `pad` returns it -> Encoded with pooled (B, D), tokens (B, T, D), mask (B, T).
+
+        On a CPU the batch is run in groups of like length, which saves the arithmetic spent on padding (a third on Reuters) and gives each text the
+        same vectors; the tokens of padding are zeros then. `padding_matters` runs the batch as it is.
+        """
+        mask = batch["attention_mask"]  # (B, T)
+        if padding_matters or mask.device.type != "cpu" or len(mask) < 2 * GROUP:
+            tokens = self.model(**batch).last_hidden_state  # (B, T, D)
+        else:
+            tokens = self._tokens_in_groups(batch, mask.sum(dim=1))
         return Encoded(pool(tokens, mask, self.pooling), tokens, mask)
+
+    def _tokens_in_groups(self, batch: dict[str, Tensor], lengths: Tensor) -> Tensor:
+        order = lengths.argsort(stable=True)
+        parts = []
+        for rows in order.split(GROUP):
+            width = int(lengths[rows].max())
+            tokens = self.model(**{name: value[rows, :width] for name, value in batch.items()}).last_hidden_state
+            parts.append(nn.functional.pad(tokens, (0, 0, 0, batch["attention_mask"].shape[1] - width)))
+        return torch.cat(parts)[order.argsort()]  # (B, T, D)
 
     def token_ids(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[dict[str, list[int]]]:
         """One dictionary of token ids per text, cut at max_length, not padded."""

@@ -111,11 +111,11 @@ class Store:
         path = self.folder(run_id) / "status.json"
         atomic_json(path, {**read_json(path), **fields})
 
-    def claim(self, run_id: str, *, state: State = "running") -> None:
-        """This process takes the run over: its pid, start time and host go into the status."""
-        me = psutil.Process()
-        whose = {"pid": me.pid, "pid_started": me.create_time(), "host": socket.gethostname()}
-        self.update(run_id, state=state, started=time.time(), ended=None, message="", **whose)
+    def claim(self, run_id: str, process: psutil.Process | None = None) -> None:
+        """The process (by default this one) takes the run over: its pid, start time and host go into the status."""
+        process = process or psutil.Process()
+        whose = {"pid": process.pid, "pid_started": process.create_time(), "host": socket.gethostname()}
+        self.update(run_id, state="running", started=time.time(), ended=None, message="", **whose)
         self.beat(run_id)
 
     def beat(self, run_id: str) -> None:

@@ -1,0 +1,109 @@
+"""The local engine: a process per run, one slot per GPU (one in all without a GPU), a queue that outlives the web server.
+
+Submitting writes a queued run folder and wakes a dispatcher; the dispatcher (one per home, held by a file lock) starts workers and leaves when the
+queue is empty. Whoever looks can wake another, so neither a closed browser nor a restarted server loses a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+import dmlviz
+from dmlviz.records import ACTIVE_STATES, InputError
+from dmlviz.store import Store
+
+GRACE_SECONDS = 20.0  # from the wish to cancel to the end by force; a checkpoint of a large encoder takes some of it
+
+
+class LocalEngine:
+    """submit, cancel, poll: what every engine offers. Holds nothing; the run folders say it all."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def submit(self, run_id: str) -> None:
+        """Start the run (or resume it) when a slot is free. Raises InputError when the run is not in a state to start."""
+        if self.store.run(run_id).state != "queued":
+            self.store.requeue(run_id)
+        self.wake()
+
+    def cancel(self, run_id: str) -> None:
+        """Ask for the end. A queued run is cancelled at once; a running one writes a checkpoint first, and is ended by force if it does not."""
+        if self.store.run(run_id).state not in ACTIVE_STATES:
+            raise InputError(f"run {run_id} is {self.store.run(run_id).state}; there is nothing to cancel")
+        self.store.request_cancel(run_id)
+        process = self.store.process(run_id)
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process[0], signal.SIGTERM)
+        self.wake()
+
+    def poll(self) -> None:
+        """See to it that somebody looks after queued and running runs. Cheap; called whenever a page is drawn."""
+        if any(run.state in ACTIVE_STATES for run in self.store.runs()) and not dispatcher_lives(self.store.home):
+            self.wake()
+
+    def wake(self) -> None:
+        """Start a dispatcher, in a session of its own so that the server's end is not its end. A second one leaves by itself."""
+        log = self.store.home / "dispatcher.log"
+        with open(log, "ab") as out:
+            subprocess.Popen(
+                [sys.executable, "-m", "dmlviz.training.dispatcher", "--home", str(self.store.home)],
+                stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, env=child_environment(),
+            )  # fmt: skip
+
+
+def child_environment(slot: int = 0, slots: int = 1) -> dict[str, str]:
+    """The environment of a dispatcher or worker: finds this very package, knows its GPU and its share of the cores."""
+    root = str(Path(dmlviz.__file__).parent.parent)
+    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    env.setdefault("OMP_NUM_THREADS", str(max(1, (psutil.cpu_count(logical=True) or 1) // slots)))
+    gpus = visible_gpus()
+    if gpus:
+        env["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+    return env
+
+
+def visible_gpus() -> list[str]:
+    """The numbers (or ids) of the NVIDIA GPUs this process may use, found without loading torch or touching CUDA."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [one.strip() for one in chosen.split(",") if one.strip() not in ("", "-1")]
+    return sorted((p.name.removeprefix("nvidia") for p in Path("/dev").glob("nvidia[0-9]*")), key=int)
+
+
+def slot_count() -> int:
+    return max(1, len(visible_gpus()))
+
+
+@contextlib.contextmanager
+def dispatcher_lock(home: Path, *, wait: float = 0.0) -> Iterator[bool]:
+    """Hold the home's dispatcher lock; yields False when another process has it for longer than `wait` seconds."""
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "dispatcher.lock", "a") as file:
+        deadline, held = time.monotonic() + wait, False
+        while not held:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held = True
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(0.2)
+        yield held
+
+
+def dispatcher_lives(home: Path) -> bool:
+    with dispatcher_lock(home) as free:
+        return not free

@@ -1,0 +1,93 @@
+"""Encoder, head and objective as one module, so that one optimiser, one checkpoint and one gradient sync hold them all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dmlviz.encoder import TextEncoder
+from dmlviz.losses import build_loss, check_ce_weight, check_settings
+from dmlviz.losses.base import mix
+from dmlviz.records import FORMAT, Encoded, InputError, RunConfig
+
+
+class FineTuneModel(nn.Module):
+    """What the Trainer trains: L = ce_weight · CE + (1 − ce_weight) · metric (see `losses.base.mix`).
+
+    The head is one linear layer on the pooled vector, as in G-Loss §4.3; it is trained only when ce_weight > 0.
+    """
+
+    def __init__(self, encoder: TextEncoder, config: RunConfig, num_classes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.ce_weight = check_ce_weight(config.loss, config.ce_weight)
+        self.head = nn.Linear(encoder.dim, num_classes)
+        settings = check_settings(config.loss, dict(config.loss_settings))
+        self.metric = build_loss(config.loss, num_classes=num_classes, dim=encoder.dim, seed=config.seed, **settings)
+        self.parts: dict[str, Tensor] = {}  # the two terms of the last step, for the log
+
+    @property
+    def has_head(self) -> bool:
+        return self.ce_weight > 0
+
+    def forward(self, labels: Tensor, **batch: Tensor) -> dict[str, Tensor]:
+        """`batch` as the tokenizer pads it, labels (B,) -> {"loss": scalar, "logits": (B, C)}."""
+        encoded = self.encoder(batch, padding_matters=getattr(self.metric, "which", None) == "all_tokens")
+        # the objective is computed in float32 whatever the encoder ran in: exp() and the solve need the digits
+        encoded = Encoded(encoded.pooled.float(), encoded.tokens.float(), encoded.mask)
+        with torch.autocast(encoded.pooled.device.type, enabled=False):
+            logits = self.head(encoded.pooled)
+            ce = functional.cross_entropy(logits, labels)
+            metric = self.metric(encoded, labels) if self.metric is not None else None
+        self.parts = {"ce": ce.detach(), **({"metric": metric.detach()} if metric is not None else {})}
+        return {"loss": mix(ce, metric, self.ce_weight), "logits": logits}
+
+    def objective_state(self) -> dict[str, Tensor]:
+        """Head and loss parameters, without the encoder."""
+        return {name: value.contiguous() for name, value in self.state_dict().items() if not name.startswith("encoder.")}
+
+
+def save_model(model: FineTuneModel, config: RunConfig, label_names: Sequence[str], folder: Path) -> None:
+    """A folder that `AutoModel.from_pretrained` loads, with objective.safetensors and dmlviz.json beside the encoder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.encoder.save(folder)
+    save_file(model.objective_state(), folder / "objective.safetensors")
+    facts = {
+        "format": FORMAT,
+        "pooling": model.encoder.pooling,
+        "max_length": model.encoder.max_length,
+        "label_names": list(label_names),
+        "config": config.model_dump(),
+    }
+    (folder / "dmlviz.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def written_facts(folder: str | Path) -> dict | None:
+    """What save_model wrote beside a checkpoint, or None for a folder from elsewhere."""
+    path = Path(folder) / "dmlviz.json"
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not readable JSON ({error}); restore it or delete it to load the encoder alone") from error
+
+
+def load_objective(model: FineTuneModel, folder: str | Path) -> bool:
+    """Put a stored head and loss back. False when the folder has none; InputError when they do not fit."""
+    path = Path(folder) / "objective.safetensors"
+    if not path.is_file():
+        return False
+    try:
+        missing, unexpected = model.load_state_dict(load_file(path), strict=False)
+    except (RuntimeError, OSError) as error:
+        raise InputError(f"{path} does not fit this data set or loss: {str(error).strip().splitlines()[-1].strip()[:200]}") from error
+    if unexpected or any(not name.startswith("encoder.") for name in missing):
+        raise InputError(f"{path} holds other parameters than {type(model.metric).__name__} has; name the loss it was trained with")
+    return True

@@ -1,0 +1,222 @@
+"""One run, one process: `python -m dmlviz.training.worker --home HOME RUN_ID`. Started by the dispatcher; the log goes to the run's log.txt."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from dmlviz.records import InputError, Progress, RunConfig
+from dmlviz.store import Store
+
+BEAT_SECONDS = 2.0
+WRITE_SECONDS = 0.5  # least time between two writes of the progress
+
+
+class Life:
+    """The run's signs of life: heartbeat, progress, and whether somebody wants it to end."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.store, self.run_id = store, run_id
+        self.stop = threading.Event()
+        self.written = 0.0
+        self.began = time.monotonic()
+        self.pace: dict[str, tuple[float, int]] = {}  # phase -> (start time, units done at its start)
+        self.ahead: Callable[[str, int, int], float | None] = lambda phase, done, total: None
+        signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        while True:
+            try:
+                self.store.beat(self.run_id)
+            except (OSError, InputError):
+                os.kill(os.getpid(), signal.SIGTERM)  # the folder is gone or cannot be written: nobody can use the result
+                return
+            time.sleep(BEAT_SECONDS)
+
+    def cancelled(self) -> bool:
+        return self.stop.is_set() or self.store.cancel_requested(self.run_id)
+
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """Write how far the run is, at most twice a second; raises nothing, changes nothing else."""
+        now = time.monotonic()
+        fresh = phase not in self.pace
+        if fresh:
+            self.pace[phase] = (now, done)
+        if fresh or done >= total or now - self.written > WRITE_SECONDS:
+            self.written = now
+            unit = "step" if phase == "training" else "text"
+            self.store.update(self.run_id, progress=Progress(phase, done, total, unit, self._eta(phase, done, total, now)))
+
+    def _eta(self, phase: str, done: int, total: int, now: float) -> float | None:
+        start, first = self.pace[phase]
+        if done <= first:
+            return None
+        here = (total - done) * (now - start) / (done - first)
+        return here + (self.ahead(phase, done, total) or 0.0)
+
+
+def work(store: Store, run_id: str) -> None:
+    """Train (or load), embed, read out, map, seal. Every ending leaves a state and a sentence in the run folder."""
+    store.claim(run_id)
+    life = Life(store, run_id)
+    from dmlviz.training.embed import Cancelled  # torch loads here, after the first sign of life
+
+    try:
+        _run(store, run_id, life)
+    except Cancelled:
+        store.end(run_id, "cancelled")
+    except InputError as error:
+        store.end(run_id, "failed", str(error))
+    except MemoryError:
+        store.end(run_id, "failed", "the machine ran out of memory; lower batch_size or max_length, or use a smaller encoder")
+    except OSError as error:
+        traceback.print_exc()
+        store.end(
+            run_id, "failed", f"a file could not be written or read: {error.strerror or error}; free disk space or check the rights, then resume"
+        )
+    except Exception as error:  # the last door: a person sees a sentence, the log has the rest
+        traceback.print_exc()
+        store.end(run_id, "failed", _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    if "out of memory" in str(error).lower():
+        return "the GPU ran out of memory; lower batch_size or max_length, or use a smaller encoder"
+    return f"the run stopped with {type(error).__name__}: {text[0][:200] if text else 'no message'}; the log has the details"
+
+
+def _run(store: Store, run_id: str, life: Life) -> None:
+    life.progress("loading", 0, 1)
+    from dmlviz.training.fit import Job, Reporter, fit, stored_snapshots
+    from dmlviz.training.load import load_model
+    from dmlviz.training.model import save_model
+
+    run = store.run(run_id)
+    dataset, split = store.dataset(run.config.dataset_hash or ""), store.split(run_id)
+    job = Job.prepare(run.config, dataset, split, store.checkpoints_folder(run_id))
+    store.update(run_id, facts={**_facts(job), "notes": [list(note) for note in split.notes]})
+    began = time.monotonic()
+    if run.origin == "loaded":
+        model, foreign = load_model(job)
+        taken = None
+    else:
+        reporter = Reporter(event=lambda row: store.add_event(run_id, row), progress=life.progress, cancelled=life.cancelled)
+        life.ahead = lambda phase, done, total: len(split.row_ids) * _seconds_per_text(life, split, run.config) if phase == "training" else None
+        model, foreign = fit(job, reporter), None
+        taken = stored_snapshots(job.folder) if run.config.snapshots else None
+    trained = time.monotonic()
+    arrays, metrics = _read_out(job, model, foreign, life)
+    if taken is not None:
+        arrays |= _with_final_snapshot(*taken, arrays["embeddings"], split, dataset.labels, run.config.epochs)
+    store.save_arrays(run_id, arrays)
+    _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
+    metrics |= {"train_seconds": round(trained - began, 2), "embed_seconds": round(time.monotonic() - trained, 2)}
+    store.update(run_id, metrics=metrics, facts={**store.run(run_id).facts, "pooling": model.encoder.pooling, "max_length": model.encoder.max_length})
+    _map(store, run_id, life)
+    store.seal(run_id)
+    shutil.rmtree(job.folder, ignore_errors=True)
+    store.end(run_id, "finished", progress=Progress("done", 1, 1, "text", 0.0))
+
+
+def _with_final_snapshot(vectors, epochs, embeddings, split, labels, last_epoch: int) -> dict[str, np.ndarray]:
+    """The stored snapshots plus the final embeddings of the same rows. (E, P, D), (E,), (P,)."""
+    from dmlviz.training.fit import snapshot_rows
+
+    rows = snapshot_rows(split, labels)
+    place = {row: i for i, row in enumerate(split.row_ids)}
+    final = embeddings[[place[row] for row in rows]]
+    return {"snapshots": np.concatenate([vectors, final[None]]), "snapshot_epochs": np.append(epochs, last_epoch), "snapshot_rows": rows}
+
+
+def _seconds_per_text(life: Life, split, config: RunConfig) -> float:
+    """Embedding costs about a third of a training step per text."""
+    start, _ = life.pace.get("training", (time.monotonic(), 0))
+    done = life.store.run(life.run_id).progress.done * config.batch_size
+    return (time.monotonic() - start) / max(done, 1) / 3
+
+
+def _read_out(job, model, foreign, life: Life) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """All arrays but the snapshots, and the metrics, of the model on every row of the split."""
+    from dmlviz.training.embed import Cancelled
+    from dmlviz.training.readouts import metrics_of, readout_scores
+
+    rows = job.split.row_ids
+
+    def on_batch(done: int) -> None:
+        if life.cancelled():
+            raise Cancelled
+        life.progress("embedding", done, len(rows))
+
+    vectors, labels = job.embed(model, rows, on_batch), job.dataset.labels[rows]
+    scores = readout_scores(model, vectors, labels, job.split, len(job.dataset.label_names))
+    if foreign is not None:
+        scores = {"head": foreign.scores(vectors, job, rows), **{k: v for k, v in scores.items() if k != "head"}}
+    arrays = {"embeddings": vectors.astype(np.float16), "labels": labels, **{f"scores_{name}": value for name, value in scores.items()}}
+    if "head" in scores:
+        arrays["logits"] = scores["head"]
+    centers = model.metric.centers() if model.metric is not None else None
+    if centers is not None:
+        arrays |= {"centers": centers.detach().float().cpu().numpy(), "centers_space": np.array(model.metric.centers_space)}
+    return arrays, metrics_of(scores, labels, job.split)
+
+
+def _save_weights(store: Store, run_id: str, save: Callable) -> None:
+    final = store.weights_folder(run_id)
+    draft = final.with_name(".weights.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    save(draft)
+    shutil.rmtree(final, ignore_errors=True)
+    draft.rename(final)
+
+
+def _map(store: Store, run_id: str, life: Life) -> None:
+    """PCA and UMAP, stored, so that the Manifold page opens at once. A map that cannot be made is no reason to lose the run."""
+    from dmlviz.analysis.projection import METHODS, project
+
+    arrays = store.arrays(run_id)
+    for i, method in enumerate(METHODS):
+        life.progress("mapping", i, len(METHODS))
+        try:
+            store.save_projection(run_id, project(arrays.embeddings, arrays.row_ids, method=method))
+        except InputError as error:
+            print(f"no {method} map: {error}", flush=True)
+
+
+def _facts(job) -> dict[str, object]:
+    import torch
+    import transformers
+
+    import dmlviz
+
+    return {
+        "device": torch.cuda.get_device_name(job.device) if job.device.type == "cuda" else job.device.type,
+        "precision": str(job.precision).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "versions": {"dmlviz": dmlviz.__version__, "torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", required=True)
+    parser.add_argument("run_id")
+    options = parser.parse_args()
+    store = Store(options.home)
+    work(store, options.run_id)
+    return 0 if store.run(options.run_id).state == "finished" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
