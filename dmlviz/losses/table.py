@@ -1,0 +1,245 @@
+"""The table of losses: what each is called, computes and can be set to. The one home of every default.
+
+Light on purpose: neither torch nor a loss is imported, so the form, the command line and the README can be made from it.
+A new loss is a file, a row here, a line in the README and its tests.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from dmlviz.records import InputError, SettingValue
+
+
+class Paper(NamedTuple):
+    """Where a loss comes from."""
+
+    authors: str
+    year: int
+    arxiv: str
+
+    def __str__(self) -> str:
+        return f"{self.authors} {self.year}, arXiv {self.arxiv}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One knob of a loss. `letter` is its letter in the paper, as LaTeX; empty when the paper has none."""
+
+    name: str
+    kind: Literal["float", "int", "bool", "choice"]
+    default: SettingValue
+    help: str  # one line
+    low: float | None = None  # float and int: the smallest and largest accepted value
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    letter: str = ""
+    only_when: tuple[str, str] | None = None  # (other setting, its value): without it this one has no effect
+
+    @property
+    def accepts(self) -> str:
+        """What may be given, in words."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "bool":
+            return "true or false"
+        return f"{'a whole number' if self.kind == 'int' else 'a number'} from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossEntry:
+    """One row of the table."""
+
+    title: str  # as its paper writes it
+    loss_class: str | None  # "module:Class"; None: the objective is cross-entropy alone
+    paper: Paper | None
+    summary: str  # what is pulled and pushed
+    formula: str  # LaTeX of the metric term
+    ce_weight: float  # default share of cross-entropy
+    vectors: Literal["pooled", "tokens", "setting"]  # what it works on; "setting": the setting `vectors` decides
+    readout: Literal["head", "centers"]  # what predicts by default
+    has_centers: bool = False
+    ce_weight_letter: str = ""  # how the paper writes our ce_weight
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def defaults(self) -> dict[str, SettingValue]:
+        return {setting.name: setting.default for setting in self.settings}
+
+
+VECTORS = ("pooled", "masked_tokens", "all_tokens")
+SOFT_TRIPLE_FORMULA = (
+    r"\ell(x_i) = -\log\frac{e^{\lambda(S'_{i,y_i}-\delta)}}{e^{\lambda(S'_{i,y_i}-\delta)}+\sum_{j\neq y_i}e^{\lambda S'_{i,j}}},\quad "
+    r"S'_{i,c} = \sum_k \mathrm{softmax}_k\!\left(\tfrac{1}{\gamma}x_i^\top w_c^k\right)x_i^\top w_c^k,\quad "
+    r"R = \frac{\tau\sum_c\sum_{s<t}\sqrt{2+10^{-5}-2\,w_c^{s\top}w_c^t}}{C\,K(K-1)}"
+)
+G_LOSS_FORMULA = (
+    r"\mathcal{L}_G = -\frac{1}{|V_u|}\sum_{j\in V_u}\log\hat y_{j,y_j},\quad \hat Y_u = (I-T_{uu})^{-1}T_{ul}Y_l,\quad "
+    r"T_{ij} = \frac{A_{ij}}{\sum_m A_{mj}},\quad A = D^{-1/2}WD^{-1/2},\quad W_{ij} = e^{-\lVert x_i-x_j\rVert^2/2\sigma^2}"
+)
+
+
+# fmt: off
+def _soft_triple_settings(
+    *, scale: float, margin: float, tau: float, centers_per_class: int, vectors: str, vectors_help: str
+) -> tuple[Setting, ...]:
+    """SoftTriple and TripleEntropy share their settings, not their values."""
+    return (
+        Setting(name="scale", kind="float", default=scale, low=0.01, high=1000, letter=r"\lambda",
+                help="sharpness of the softmax over classes; the authors' code calls it la"),
+        Setting(name="temperature", kind="float", default=0.1, low=0.001, high=100, letter=r"\gamma",
+                help="small: only the nearest centre of a class counts; large: the mean of all"),
+        Setting(name="margin", kind="float", default=margin, low=0, high=2, letter=r"\delta",
+                help="how much more similar the own class must be than any other"),
+        Setting(name="tau", kind="float", default=tau, low=0, high=100, letter=r"\tau",
+                help="pulls the centres of a class together until superfluous ones merge; 0 switches it off"),
+        Setting(name="centers_per_class", kind="int", default=centers_per_class, low=1, high=2000, letter="K",
+                help="centres each class starts with"),
+        Setting(name="vectors", kind="choice", default=vectors, choices=VECTORS, help=vectors_help),
+    )
+
+
+LOSSES: dict[str, LossEntry] = {
+    "cross_entropy": LossEntry(
+        title="Cross-entropy",
+        loss_class=None,
+        paper=None,
+        summary="Pushes the head's score of the right class up and all others down; embeddings follow as far as the head needs.",
+        formula=r"\mathcal{L}_{CE} = -\frac{1}{B}\sum_i \log\mathrm{softmax}(f(x_i))_{y_i}",
+        ce_weight=1.0,
+        vectors="pooled",
+        readout="head",
+    ),
+    "soft_triple": LossEntry(
+        title="SoftTriple",
+        loss_class="dmlviz.losses.soft_triple:SoftTriple",
+        paper=Paper("Qian et al.", 2019, "1909.05235"),
+        summary="Pulls each text towards the nearest of several learned centres of its class, pushes it from the centres of other classes.",
+        formula=SOFT_TRIPLE_FORMULA,
+        ce_weight=0.0,
+        vectors="setting",
+        readout="centers",
+        has_centers=True,
+        settings=_soft_triple_settings(
+            scale=20.0, margin=0.01, tau=0.2, centers_per_class=10, vectors="pooled",
+            vectors_help="pooled: one vector per text; masked_tokens: each token without padding; all_tokens: padding too",
+        ),
+    ),
+    "triple_entropy": LossEntry(
+        title="TripleEntropy",
+        loss_class="dmlviz.losses.triple_entropy:TripleEntropy",
+        paper=Paper("Sosnowski et al.", 2021, "2112.08462"),
+        summary="Cross-entropy, while every token is pulled to a centre of its text's class and pushed from the other classes' centres.",
+        formula=r"\mathcal{L} = \beta\,\mathcal{L}_{CE} + (1-\beta)\,\frac{1}{BT}\sum_{i} \ell(x_i),\quad " + SOFT_TRIPLE_FORMULA,
+        ce_weight=0.4,
+        ce_weight_letter=r"\beta",
+        vectors="setting",
+        readout="head",
+        has_centers=True,
+        settings=_soft_triple_settings(
+            scale=8.0, margin=0.1, tau=0.0, centers_per_class=5, vectors="masked_tokens",
+            vectors_help="the authors' code takes every token, padding too (all_tokens); whether the paper masks is not known, "
+            "so masked_tokens leaves padding out",
+        ),
+    ),
+    "g_loss": LossEntry(
+        title="G-Loss",
+        loss_class="dmlviz.losses.g_loss:GLoss",
+        paper=Paper("Sharma et al.", 2026, "2604.25853"),
+        summary="Hides some labels of the batch, lets the others spread over the similarity graph, and pulls texts so that the hidden ones "
+        "are guessed right.",
+        formula=G_LOSS_FORMULA,
+        ce_weight=0.2,  # the README's lambda is 0.8
+        ce_weight_letter=r"1-\lambda",
+        vectors="pooled",
+        readout="head",
+        settings=(
+            Setting(name="sigma_rule", kind="choice", default="sqrt_median", choices=("sqrt_median", "fixed"),
+                    help="sqrt_median: sqrt(median distance / 3) of the untrained support texts (G-Loss-SQRT); fixed: sigma as given"),
+            Setting(name="sigma", kind="float", default=0.667, low=0.01, high=10, letter=r"\sigma", only_when=("sigma_rule", "fixed"),
+                    help="width of the Gaussian kernel when sigma_rule is fixed; 0.667 is the authors' README example for Ohsumed"),
+            Setting(name="visible_share", kind="float", default=0.7, low=0.05, high=0.95, letter=r"\gamma",
+                    help="share of the batch that keeps its labels (the paper calls it label-hiding ratio, yet it is the visible share)"),
+            Setting(name="form", kind="choice", default="nll", choices=("nll", "scores_as_logits"),
+                    help="nll: -log of the propagated probability (paper); scores_as_logits: softmax over those first (authors' code)"),
+            Setting(name="row_normalise", kind="bool", default=False,
+                    help="false: columns of the transition matrix sum to one (paper); true: rows normalised after that (authors' code)"),
+        ),
+    ),
+}
+# fmt: on
+
+
+def find_loss(name: str) -> LossEntry:
+    """The row called `name`."""
+    if name not in LOSSES:
+        raise InputError(f"unknown loss {name!r}; known: {', '.join(LOSSES)}." + _did_you_mean(name, LOSSES))
+    return LOSSES[name]
+
+
+def check_settings(name: str, settings: Mapping[str, SettingValue], /) -> dict[str, SettingValue]:
+    """Every setting of a loss: the given ones checked and in their type ("0.1" becomes 0.1), the others by default."""
+    known = {setting.name: setting for setting in find_loss(name).settings}
+    for given in settings:
+        if not known:
+            raise InputError(f"{name} takes no settings, but {given!r} was given; leave it out")
+        if given not in known:
+            raise InputError(f"unknown setting {given!r} for {name}; known: {', '.join(known)}." + _did_you_mean(given, known))
+    return {key: _checked(name, known[key], settings[key]) if key in settings else known[key].default for key in known}
+
+
+def check_ce_weight(name: str, ce_weight: float | None, /) -> float:
+    """The share of cross-entropy: None stands for the loss's own default."""
+    entry = find_loss(name)
+    if ce_weight is None:
+        return entry.ce_weight
+    if not 0 <= ce_weight <= 1:
+        raise InputError(f"{name}: ce_weight={ce_weight} is out of range; ce_weight takes a number from 0 to 1")
+    if entry.loss_class is None and ce_weight != 1:
+        raise InputError(f"{name} is all cross-entropy, so its ce_weight is 1, not {ce_weight}; leave ce_weight out or choose another loss")
+    return float(ce_weight)
+
+
+def _checked(loss: str, setting: Setting, given: SettingValue) -> SettingValue:
+    """`given` in the setting's type and range, or a sentence."""
+    value = {"float": _float, "int": _int, "bool": _bool, "choice": _choice}[setting.kind](given)
+    default = str(setting.default).lower() if setting.kind == "bool" else setting.default
+    takes = f"{setting.name} takes {setting.accepts} (default {default})"
+    if value is None or (setting.kind == "choice" and value not in setting.choices):
+        raise InputError(f"{loss}: {setting.name}={given!r} is not accepted; {takes}." + _did_you_mean(str(given), setting.choices))
+    if setting.kind in ("float", "int") and not setting.low <= value <= setting.high:
+        raise InputError(f"{loss}: {setting.name}={given} is out of range; {takes}")
+    return value
+
+
+def _float(given: SettingValue) -> float | None:
+    if isinstance(given, bool):
+        return None
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _int(given: SettingValue) -> int | None:
+    value = _float(given)
+    return int(value) if value is not None and value.is_integer() else None
+
+
+def _bool(given: SettingValue) -> bool | None:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    return given if isinstance(given, bool) else words.get(str(given).strip().lower())
+
+
+def _choice(given: SettingValue) -> str | None:
+    return given.strip() if isinstance(given, str) else None
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
