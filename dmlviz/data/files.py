@@ -1,0 +1,139 @@
+"""A person's own table, by path or upload -> TextDataset. Whatever comes in, a data set or an InputError comes out."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from dmlviz.data.cleaning import Rows, build_dataset
+from dmlviz.data.columns import Mapping, Table, choose_rows, guess_columns
+from dmlviz.data.formats import MAX_BYTES, READERS
+from dmlviz.data.wording import did_you_mean, shown
+from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
+
+ACCEPTED = ", ".join(ending for ending in READERS if ending not in (".tab", ".ndjson")) + ", each also with .gz"
+
+
+class Peek(NamedTuple):
+    """What the column chooser shows before a file is read."""
+
+    columns: list[str]
+    rows: list[dict[str, str | None]]  # the first five
+    mapping: Mapping  # the guess: text, label, text_pair, part; None where there is none
+
+
+def read_file(
+    path_or_bytes: PathLike | bytes,
+    *,
+    filename: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    text_pair: str | None = None,
+    name: str | None = None,
+) -> TextDataset:
+    """The data set in a CSV, TSV, JSONL, JSON or Parquet file, each also gzipped; bytes come with their `filename`.
+
+    Columns are chosen by `text`, `label`, `text_pair` or guessed from their names. Raises InputError naming file, line and remedy.
+    """
+    raw, shown_name = read_bytes(path_or_bytes, filename)
+    rows, notes = read_rows(raw, shown_name, text=text, label=label, text_pair=text_pair)
+    dataset = build_dataset(rows, name=shown_name, source=f"The file {shown_name}.", notes=notes)
+    return replace(dataset, name=name or stem(shown_name))
+
+
+def peek_columns(path_or_bytes: PathLike | bytes, filename: str | None = None) -> Peek:
+    """Columns, first rows and the guess of which column is what. Raises InputError as `read_file` does for a broken file."""
+    raw, shown_name = read_bytes(path_or_bytes, filename)
+    table = read_table(raw, shown_name)
+    size = min(5, len(table.lines))
+    rows = [{column: cells[i] for column, cells in table.columns.items()} for i in range(size)]
+    return Peek(list(table.columns), rows, guess_columns(table))
+
+
+def read_rows(
+    raw: bytes, shown_name: str, *, text: str | None = None, label: str | None = None, text_pair: str | None = None
+) -> tuple[Rows, tuple[ReaderNote, ...]]:
+    """The chosen columns of a file's bytes, not yet cleaned, and what the reader noticed."""
+    table = read_table(raw, shown_name)
+    rows, notes = choose_rows(table, shown_name, text=text, label=label, text_pair=text_pair)
+    return rows, table.notes + notes
+
+
+def read_table(raw: bytes, shown_name: str) -> Table:
+    """All cells of a file's bytes; the format goes by the name's ending, gzip by the first bytes."""
+    ending = ending_of(shown_name)
+    if ending not in READERS:
+        came = f"the ending {shown(ending)}" if ending else "no ending"
+        raise InputError(f"{shown_name} has {came}; accepted are {ACCEPTED}. Save the table as one of these.{did_you_mean(ending, READERS)}")
+    if not raw:
+        raise InputError(f"{shown_name} is empty; a table with a text and a label column is needed.")
+    return READERS[ending](unpack(raw, shown_name), shown_name)
+
+
+def read_bytes(path_or_bytes: PathLike | bytes, filename: str | None = None) -> tuple[bytes, str]:
+    """(bytes, name to show). Raises InputError for a path that cannot be read or a file above the cap."""
+    if isinstance(path_or_bytes, bytes | bytearray | memoryview):
+        raw, name = bytes(path_or_bytes), filename or "the upload"
+    else:
+        path = Path(path_or_bytes)
+        name = filename or path.name
+        try:
+            if path.is_dir():
+                raise InputError(f"{_safe(str(path))} is a folder; give the file inside it, or a folder with train.jsonl.gz and test.jsonl.gz.")
+            _refuse_size(path.stat().st_size, _safe(name))
+            raw = path.read_bytes()
+        except InputError:  # a ValueError too
+            raise
+        except FileNotFoundError:
+            raise InputError(f"there is no file {_safe(str(path))}; check the path.") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise InputError(f"{_safe(str(path))} cannot be opened ({reason}); check the path and its permissions.") from None
+    _refuse_size(len(raw), _safe(name))
+    return raw, _safe(Path(name).name or "the upload")
+
+
+def unpack(raw: bytes, shown_name: str) -> bytes:
+    """The bytes without their gzip wrapping, if they have one. Raises InputError for a truncated or too large archive."""
+    if not raw.startswith(b"\x1f\x8b"):
+        return raw
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            unpacked = file.read(MAX_BYTES + 1)
+    except EOFError:
+        raise InputError(f"{shown_name} is cut off: the gzip data ends too early. Copy or download the file again.") from None
+    except (OSError, zlib.error):
+        raise InputError(f"{shown_name} is damaged: it is no valid gzip data. Copy or download the file again.") from None
+    _refuse_size(len(unpacked), shown_name)
+    if not unpacked:
+        raise InputError(f"{shown_name} is empty; a table with a text and a label column is needed.")
+    return unpacked
+
+
+def ending_of(name: str) -> str:
+    """The ending that says the format, lower-case, without .gz: '.csv' for 'Reviews.CSV.gz'."""
+    name = name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+def stem(name: str) -> str:
+    """The file's name without its endings."""
+    plain = name[:-3] if name.lower().endswith(".gz") else name
+    return Path(plain).stem or plain or "upload"
+
+
+def _refuse_size(size: int, shown_name: str) -> None:
+    if size > MAX_BYTES:
+        limit = f"{MAX_BYTES // 2**20} MB (unpacked), the most that is read"
+        raise InputError(f"{shown_name} is larger than {limit}; keep fewer rows or only the text and label columns.")
+
+
+def _safe(name: str) -> str:
+    """A file name that can stand in a sentence: printable, shortened in the middle of a very long path."""
+    name = "".join(char if char.isprintable() else "�" for char in name)
+    return name if len(name) <= 200 else name[:80] + "…" + name[-100:]
+
