@@ -1,0 +1,169 @@
+"""Few-shot draws: nested, disjoint, stratified, and the same for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dmlviz.data import draw_split
+from dmlviz.records import InputError
+
+drawn = settings(max_examples=60, deadline=None)
+
+
+def counts(dataset, rows) -> list[int]:
+    return np.bincount(dataset.labels[rows], minlength=len(dataset.label_names)).tolist()
+
+
+def kinds(split) -> dict[str, str]:
+    return {note.kind: note.sentence for note in split.notes}
+
+
+SIZES = st.lists(st.integers(16, 60), min_size=2, max_size=5)
+
+
+@drawn
+@given(sizes=SIZES, seed=st.integers(0, 2**40), validation=st.integers(0, 30), shots_by=st.sampled_from(["class", "total"]), parted=st.booleans())
+def test_draws_are_nested_disjoint_and_of_the_right_size(make_dataset, sizes, seed, validation, shots_by, parted):
+    if shots_by == "total":
+        sizes = [max(sizes)] * len(sizes)  # else 14 texts may all be of one class, which is refused
+    labels = "".join("abcde"[c] * n for c, n in enumerate(sizes))
+    parts = ["test" if parted and i % 5 == 0 else "train" for i in range(len(labels))]
+    dataset = make_dataset(labels, parts)
+    settings_ = {"shots_by": shots_by, "support_seed": seed, "validation": validation}
+    few, more = (draw_split(dataset, shots=shots, **settings_) for shots in ((4, 8) if shots_by == "class" else (14, 20)))
+    assert set(few.support) < set(more.support)
+    assert few.test.tolist() == more.test.tolist()
+    for split in (few, more):
+        assert len(set(split.row_ids.tolist())) == len(split.row_ids)
+        assert set(dataset.parts[np.concatenate([split.support, split.validation])]) == {"train"}
+        assert len(split.validation) <= validation
+    if shots_by == "class":
+        assert counts(dataset, few.support) == [4] * len(sizes)
+    else:
+        assert len(few.support) == 14
+
+
+@drawn
+@given(sizes=SIZES, seed=st.integers(0, 1000))
+def test_test_part_is_stratified_and_the_same_for_every_seed(make_dataset, sizes, seed):
+    dataset = make_dataset("".join("abcde"[c] * n for c, n in enumerate(sizes)))
+    first, other = (draw_split(dataset, shots=4, support_seed=s, validation=0) for s in (seed, seed + 1))
+    assert first.test.tolist() == other.test.tolist()
+    assert counts(dataset, first.test) == [round(0.3 * n) for n in sizes]
+    assert first.support.tolist() != other.support.tolist()
+
+
+def test_same_seed_same_rows_pinned(make_dataset):
+    dataset = make_dataset("aaabbbccc" * 4)
+    split = draw_split(dataset, shots=2, support_seed=7, validation=3)
+    assert split.support.tolist() == [11, 9, 21, 31, 16, 17]
+    assert split.validation.tolist() == [20, 23, 26]
+    assert split.test.tolist() == [0, 4, 5, 7, 8, 12, 18, 28, 29, 30, 33, 34]
+
+
+def test_validation_is_stratified_and_stays_while_shots_grow(make_dataset):
+    dataset = make_dataset("a" * 200 + "b" * 100, None)
+    few, more = (draw_split(dataset, shots=shots, validation=30) for shots in (4, 8))
+    assert counts(dataset, few.validation) == [20, 10]
+    assert few.validation.tolist() == more.validation.tolist()
+
+
+def test_val_part_is_used_where_there_is_one(make_dataset):
+    dataset = make_dataset("ab" * 50, ["train"] * 50 + ["val"] * 30 + ["test"] * 20)
+    split = draw_split(dataset, shots=4, validation=10)
+    assert set(dataset.parts[split.validation]) == {"val"}
+    assert counts(dataset, split.validation) == [5, 5]
+    assert split.test.tolist() == list(range(80, 100))
+
+
+def test_all_training_texts(make_dataset):
+    dataset = make_dataset("ab" * 40, ["train"] * 60 + ["test"] * 20)
+    split = draw_split(dataset, shots=None, validation=10)
+    assert sorted([*split.support, *split.validation]) == list(range(60))
+    assert len(split.validation) == 10
+    assert len(draw_split(dataset, shots=None, validation=0).support) == 60
+    most = draw_split(dataset, shots=None, validation=60)
+    assert kinds(most)["validation"] == f"60 validation texts asked for, {len(most.validation)} drawn: no more are left over."
+    assert len(most.validation) == 12
+
+
+def test_a_text_of_the_test_is_never_a_shot(make_dataset):
+    texts = [f"text {i}" for i in range(16)] + ["text 0", "text 1", "new", "newer"]
+    dataset = make_dataset("ab" * 10, ["train"] * 16 + ["test"] * 4, texts)
+    for shots in (7, None):
+        split = draw_split(dataset, shots=shots, validation=0)
+        assert not {0, 1} & set(split.support.tolist())
+        assert kinds(split)["leakage"] == "2 training rows not used: the same text is in the test part."
+    with pytest.raises(InputError, match="class 'a' has 7 texts but 8 shots"):
+        draw_split(dataset, shots=8)
+
+
+def test_no_text_is_drawn_twice(make_dataset):
+    dataset = make_dataset("ab" * 12, ["train"] * 20 + ["test"] * 4, [f"text {i % 16}" for i in range(20)] + list("wxyz"))
+    split = draw_split(dataset, shots=6, validation=4)
+    texts = [dataset.texts[i] for i in [*split.support, *split.validation]]
+    assert len(texts) == len(set(texts)) == 16
+    assert kinds(split)["duplicate"] == "4 training rows with a text that came before; no text is drawn twice."
+    full = draw_split(dataset, shots=None, validation=3)
+    assert not {dataset.texts[i] for i in full.support} & {dataset.texts[i] for i in full.validation}
+    assert len(full.support) > 13
+
+
+def test_absent_classes_are_named(make_dataset):
+    dataset = make_dataset("a" * 40 + "b" * 40 + "c" + "ab", ["train"] * 81 + ["test"] * 2)
+    split = draw_split(dataset, shots=6, shots_by="total", validation=0, support_seed=1)
+    assert kinds(split)["absent"] == "no training text of class 'c'; it cannot be learned."
+    assert kinds(split)["untested"] == "no test text of class 'c'; accuracy says nothing about it."
+    assert sum(counts(dataset, split.support)) == 6
+
+
+REFUSED = {
+    "few": ("joy " * 5 + "sad " * 20, {"shots": 8}, "class 'joy' has 5 texts but 8 shots were asked for; lower shots to 5 or add texts"),
+    "more": ("joy " * 5 + "ire " * 6 + "sad " * 20, {"shots": 8}, "class 'joy' has 5 texts but 8 shots were asked for (1 more class too small); "
+             "lower shots to 5, draw the shots in all instead of per class, or add texts"),
+    "total": ("joy " * 5 + "sad " * 20, {"shots": 40, "shots_by": "total"},
+              "there are 25 training texts but 40 shots in all were asked for; lower shots to 25"),
+    "zero": ("joy sad " * 9, {"shots": 0}, "0 shots were asked for; give 1 or more, or none for every training text."),
+    "by": ("joy sad " * 9, {"shots": 2, "shots_by": "row"},
+           "shots were asked for by 'row'; known: 'class' (so many per class), 'total' (so many in all)."),
+    "seed": ("joy sad " * 9, {"shots": 2, "support_seed": -1}, "support seed -1 and validation 64 were given; both must be 0 or more."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_drawn_is_one_sentence(case, make_dataset):
+    labels, asked, said = REFUSED[case]
+    labels = [*labels.split(), "joy", "sad"]
+    dataset = make_dataset(labels, ["train"] * (len(labels) - 2) + ["test"] * 2)
+    with pytest.raises(InputError) as caught:
+        draw_split(dataset, **asked)
+    assert str(caught.value) == said
+
+
+def test_one_class_only_and_nothing_left_for_a_test(make_dataset):
+    lopsided = make_dataset("a" * 30 + "b" + "ab", ["train"] * 31 + ["test"] * 2)
+    with pytest.raises(InputError, match=r"^all 2 shots are of class 'a'; raise the shots, draw them per class or change the seed\.$"):
+        draw_split(lopsided, shots=2, shots_by="total", validation=0)
+    with pytest.raises(InputError, match=r"^toy has no test part, and no text would be left for one; lower the shots or add texts\.$"):
+        draw_split(make_dataset("aaaabbbb"), shots=4)
+
+
+def test_long_class_names_are_shortened_in_sentences(make_dataset):
+    labels = ["<script>" + "x" * 500] * 3 + ["b"] * 9
+    with pytest.raises(InputError) as caught:
+        draw_split(make_dataset(labels), shots=5)
+    assert len(str(caught.value)) < 160
+    assert "…" in str(caught.value)
+
+
+def test_real_reuters_draw(shared_data):
+    from dmlviz.data import read_folder
+
+    dataset = read_folder(shared_data / "r8")
+    split = draw_split(dataset, shots=8, validation=64)
+    assert counts(dataset, split.support) == [8] * 8
+    assert (len(split.validation), len(split.test)) == (64, 2189)
+    assert not {dataset.texts[i] for i in split.support} & {dataset.texts[i] for i in split.test}
