@@ -45,3 +45,18 @@ def _hits(spots: np.ndarray, half: np.ndarray, others: np.ndarray, halves: np.nd
     """(M,) whether a label at each spot would touch one that is placed."""
     apart = np.abs(spots[:, None] - others[None])  # (M, L, 2), NaN where a label was dropped
     return ((apart < half + halves[None]).all(axis=2)).any(axis=1)
+
+
+def spread(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+    """Positions as near as can be to `wanted`, in its order, at least `gap` apart and inside low to high while there is room."""
+    order = np.argsort(wanted, kind="stable")
+    gap = min(gap, (high - low) / max(len(order) - 1, 1))
+    groups: list[list[float]] = []  # positions without their gaps; neighbours that would swap share their mean
+    for i, at in enumerate(np.asarray(wanted, dtype=float)[order]):
+        groups.append([at - i * gap])
+        while len(groups) > 1 and np.mean(groups[-2]) > np.mean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    level = np.concatenate([np.full(len(group), np.mean(group)) for group in groups]) if groups else np.zeros(0)
+    result = np.empty(len(order))
+    result[order] = np.clip(level, low, high - gap * max(len(order) - 1, 0)) + gap * np.arange(len(order))
+    return result

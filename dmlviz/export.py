@@ -1,0 +1,98 @@
+"""Figures and tables as files: exact, searchable, with their provenance, the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from . import __version__
+from .figures.theme import drawing
+from .figures.words import clean
+from .records import InputError, PathLike
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEDIA_TYPES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
+DPI = 300  # of PNG and of the points inside a PDF or SVG that are drawn as an image
+RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run the cell
+
+
+class Provenance(NamedTuple):
+    """What a file says of itself."""
+
+    title: str = ""
+    caption: str = ""
+    run_ids: tuple[str, ...] = ()
+
+
+def save_figure(figure: Figure, path: PathLike, *, provenance: Provenance | None = None, dpi: int = DPI) -> Path:
+    """Write .pdf, .svg or .png by the path's extension; the file appears whole or not at all."""
+    path = Path(path)
+    data = figure_bytes(figure, path.suffix.lstrip(".").lower(), provenance=provenance, dpi=dpi)
+    return save_bytes(data, path)
+
+
+def save_bytes(data: bytes, path: PathLike) -> Path:
+    """Write beside the path, then rename."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True) if part.parent.is_dir() else None
+        raise InputError(f"cannot write {path}: {error.strerror or error}. Choose a folder you may write to.") from error
+    return path
+
+
+def figure_bytes(figure: Figure, fmt: str, *, provenance: Provenance | None = None, dpi: int = DPI) -> bytes:
+    """The figure as PDF, SVG or PNG, without a date, so that equal figures are equal bytes."""
+    if fmt not in MEDIA_TYPES:
+        raise InputError(f"cannot write a figure as {fmt or 'a file without an extension'}; choose .pdf, .svg or .png.")
+    buffer = io.BytesIO()
+    with drawing():
+        figure.savefig(buffer, format=fmt, dpi=dpi, metadata=_metadata(fmt, provenance or Provenance()), facecolor="white")
+    return buffer.getvalue()
+
+
+def _metadata(fmt: str, provenance: Provenance) -> dict[str, Any]:
+    title, caption = clean(provenance.title) or "DMLViz figure", clean(provenance.caption)
+    maker, runs = f"DMLViz {__version__}", ", ".join(map(clean, provenance.run_ids))
+    if fmt == "pdf":
+        said = {"Title": title, "Subject": caption, "Keywords": runs, "Creator": maker}
+        return {**{key: value for key, value in said.items() if value}, "CreationDate": None}
+    if fmt == "svg":
+        said = {"Title": title, "Description": caption, "Keywords": runs, "Creator": maker}
+        return {**{key: value for key, value in said.items() if value}, "Date": None}
+    said = {"Title": title, "Description": caption, "Source": runs, "Software": maker}
+    return {key: value for key, value in said.items() if value}
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """UTF-8, no byte-order mark. A text cell that a spreadsheet would run gets an apostrophe in front; numbers stay as they are."""
+    safe = frame.copy()
+    for column in safe.columns:
+        if not (pd.api.types.is_numeric_dtype(safe[column]) or pd.api.types.is_bool_dtype(safe[column])):
+            safe[column] = safe[column].map(_harmless)
+    safe.columns = [_harmless(str(column)) for column in safe.columns]
+    return safe.to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+
+
+def file_name(words: Sequence[str], suffix: str) -> str:
+    """ "manifold", "r8", "SoftTriple" -> "manifold_r8_softtriple.pdf": ASCII, at most 100 characters, never empty."""
+    slugs = [re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode().lower()).strip("-") for word in words]
+    stem = "_".join(slug for slug in slugs if slug)[:90].rstrip("-_")
+    return f"{stem or 'dmlviz'}.{suffix.lstrip('.')}"
