@@ -144,6 +144,6 @@ def _off_diagonal(square: Tensor) -> Tensor:
 
 
 def _inverse(sums: Tensor) -> Tensor:
-    """1 / sums, and 0 (value and gradient) where the sum is 0."""
-    empty = sums == 0
+    """1 / sums, and 0 (value and gradient) where the sum is nothing: so small that 1 / sums^2, in the gradient, is infinite."""
+    empty = sums < torch.finfo(sums.dtype).tiny ** 0.45  # 4e-139 in float64
     return torch.where(empty, torch.zeros_like(sums), 1 / torch.where(empty, torch.ones_like(sums), sums))

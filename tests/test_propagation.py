@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dmlviz.propagation import (
@@ -88,7 +88,7 @@ def test_columns_sum_to_one_and_after_row_normalisation_rows_do():
     assert (text_transition(x, 1.0).sum(dim=1) - 1).abs().max() > 1e-3  # why G-Loss renormalises
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(
     count=st.integers(2, 12),
     sigma=st.floats(0.01, 10),
@@ -96,14 +96,18 @@ def test_columns_sum_to_one_and_after_row_normalisation_rows_do():
     row_normalise=st.booleans(),
     spread=st.sampled_from([1e-3, 1.0, 30.0]),
 )
+@example(count=2, sigma=1.65625, seed=2, row_normalise=False, spread=30.0)  # a degree of 1e-310: no 0, yet 1 / it is infinite
 def test_scores_are_what_the_visible_texts_contribute(count, sigma, seed, row_normalise, spread):
-    shares = text_transition(vectors(count, seed=seed) * spread, sigma, row_normalise)
+    x = (vectors(count, seed=seed) * spread).requires_grad_()
+    shares = text_transition(x, sigma, row_normalise)
     visible = torch.arange(count) % 3 != 1
     labels = ONE_HOT[torch.arange(count) % 3]
     scores, parts = propagate(shares, labels, visible), contributions(shares, visible)
     assert torch.isfinite(scores).all()
     assert (scores >= 0).all()
     torch.testing.assert_close(parts @ labels[visible], scores)
+    (gradient,) = torch.autograd.grad(scores.sum(), x)
+    assert torch.isfinite(gradient).all()
     if row_normalise:
         sums = parts.sum(dim=1)
         assert ((sums - 1).abs() < 1e-3).logical_or(sums == 0).all()

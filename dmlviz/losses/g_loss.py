@@ -12,7 +12,7 @@ from dmlviz.losses.base import MetricLoss
 from dmlviz.propagation import propagate, sqrt_median_sigma, text_transition, wide
 from dmlviz.records import Encoded, InputError
 
-FLOOR = 1e-100  # a probability below it counts as this much: the loss of one text stays under 231
+FLOOR = 1e-100  # a probability below it counts as this much (the loss of one text stays under 231), a sum of scores as none
 
 
 class GLoss(MetricLoss):
@@ -80,7 +80,7 @@ class GLoss(MetricLoss):
 
     def _nll(self, scores: Tensor, labels: Tensor, seen: Tensor) -> Tensor:
         """-log of the true class's probability, one per hidden text that can be guessed."""
-        reached = scores.sum(dim=1) > 0
+        reached = scores.sum(dim=1) > FLOOR
         guessable = seen[labels]
         if guessable.any() and not (guessable & reached).any():
             raise InputError(

@@ -50,6 +50,13 @@ class SoftTriple(MetricLoss):
         logits = self.scale * (similarities - self.margin * own)
         return F.cross_entropy(logits, labels) + self.merging()
 
+    def centers(self) -> Tensor:
+        return self.weight
+
+    def class_scores(self, pooled: Tensor) -> Tensor:
+        """scale * S' (B, C): the logits of training without the margin, so a softmax gives the loss's own probabilities."""
+        return self.scale * self.similarities(pooled)
+
     def similarities(self, vectors: Tensor) -> Tensor:
         """S' (V, C): cosine to a class's centres, averaged with more weight on the nearer ones."""
         vectors = at_least_float32(vectors)
@@ -68,13 +75,6 @@ class SoftTriple(MetricLoss):
         first, second = torch.triu_indices(count, count, offset=1, device=cosines.device)
         distances = (2 + 1e-5 - 2 * cosines[:, first, second]).sqrt()  # (C, K(K-1)/2); 1e-5 keeps the gradient of equal centres finite
         return self.tau * distances.sum() / (classes * count * (count - 1))
-
-    def centers(self) -> Tensor:
-        return self.weight
-
-    def class_scores(self, pooled: Tensor) -> Tensor:
-        """scale * S' (B, C): the logits of training without the margin, so a softmax gives the loss's own probabilities."""
-        return self.scale * self.similarities(pooled)
 
     def _directions(self, dtype: torch.dtype) -> Tensor:
         """Centres of length one (C, K, D)."""
