@@ -14,7 +14,7 @@ import pandas as pd
 
 from . import __version__
 from .figures.theme import drawing
-from .figures.words import clean
+from .figures.words import clean, whole
 from .records import InputError, PathLike
 
 if TYPE_CHECKING:
@@ -78,17 +78,19 @@ def _metadata(fmt: str, provenance: Provenance) -> dict[str, Any]:
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """UTF-8, no byte-order mark. A text cell that a spreadsheet would run gets an apostrophe in front; numbers stay as they are."""
+    """RFC 4180 in UTF-8, no byte-order mark. A text cell that a spreadsheet would run gets an apostrophe in front; numbers stay as they are."""
     safe = frame.copy()
     for column in safe.columns:
         if not (pd.api.types.is_numeric_dtype(safe[column]) or pd.api.types.is_bool_dtype(safe[column])):
             safe[column] = safe[column].map(_harmless)
     safe.columns = [_harmless(str(column)) for column in safe.columns]
-    return safe.to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")
+    return safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+    if not isinstance(value, str):
+        return value
+    return whole(f"'{value}" if value.startswith(RISKY) else value)
 
 
 def file_name(words: Sequence[str], suffix: str) -> str:

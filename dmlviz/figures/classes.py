@@ -12,7 +12,7 @@ from ..records import Split, TextDataset
 from .map_frame import LABEL_CHARS
 from .paper import Box, canvas, plot_axes, text
 from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, mixed
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ def frame(dataset: TextDataset, split: Split | None = None) -> pd.DataFrame:
         parts, labels, order = np.asarray(dataset.parts), np.asarray(dataset.labels), ("train", "val", "test")
     else:
         parts, labels, order = split.roles, np.asarray(dataset.labels)[split.row_ids], ("support", "validation", "test")
-    names = [str(name) for name in dataset.label_names]
+    names = [whole(name) for name in dataset.label_names]
     counts = {part: np.bincount(labels[parts == part], minlength=len(names)) for part in order if (parts == part).any()}
     total = sum(counts.values(), np.zeros(len(names), dtype=int))
     ranked = sorted(range(len(names)), key=lambda i: (-int(total[i]), names[i]))
@@ -81,7 +81,8 @@ def _layout(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
     widest = max([text_width(short(label, LABEL_CHARS + 4), 13) for label in rows["label"]], default=0)
     layout = {
         "xaxis": {"range": (0, 1.12 * max(most, 1)), "visible": False},
-        "yaxis": {"range": (len(rows) - 0.4, -0.6), "showgrid": False, "zeroline": False, "ticklabelstandoff": 5, "ticks": "", "tickvals": rows["rank"].tolist(),
+        "yaxis": {"range": (len(rows) - 0.4, -0.6), "showgrid": False, "zeroline": False, "ticklabelstandoff": 5, "ticks": "",
+                  "tickvals": rows["rank"].tolist(),
                   "ticktext": [plotly_text(short(label, LABEL_CHARS + 4)) for label in rows["label"]], "tickfont": {"size": 13, "color": theme.ink}},
         "barmode": "stack", "bargap": 0.28, "showlegend": False, "height": HEAD_PX + 6 + ROW_PX * max(len(rows), 3), "hovermode": "closest",
         "margin": {"l": widest + 13, "r": 4, "t": HEAD_PX, "b": 6}, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",

@@ -11,7 +11,7 @@ import pandas as pd
 from ..records import InputError, Pane
 from .labels import medoid, place_labels
 from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
-from .words import excerpt, missing_glyphs, short, text_width
+from .words import excerpt, missing_glyphs, short, text_width, whole
 
 ColorBy = Literal["class", "prediction", "correctness"]
 COLOR_BY = ("class", "prediction", "correctness")
@@ -39,7 +39,8 @@ def frame(
         raise InputError(f"cannot colour by {color_by!r}; choose one of {', '.join(COLOR_BY)}.")
     if not set(parts) <= set(PARTS):
         raise InputError(f"unknown part among {', '.join(parts)}; known: {', '.join(PARTS)}.")
-    focus = tuple(focus) or default_focus(panes, label_names)
+    label_names = [whole(name) for name in label_names]
+    focus = tuple(map(whole, focus)) or default_focus(panes, label_names)
     titles = run_titles([pane.run.config for pane in panes])
     heads = {int(row): excerpt(texts[row]) for row in sorted({int(row) for pane in panes for row in pane.projection.row_ids})}
     tables = [_pane_rows(pane, title, label_names, heads, parts) for pane, title in zip(panes, titles, strict=True)]
@@ -51,7 +52,7 @@ _COLUMNS = ("pane", "title", "loss", "accuracy", "row_id", "x", "y", "part", "la
 
 
 def _pane_rows(pane: Pane, title: str, label_names: Sequence[str], heads: Mapping[int, str], parts: Sequence[str]) -> pd.DataFrame:
-    names = np.array([str(name) for name in label_names], dtype=object)
+    names = np.array(label_names, dtype=object)
     keep = np.flatnonzero(np.isin(pane.roles, list(parts)))
     row_ids = np.asarray(pane.projection.row_ids)[keep]
     points = np.asarray(pane.projection.points, dtype=float)[keep].reshape(-1, 2)
@@ -78,7 +79,7 @@ def default_focus(panes: Sequence[Pane], label_names: Sequence[str]) -> tuple[st
     if len(set(label_names)) <= MOST_COLORS or not panes:
         return ()
     counts = np.bincount(panes[0].labels, minlength=len(label_names))
-    return tuple(sorted(map(str, label_names), key=lambda name: (-counts[list(label_names).index(name)], name))[:MOST_FOCUS])
+    return tuple(sorted(label_names, key=lambda name: (-counts[list(label_names).index(name)], name))[:MOST_FOCUS])
 
 
 def _coloured(table: pd.DataFrame, label_names: Sequence[str], color_by: ColorBy, focus: Sequence[str]) -> pd.DataFrame:
@@ -88,7 +89,7 @@ def _coloured(table: pd.DataFrame, label_names: Sequence[str], color_by: ColorBy
         drawn = ("correct", CORRECT, "circle"), ("wrong", WRONG, "x")
         columns = [np.where(correct, right, wrong) for right, wrong in zip(*drawn, strict=True)]
     else:
-        styles = class_styles([str(name) for name in label_names], focus)
+        styles = class_styles(label_names, focus)
         keys = table["label" if color_by == "class" else "prediction"]
         shown = [styles[key] for key in keys]
         columns = [

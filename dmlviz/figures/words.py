@@ -31,6 +31,11 @@ def clean(text: str) -> str:
     return " ".join(text.split())
 
 
+def whole(name: object) -> str:
+    """The name as UTF-8 can hold it: half a surrogate pair becomes "?"."""
+    return str(name).encode("utf-8", "replace").decode()
+
+
 def short(name: str, limit: int = 24) -> str:
     """At most `limit` characters; a longer name keeps both its ends around an ellipsis."""
     name = clean(name)
