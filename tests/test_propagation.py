@@ -153,6 +153,17 @@ def test_texts_out_of_reach_score_zero_and_the_others_are_solved_without_them(ro
     assert torch.isfinite(x.grad).all()
 
 
+@pytest.mark.parametrize("row_normalise", [False, True])
+def test_a_thin_link_is_still_a_link(row_normalise):
+    """A hidden pair that hangs on the labelled text by a millionth still gets its label."""
+    graph = torch.tensor([[0.0, 1e-6, 1e-6, 1], [1e-6, 0, 1, 0], [1e-6, 1, 0, 0], [1, 0, 0, 0]], dtype=torch.float64)
+    shares = transition(normalise(graph), row_normalise)
+    scores = propagate(shares, ONE_HOT[[0, 1, 1, 2]], shown(1, 0, 0, 1))
+    assert (scores[:, 0] > 0).all()
+    if row_normalise:
+        assert scores[:, 0].tolist() == pytest.approx([1, 1], rel=1e-6)
+
+
 def test_a_small_sigma_that_would_underflow_in_float32_still_works():
     x = torch.tensor([[1.0, 0], [0, 1], [0.6, 0.8]], dtype=torch.float32)
     assert kernel_graph(x, 0.06)[2, 0] == 0

@@ -187,3 +187,19 @@ def test_small_and_large_sigma_keep_value_and_gradient_finite(sigma):
     assert torch.isfinite(loss)
     assert torch.isfinite(pooled.grad).all()
     assert pooled.grad.abs().sum() > 0
+
+
+def test_a_badly_placed_text_costs_what_the_formula_says_and_keeps_its_gradient():
+    """Its own class is far away: a probability below a thousandth is neither rounded nor cut off."""
+    encoded, labels = on_circle(0, 5, 60), torch.tensor([1, 0, 1])
+    pooled = encoded.pooled.requires_grad_()
+    near, far, across = (math.exp(-(2 - 2 * math.cos(math.radians(d))) / (2 * 0.1**2)) for d in (5, 60, 55))
+    from_near = near / math.sqrt(near + far) / (near / math.sqrt(near + far) + across / math.sqrt(far + across))
+    from_far = far / math.sqrt(near + far) / (far / math.sqrt(near + far) + across / math.sqrt(near + across))
+    shares = torch.tensor([from_near, from_far], dtype=torch.float64)
+    loss_fn = hide(make_loss(sigma_rule="fixed", sigma=0.1, row_normalise=True), 0)
+    loss = loss_fn(encoded, labels)
+    loss.backward()
+    assert loss.item() == pytest.approx(-math.log(shares[1] / shares.sum()), rel=1e-6)
+    assert loss.item() > 5
+    assert pooled.grad.abs().sum() > 1
