@@ -27,17 +27,22 @@ def screen(
     view: Window | None = None,
     selected: Collection[int] = (),
     height: int = 440,
+    width: int | None = None,
 ) -> go.Figure:
-    """One square pane. `view` is window(frame) so that panes agree; customdata is the row id of each mark."""
+    """One square pane. `view` is window(frame) so that panes agree; customdata is the row id of each mark.
+
+    `width` is about how wide the page will show it, when that is less than the height.
+    """
     view = window(table) if view is None else view
     rows = table[table["pane"] == pane_id]
     figure = go.Figure(_layout(theme, view, height, pane_id))
+    side = min(height - TITLE_PX, width or height) - 4
     gl = len(rows) > GL_ABOVE
     for layer in layers(rows):
         figure.add_trace(_trace(layer, theme, gl=gl, selected=selected, marks=len(rows)))
-    for label in labels(rows, view, side=height - TITLE_PX - 4, size=BOLD * LABEL_PX):
+    for label in labels(rows, view, side=side, size=BOLD * LABEL_PX):
         figure.add_annotation(_name(label, theme))
-    for annotation in _title(rows, theme):
+    for annotation in _title(rows, theme, side):
         figure.add_annotation(annotation)
     return figure
 
@@ -48,7 +53,7 @@ def _layout(theme: Theme, view: Window, height: int, pane_id: str) -> dict[str, 
         "showline": True, "mirror": True, "linecolor": theme.lines, "linewidth": 1, "autorange": False,
     }  # fmt: skip
     layout = {
-        "xaxis": {**axis, "range": view[:2]}, "yaxis": {**axis, "range": view[2:], "scaleanchor": "x"},
+        "xaxis": {**axis, "range": view[:2]}, "yaxis": {**axis, "range": view[2:], "scaleanchor": "x", "constraintoward": "top"},
         "height": height, "margin": {"l": 2, "r": 2, "t": TITLE_PX, "b": 2}, "showlegend": False,
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": SCREEN_FONT, "color": theme.ink},
         "dragmode": "lasso", "hovermode": "closest", "uirevision": pane_id, "selectionrevision": pane_id,
@@ -140,7 +145,7 @@ def _name(label: Label, theme: Theme) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _title(rows: pd.DataFrame, theme: Theme) -> list[dict[str, Any]]:
+def _title(rows: pd.DataFrame, theme: Theme, side: float) -> list[dict[str, Any]]:
     """The loss in its colour on the left, its accuracy on the right, just above the frame."""
     if rows.empty:
         return [{"text": "No texts to show", "x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain", "showarrow": False,
@@ -148,6 +153,7 @@ def _title(rows: pd.DataFrame, theme: Theme) -> list[dict[str, Any]]:
     color = readable(loss_color(rows["loss"].iloc[0]), theme.ground)
     score = rows["accuracy"].iloc[0]
     common = {"y": 1, "xref": "x domain", "yref": "y domain", "yanchor": "bottom", "showarrow": False, "yshift": 3, "borderpad": 0}
-    name = {"text": plotly_text(short(rows["title"].iloc[0], 44)), "x": 0, "xanchor": "left", "font": {"color": color, "size": 15, "weight": 600}}
-    said = f"<b>{percent(score)}</b> single run" if np.isfinite(score) else ""
+    said = ["", f"<b>{percent(score)}</b>", f"<b>{percent(score)}</b> single run"][np.isfinite(score) * (1 + (side > 340))]
+    title = short(rows["title"].iloc[0], max(12, int((side - 13 * len(said) * 0.4) / 9.5)))
+    name = {"text": plotly_text(title), "x": 0, "xanchor": "left", "font": {"color": color, "size": 15, "weight": 600}}
     return [{**common, **name}, {**common, "text": said, "x": 1, "xanchor": "right", "font": {"color": theme.muted, "size": 13}}]

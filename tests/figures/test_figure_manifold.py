@@ -183,6 +183,12 @@ def test_accuracy_comes_from_the_rows_when_the_run_has_none(texts):
     assert table["accuracy"].iloc[0] == pytest.approx((pane.labels == pane.predictions)[test].mean())
 
 
+def test_titles_give_way_in_narrow_panes(texts):
+    table = manifold.frame([make_pane("triple_entropy")], names(8), texts)
+    said = [manifold.screen(table, "triple_entropy-0", width=width).layout.annotations[-1].text for width in (None, 230)]
+    assert said == ["<b>92.4%</b> single run", "<b>92.4%</b>"]
+
+
 def test_unknown_settings_are_sentences(panes, texts):
     with pytest.raises(InputError, match="choose one of class"):
         manifold.frame(panes, names(8), texts, color_by="loss")
