@@ -152,7 +152,7 @@ def _label_names(rows: Rows, name: str) -> tuple[str, ...]:
     names = tuple(sorted(set(rows.labels)))
     if len(names) == 1:
         raise InputError(
-            f"{name}: all {count_of(len(rows.texts), 'text')} have the label {shown(names[0])}; at least two classes are needed. "
+            f"{name}: the only label is {shown(names[0])} ({count_of(len(rows.texts), 'text')}); at least two classes are needed. "
             "Choose another label column or add texts of another class."
         )
     return names

@@ -168,6 +168,15 @@ def test_chosen_columns_win_over_the_guess():
     assert "columns" not in notes(dataset)
 
 
+@pytest.mark.parametrize(("raw", "texts"), [
+    (b"Great; truly; great,pos\nBad; really,neg\nFine,pos\n", ("Great; truly; great", "Bad; really", "Fine")),
+    (b"text;label\nyes, yes, yes;pos\nno, no;neg\n", ("yes, yes, yes", "no, no")),
+    (b'text,label\n"a; b; c",pos\n"two\nlines",neg\n', ("a; b; c", "two\nlines")),
+])  # fmt: skip
+def test_the_separator_is_the_one_that_divides_evenly(raw, texts):
+    assert read_file(raw, filename="r.csv").texts == texts
+
+
 HOSTILE = ["🙂👩‍👩‍👧", "עברית וערבית", "<script>alert(1)</script>", "x" * 5000, "a\u200bb", "=1+1", "../../etc", "naïve\u202etxt", "{{7*7}}"]
 
 
@@ -177,7 +186,7 @@ def test_hostile_texts_and_labels_survive_as_written():
     assert written(dataset) == [(f"text {value}", value) for value in HOSTILE]
 
 
-ONE_CLASS = "r.csv: all 2 texts have the label 'pos'; at least two classes are needed. Choose another label column or add texts of another class."
+ONE_CLASS = "r.csv: the only label is 'pos' (2 texts); at least two classes are needed. Choose another label column or add texts of another class."
 REFUSALS = {
     "empty": (b"", "r.csv", "r.csv is empty; a table with a text and a label column is needed."),
     "only space": (b" \n\n", "r.csv", "r.csv is empty; a table with a text and a label column is needed."),
