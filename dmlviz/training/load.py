@@ -10,9 +10,8 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from dmlviz.encoder import TextEncoder, find_encoder
-from dmlviz.records import InputError, RunConfig
 from dmlviz.training.fit import Job
-from dmlviz.training.model import FineTuneModel, load_objective, written_facts
+from dmlviz.training.model import FineTuneModel, load_objective
 
 
 @dataclass
@@ -73,21 +72,3 @@ def match_labels(id2label: dict[int, str], label_names: tuple[str, ...]) -> list
     if len(names) == len(label_names) and all(name.startswith("LABEL_") for name in names):
         return list(range(len(label_names)))
     return None
-
-
-def loaded_config(model: str, dataset: str, **fields) -> RunConfig:
-    """The config of a loaded run: what dmlviz.json says where the folder came from here, else cross-entropy and the given fields.
-
-    Raises InputError when the model is a folder without a checkpoint, or the Hub does not answer.
-    """
-    place = find_encoder(model)
-    facts = written_facts(place) if Path(place).is_dir() else None
-    known = {}
-    if facts is not None:
-        keep = ("loss", "loss_settings", "ce_weight", "shots", "shots_by", "support_seed", "seed", "validation")
-        try:
-            known = {name: facts["config"][name] for name in keep} | {name: facts[name] for name in ("pooling", "max_length")}
-        except (KeyError, TypeError):
-            raise InputError(f"{Path(place) / 'dmlviz.json'} lacks fields that this version writes; delete it to load the encoder alone") from None
-    path = str(Path(model).expanduser().resolve()) if Path(model).expanduser().is_dir() else model
-    return RunConfig(**{**known, "dataset": dataset, "encoder": path, **{k: v for k, v in fields.items() if v is not None}})

@@ -1,0 +1,103 @@
+"""From what a person asked for to a queued run. Loads no torch: the process that submits never trains."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from dmlviz.data import draw_split, load_dataset
+from dmlviz.losses import check_ce_weight, check_settings, find_loss
+from dmlviz.records import InputError, RunConfig, TextDataset
+from dmlviz.store import Store
+from dmlviz.training.local import LocalEngine
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+FROM_OBJECTIVE = ("loss", "loss_settings", "ce_weight")
+FROM_DRAW = ("shots", "shots_by", "support_seed", "seed", "validation")
+FROM_ENCODER = ("pooling", "max_length")
+
+
+def submit(config: RunConfig, *, store: Store, dataset: TextDataset | None = None) -> str:
+    """Check, draw the shots, write the run folder and queue it; returns the run id.
+
+    The texts are `dataset`, else those stored under the config's hash, else what the config's data set name finds.
+    Raises InputError for anything that cannot be trained as asked; then nothing has been written.
+    """
+    return _submit(config, store, dataset, "trained")
+
+
+def submit_loaded(model: str, dataset_ref: str, *, store: Store, dataset: TextDataset | None = None, **fields: Any) -> str:
+    """Queue a run that trains nothing: it reads `model` (a folder or Hub id fine-tuned elsewhere) and looks at the texts with it."""
+    return _submit(loaded_config(model, dataset_ref, **fields), store, dataset, "loaded")
+
+
+def _submit(config: RunConfig, store: Store, dataset: TextDataset | None, origin: str) -> str:
+    config = checked_config(config)
+    if dataset is None:
+        dataset = store.dataset(config.dataset_hash) if config.dataset_hash else load_dataset(config.dataset, home=store.home)
+    split = draw_split(
+        dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation
+    )  # fmt: skip
+    run_id = store.create(config, dataset, split, origin=origin)
+    LocalEngine(store).submit(run_id)
+    return run_id
+
+
+def checked_config(config: RunConfig) -> RunConfig:
+    """The config with its loss's settings in their type, its share of cross-entropy as a number, its encoder's folder absolute."""
+    find_loss(config.loss)
+    checked = check_settings(config.loss, dict(config.loss_settings))
+    return config.model_copy(
+        update={
+            "loss_settings": {name: checked[name] for name in config.loss_settings},  # only the given: the rest stays the table's
+            "ce_weight": check_ce_weight(config.loss, config.ce_weight),
+            "encoder": encoder_place(config.encoder),
+        }
+    )
+
+
+def encoder_place(name: str) -> str:
+    """An absolute folder that looks like a checkpoint, or what may be a bundled name or Hub id. The worker finds out the rest."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(_checkpoint(folder.resolve()))
+    if not HUB_ID.fullmatch(name):
+        raise InputError(f"{name!r} is neither a folder here nor a possible Hub id; a Hub id looks like 'roberta-large' or 'org/name'")
+    return name
+
+
+def _checkpoint(folder: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        raise InputError(f"the folder {str(folder)!r} has no config.json; give the folder that save_pretrained wrote")
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"the folder {str(folder)!r} has no .safetensors file; other weight formats can run code when read, "
+            "so save the model again with save_pretrained"
+        )
+    return folder
+
+
+def loaded_config(model: str, dataset_ref: str, **fields: Any) -> RunConfig:
+    """The config of a loaded run: the given fields (None: not given), else what dmlviz.json beside the weights says, else the defaults."""
+    place, given = encoder_place(model), {name: value for name, value in fields.items() if value is not None}
+    known = _written_fields(Path(place))
+    if given.get("loss", known.get("loss")) != known.get("loss"):  # settings belong to the loss they were written for
+        known = {name: value for name, value in known.items() if name not in FROM_OBJECTIVE}
+    return RunConfig(**{**known, **given, "dataset": dataset_ref, "encoder": place})
+
+
+def _written_fields(folder: Path) -> dict[str, Any]:
+    """Fields of the run that wrote this folder; {} for a folder from elsewhere."""
+    path = folder / "dmlviz.json"
+    if not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        run_fields = {name: facts["config"][name] for name in (*FROM_OBJECTIVE, *FROM_DRAW)}
+        return {**run_fields, **{name: facts[name] for name in FROM_ENCODER}}
+    except (OSError, ValueError):
+        raise InputError(f"{path} is not readable JSON; restore it, or delete it to load the encoder alone") from None
+    except (KeyError, TypeError):
+        raise InputError(f"{path} lacks fields that this version writes; delete it to load the encoder alone") from None
