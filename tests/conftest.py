@@ -1,0 +1,122 @@
+"""A tiny random encoder, a small table of texts, a store of its own, and the places where real data lies."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import waiting
+
+from dmlviz.records import TextDataset
+from dmlviz.store import Store
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASS_WORDS = {
+    "animals": ["cat", "dog", "horse", "bird", "fish", "sheep", "goat", "duck"],
+    "food": ["bread", "cheese", "soup", "apple", "rice", "cake", "salad", "pasta"],
+    "weather": ["rain", "snow", "wind", "storm", "sun", "cloud", "fog", "frost"],
+}
+FILLERS = [
+    "the",
+    "a",
+    "one",
+    "some",
+    "this",
+    "that",
+    "small",
+    "big",
+    "old",
+    "new",
+    "good",
+    "was",
+    "is",
+    "near",
+    "with",
+    "and",
+    "very",
+    "we",
+    "saw",
+    "had",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory) -> Path:
+    """Folder of a randomly initialised BERT with two layers of width 32 whose vocabulary covers the tiny texts. Loads in a moment."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("encoder") / "tiny-bert"
+    folder.mkdir()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [*FILLERS, *(word for own in CLASS_WORDS.values() for word in own)]
+    vocab = list(dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *letters, *(f"##{c}" for c in letters), *"0123456789.,!?'-"]))
+    (folder / "vocab.txt").write_text("\n".join(vocab) + "\n", encoding="utf-8")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 64}
+        model = BertModel(BertConfig(vocab_size=len(vocab), initializer_range=0.2, **sizes), add_pooling_layer=False)
+    model.save_pretrained(folder)
+    BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_csv(tmp_path_factory) -> Path:
+    """text,label: 3 classes x 24 different short texts whose words betray the class."""
+    chance, lines = random.Random(0), []
+    for label, words in CLASS_WORDS.items():
+        texts: set[str] = set()
+        while len(texts) < 24:
+            chosen = [*chance.sample(words, 2), *chance.sample(FILLERS, chance.randint(1, 6))]
+            chance.shuffle(chosen)
+            texts.add(" ".join(chosen))
+        lines += [f"{text},{label}" for text in sorted(texts)]
+    chance.shuffle(lines)
+    path = tmp_path_factory.mktemp("tiny") / "tiny.csv"
+    path.write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tiny_csv) -> TextDataset:
+    """The data set read from `tiny_csv`."""
+    from dmlviz.data import read_file
+
+    return read_file(tiny_csv)
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[Store]:
+    """An empty store; whatever process serves it is ended with the test."""
+    store = Store(tmp_path / "home")
+    store.home.mkdir()
+    yield store
+    waiting.end_processes(store.home)
+
+
+@pytest.fixture
+def ending(tmp_path) -> Iterator[Callable[[Path], None]]:
+    """ending(home): the dispatchers and workers of that home are ended, by their pids, when the test is over."""
+    homes: list[Path] = []
+    yield lambda home: homes.append(Path(home).resolve())
+    for home in homes:
+        waiting.end_processes(home)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets; the test is skipped where there is none."""
+    folder = Path(os.environ.get("DMLVIZ_DATA") or ROOT.parent / "shared" / "data").resolve()
+    if not (folder / "r8" / "train.jsonl.gz").is_file():
+        pytest.skip(f"no real data at {folder}; set DMLVIZ_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wait_for():
+    """wait_for(store, run_id, states, seconds=120) -> Run; also `from waiting import wait_for`."""
+    return waiting.wait_for

@@ -1,0 +1,59 @@
+"""Waiting for runs made by other processes, and ending those processes when a test is over."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import psutil
+
+from dmlviz.records import Run
+from dmlviz.store import Store
+
+
+def until(true: Callable[[], object], seconds: float = 120, what: str = "the condition"):
+    """Poll `true` and return its first truthy value; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = true()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come about in {seconds:g} s")
+
+
+def wait_for(store: Store, run_id: str, states: Collection[str] | str, seconds: float = 120) -> Run:
+    """The run once it is in one of `states`. Fails at once when it ended in another way, with the log's last lines."""
+    wanted = {states} if isinstance(states, str) else set(states)
+    final = {"finished", "failed", "cancelled", "interrupted"}
+    deadline = time.monotonic() + seconds
+    while True:
+        run = store.run(run_id)
+        if run.state in wanted:
+            return run
+        lost = run.state in final and run.ended is not None
+        if lost or time.monotonic() > deadline:
+            raise AssertionError(f"run {run_id} is {run.state} {run.progress}, not {sorted(wanted)}: {run.message}\n{store.log_tail(run_id)}")
+        time.sleep(0.1)
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Dispatchers and workers that serve this home."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            words = process.cmdline()
+            ours = any(word.startswith("dmlviz.training.") for word in words)
+            if ours and str(home) in words and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def end_processes(home: Path) -> None:
+    """End every dispatcher and worker of this home, each by its own pid; dispatchers first, since they start workers."""
+    for process in sorted(processes_of(home), key=lambda p: "dmlviz.training.dispatcher" not in p.cmdline()):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+            process.wait(10)
