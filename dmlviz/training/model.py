@@ -23,6 +23,8 @@ class FineTuneModel(nn.Module):
     The head is one linear layer on the pooled vector, as in G-Loss §4.3; it is trained only when ce_weight > 0.
     """
 
+    accepts_loss_kwargs = False  # else the Trainer hands `num_items_in_batch` to the encoder
+
     def __init__(self, encoder: TextEncoder, config: RunConfig, num_classes: int) -> None:
         super().__init__()
         self.encoder = encoder
