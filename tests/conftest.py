@@ -19,7 +19,7 @@ CLASS_WORDS = {
     "food": ["bread", "cheese", "soup", "apple", "rice", "cake", "salad", "pasta"],
     "weather": ["rain", "snow", "wind", "storm", "sun", "cloud", "fog", "frost"],
 }
-FILLERS = [
+FILLERS = "the a one some this that small big old new good was is near with and very we saw had".split()  # noqa: SIM905
     "the",
     "a",
     "one",
