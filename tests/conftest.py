@@ -20,27 +20,6 @@ CLASS_WORDS = {
     "weather": ["rain", "snow", "wind", "storm", "sun", "cloud", "fog", "frost"],
 }
 FILLERS = "the a one some this that small big old new good was is near with and very we saw had".split()  # noqa: SIM905
-    "the",
-    "a",
-    "one",
-    "some",
-    "this",
-    "that",
-    "small",
-    "big",
-    "old",
-    "new",
-    "good",
-    "was",
-    "is",
-    "near",
-    "with",
-    "and",
-    "very",
-    "we",
-    "saw",
-    "had",
-]
 
 
 @pytest.fixture(scope="session")
