@@ -98,7 +98,7 @@ def _ticks(table: pd.DataFrame, x: tuple[float, float], most: int) -> list[tuple
     lengths = (whole["step"] / whole["epoch"]).to_numpy(dtype=float)
     shared = float(np.median(lengths)) if len(lengths) and np.ptp(lengths) <= 0.05 * np.median(lengths) else None
     raw = max((x[1] - x[0]) / most, 1.0)
-    step = shared * max(1, round(raw / shared)) if shared and raw >= shared / 2 else _nice(raw)
+    step = shared * max(1, int(np.ceil(raw / shared - 0.2))) if shared and raw >= shared / 2 else _nice(raw)
     marks = np.arange(np.ceil(x[0] / step) * step, x[1] + 1e-9, step)
     return [(float(mark), f"step {mark:,.0f}" + (f"\nepoch {mark / shared:.3g}" if shared else "")) for mark in marks]
 
@@ -145,7 +145,7 @@ def _layout(theme: Theme, kind: str, height: int, room: float, x: tuple[float, f
     axis = {"zeroline": False, "tickfont": {"color": theme.muted, "size": 12}, "automargin": True, "title": None}
     layout = {
         "xaxis": {**axis, "range": x, "showgrid": False, "showline": True, "linecolor": theme.lines,
-                  "ticks": "outside", "tickcolor": theme.lines, "ticklen": 4},
+                  "ticks": "outside", "tickcolor": theme.lines, "ticklen": 4, "tickangle": 0},
         "yaxis": {**axis, "range": y, "gridcolor": theme.lines, "nticks": 5},
         "title": {"text": KINDS[kind].title, "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 6, "l": 4},
                   "font": {"size": 13, "color": theme.muted}},

@@ -99,6 +99,7 @@ def _sentence(error: Exception) -> str:
 
 def _run(store: Store, run_id: str, life: Life) -> None:
     life.progress("loading", 0, 1)
+    from dmlviz.training.cost import estimate
     from dmlviz.training.fit import Job, Reporter, fit, stored_snapshots
     from dmlviz.training.load import load_model
     from dmlviz.training.model import save_model
@@ -106,7 +107,7 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     run = store.run(run_id)
     dataset, split = store.dataset(run.config.dataset_hash or ""), store.split(run_id)
     job = Job.prepare(run.config, dataset, split, store.checkpoints_folder(run_id))
-    store.update(run_id, facts={**_facts(job), "notes": [list(note) for note in split.notes]})
+    store.update(run_id, facts={**_facts(job), "estimated_seconds": estimate(run.config, dataset, split).work_seconds})
     began = time.monotonic()
     if run.origin == "loaded":
         model, foreign = load_model(job)

@@ -1,0 +1,20 @@
+"""The page list and nothing else. Run with `streamlit run app.py`."""
+
+import streamlit as st
+
+from dmlviz import ui
+
+st.set_page_config(page_title="DMLViz", page_icon=":material/scatter_plot:", layout="wide", initial_sidebar_state="auto")
+page = st.navigation(
+    [
+        st.Page("pages/overview.py", title="Overview", default=True),
+        st.Page("pages/train.py", title="Train"),
+        st.Page("pages/runs.py", title="Runs"),
+        st.Page("pages/manifold.py", title="Manifold"),
+        st.Page("pages/figures.py", title="Figures"),
+    ],
+    position="top",
+)
+with ui.guard():
+    ui.sidebar()
+    page.run()

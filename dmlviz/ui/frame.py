@@ -1,0 +1,81 @@
+"""The quiet frame: page width, headings, empty states, and errors as sentences."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+
+import streamlit as st
+from pydantic import ValidationError
+
+from dmlviz.figures.theme import DARK, LIGHT, Theme
+from dmlviz.records import InputError, ReaderNote
+
+STYLE = """<style>
+.stMainBlockContainer {padding: 4.2rem 1.6rem 2rem 1.6rem; max-width: none;}
+.stMainBlockContainer h1 {font-size: 1.55rem; padding: 0 0 .1rem 0;}
+.stMainBlockContainer h2 {font-size: 1.1rem; padding: .6rem 0 .2rem 0;}
+section[data-testid="stSidebar"] h2 {font-size: .95rem; padding: 0 0 .3rem 0;}
+div[data-testid="stMetricValue"] {font-size: 1.5rem;}
+span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em;}
+</style>"""
+
+
+def header(title: str, line: str) -> None:
+    """A page's title is the question it answers; one grey line says how to read the picture."""
+    st.html(STYLE)
+    st.title(title, anchor=False)
+    st.caption(line)
+
+
+@contextlib.contextmanager
+def guard() -> Iterator[None]:
+    """Whatever a person can cause becomes a sentence. The page above it stays; nothing below is drawn."""
+    try:
+        yield
+    except InputError as error:
+        sentence(str(error))
+    except ValidationError as error:
+        sentence(validation_sentence(error))
+    except OSError as error:
+        logging.getLogger(__name__).exception("a file could not be used")
+        sentence(f"a file could not be read or written ({error.strerror or error}); check the disk space and the rights of the home folder")
+
+
+def sentence(text: str) -> None:
+    """An error box. The text may hold names from data: shown as it is, never as Markdown."""
+    text = text[:1].upper() + text[1:]
+    st.error(escaped(text), icon=":material/error:")
+
+
+def validation_sentence(error: ValidationError) -> str:
+    """One sentence for what pydantic refused."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, but {first.get('input')!r} came; change it and try again"
+
+
+def escaped(text: str) -> str:
+    """Names from data inside Markdown: every sign that could start markup or a directive is escaped."""
+    return "".join("\\" + c if c in "\\`*_{}[]<>()#+-.!|~:$" else c for c in text).replace("\n", " ")
+
+
+def empty(words: str, button: str, page: str) -> None:
+    """A kind empty state: one sentence, one button to the step that fills it."""
+    with st.container(border=True):
+        st.write(words)
+        if st.button(button, type="primary"):
+            st.switch_page(page)
+
+
+def notes(rows: Sequence[ReaderNote], *, title: str) -> None:
+    """What a reader repaired, dropped or noticed, in its own words."""
+    if rows:
+        with st.expander(f"{title} ({len(rows)})", expanded=any(row.kind in ("conflict", "leakage") for row in rows)):
+            for row in rows:
+                st.markdown("- " + escaped(row.sentence))
+
+
+def theme() -> Theme:
+    """The figures' theme that fits the page's."""
+    return DARK if st.context.theme.type == "dark" else LIGHT

@@ -1,0 +1,101 @@
+"""What a person picked: the compared runs (in the URL, so a link reopens the view) and the tray of figures. Session state is touched only here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from dmlviz.figures.theme import loss_color
+from dmlviz.records import FigureSpec, Run
+from dmlviz.ui import loaders
+from dmlviz.ui.frame import escaped
+from dmlviz.ui.words import percent, run_name
+
+MOST = 6  # panes that can still be read side by side
+NEWEST = 3  # shown when nothing is picked
+
+
+def sidebar() -> None:
+    """Comparing: the picked runs. It travels over the pages."""
+    ready = [run for run in loaders.runs() if comparable(run)]
+    with st.sidebar:
+        st.header("Comparing", anchor=False)
+        if not ready:
+            st.caption("Finished runs appear here.")
+            return
+        names = {run.id: run_name(run) for run in ready}
+        if set(st.session_state.get("runs", [])) - set(names):  # a deleted run, or an address from another home
+            st.session_state["runs"] = [run_id for run_id in st.session_state["runs"] if run_id in names]
+        st.multiselect(
+            "Runs side by side", list(names), format_func=lambda run_id: names.get(run_id, run_id), key="runs", bind="query-params",
+            max_selections=MOST, placeholder="The newest three", help=f"Up to {MOST} runs, in the order of the panes. The picks are in the address.",
+        )  # fmt: skip
+        for run in picked_runs():
+            _card(run)
+
+
+def _card(run: Run) -> None:
+    with st.container(border=True, gap="small"):
+        color = loss_color(run.config.loss)
+        title = run_name(run).split(" · ")
+        st.html(f'<span class="swatch" style="background:{color}"></span><b>{escape(title[0])}</b>')
+        st.caption(f"{escaped(' · '.join(title[1:4]))}  \n{percent(run.metrics.get('accuracy'))} % accuracy, single run")
+
+
+def comparable(run: Run) -> bool:
+    """Has embeddings to look at: finished, or only its maps are still being made."""
+    return run.state == "finished" or (run.state == "running" and run.progress.phase == "mapping")
+
+
+def picked_runs() -> list[Run]:
+    """The picked runs that can be compared; the newest three of one data set when none is picked."""
+    ready = {run.id: run for run in loaders.runs() if comparable(run)}
+    chosen = [ready[run_id] for run_id in st.session_state.get("runs", []) if run_id in ready]
+    if chosen or not ready:
+        return chosen
+    newest = next(iter(ready.values()))
+    same = [run for run in ready.values() if run.config.dataset_hash == newest.config.dataset_hash]
+    return sorted(same[:NEWEST], key=lambda run: run.created)
+
+
+def compare_button(run_ids: Sequence[str], label: str = "Compare", *, key: str) -> None:
+    """Puts runs into the comparison and goes to the maps."""
+    if st.button(label, key=key, type="primary", disabled=not run_ids, on_click=_pick, args=(list(run_ids)[:MOST],)):
+        st.switch_page("pages/manifold.py")
+
+
+def _pick(run_ids: list[str]) -> None:
+    st.session_state["runs"] = run_ids
+
+
+def lassoed(chart_keys: Sequence[str]) -> list[int]:
+    """Row ids under the lasso, box or click of any of these charts, as of this run of the page."""
+    rows: set[int] = set()
+    for key in chart_keys:
+        state = st.session_state.get(key) or {}
+        for point in state.get("selection", {}).get("points", []):
+            data = point.get("customdata")
+            if data is not None:
+                rows.add(int(data[0] if isinstance(data, (list, tuple)) else data))
+    return sorted(rows)
+
+
+def tray() -> list[FigureSpec]:
+    """The figures chosen for paper, in order."""
+    return list(st.session_state.get("tray", []))
+
+
+def add_to_tray(spec: FigureSpec) -> None:
+    kept = [one for one in tray() if one != spec]
+    st.session_state["tray"] = [*kept, spec][-40:]
+    st.toast(f"Added to Figures ({len(kept) + 1} in the tray)")
+
+
+def remove_from_tray(spec: FigureSpec) -> None:
+    st.session_state["tray"] = [one for one in tray() if one != spec]
+
+
+def clear_tray() -> None:
+    st.session_state["tray"] = []

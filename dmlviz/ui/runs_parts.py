@@ -1,0 +1,221 @@
+"""Parts of the Runs page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dmlviz.figures import curves
+from dmlviz.figures.theme import loss_title
+from dmlviz.losses import LOSSES
+from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
+from dmlviz.submit import submit_loaded
+from dmlviz.ui import loaders
+from dmlviz.ui.frame import escaped, notes, theme
+from dmlviz.ui.picks import comparable, compare_button
+from dmlviz.ui.picture import picture, tools
+from dmlviz.ui.train_form import pick_dataset
+from dmlviz.ui.train_live import KINDS, row
+from dmlviz.ui.words import ago, dataset_name, duration, run_name, shots
+
+
+def unreadable() -> None:
+    """Run folders that could not be read are said, not hidden."""
+    for sentence in loaders.store().unreadable():
+        st.warning(escaped(sentence))
+
+
+def filtered(runs: list[Run]) -> list[Run]:
+    """By data set, loss and state; an empty filter lets everything through."""
+    a, b, c = st.columns(3)
+    sets = a.multiselect("Data set", sorted({dataset_name(run) for run in runs}), key="runs_data", placeholder="all", persist_state="session")
+    losses = b.multiselect(
+        "Loss", sorted({run.config.loss for run in runs}), format_func=loss_title, key="runs_loss", placeholder="all", persist_state="session"
+    )
+    states = c.multiselect("State", sorted({run.state for run in runs}), key="runs_state", placeholder="all", persist_state="session")
+    return [
+        run for run in runs
+        if (not sets or dataset_name(run) in sets) and (not losses or run.config.loss in losses) and (not states or run.state in states)
+    ]  # fmt: skip
+
+
+def table(runs: list[Run]) -> list[Run]:
+    """The list; returns the selected runs."""
+    share = [run.metrics.get("accuracy") for run in runs]
+    f1 = [run.metrics.get("macro_f1") for run in runs]
+    rows = pd.DataFrame(
+        {
+            "State": [run.state for run in runs],
+            "Loss": [loss_title(run.config.loss, run.config.ce_weight) + (" (loaded)" if run.origin == "loaded" else "") for run in runs],
+            "Data set": [dataset_name(run) for run in runs],
+            "Shots": [shots(run) for run in runs],
+            "Draw": [run.config.support_seed for run in runs],
+            "Seed": [run.config.seed for run in runs],
+            "Accuracy %": [None if value is None else 100 * value for value in share],
+            "Macro-F1 %": [None if value is None else 100 * value for value in f1],
+            "Readout": [run.metrics.get("readout", "") for run in runs],
+            "Trained in": [duration(run.metrics["train_seconds"]) if "train_seconds" in run.metrics else "" for run in runs],
+            "Made": [ago(run.created) for run in runs],
+            "Id": [run.id[-6:] for run in runs],
+        }
+    )
+    one, small = st.column_config.NumberColumn(format="%.1f", width="small"), st.column_config.Column(width="small")
+    config = {name: small for name in ("State", "Draw", "Seed", "Readout", "Trained in", "Made", "Id")} | {"Accuracy %": one, "Macro-F1 %": one}
+    event = st.dataframe(
+        rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key="runs_table", column_config=config,
+        height=min(38 + 35 * max(len(rows), 1), 430), alt="All runs with state, loss, data set, seeds and accuracy",
+    )  # fmt: skip
+    st.caption(f"{len(runs):,} runs. Accuracy and macro-F1 on the test part; each row is a single run.")
+    return [runs[i] for i in event["selection"]["rows"] if i < len(runs)]
+
+
+def details(picked: list[Run]) -> None:
+    """One run in full, or the config diff of two."""
+    if not picked:
+        return
+    if len(picked) > 1:
+        _differences(picked)
+        return
+    run = picked[0]
+    st.header(escaped(run_name(run)), anchor=False)
+    if run.state != "finished":
+        row(run, place="runs")
+    left, middle, right = st.columns([1, 1, 1.2], gap="medium")
+    with left:
+        _readouts(run)
+        _facts(run)
+    with middle:
+        st.markdown("**Config**")
+        st.dataframe(_config_rows([run]), hide_index=True, height=420)
+    with right:
+        _curve(run)
+        notes(loaders.store().split(run.id).notes, title="About the draw")
+        with st.expander("Log"):
+            st.code(loaders.store().log_tail(run.id) or "the log is empty", language=None)
+    _actions(run)
+
+
+def _readouts(run: Run) -> None:
+    """Accuracy of every readout that was stored."""
+    if "accuracy" not in run.metrics:
+        return
+    own = run.metrics["readout"]
+    others = [name.removesuffix("_accuracy") for name in run.metrics if name.endswith("_accuracy") and not name.endswith("validation_accuracy")]
+    table = pd.DataFrame(
+        [
+            {
+                "Readout": name + (" (the run's own)" if name == own else ""),
+                "Accuracy %": 100 * run.metrics[f"{prefix}accuracy"],
+                "Macro-F1 %": 100 * run.metrics[f"{prefix}macro_f1"],
+            }
+            for name, prefix in [(own, ""), *((name, f"{name}_") for name in others)]
+        ]
+    )
+    st.markdown("**Readouts** on the test part")
+    one = st.column_config.NumberColumn(format="%.1f")
+    st.dataframe(table, hide_index=True, column_config={"Accuracy %": one, "Macro-F1 %": one})
+    st.caption(f"{run.metrics['n_support']:,} support, {run.metrics['n_validation']:,} validation, {run.metrics['n_test']:,} test texts; single run. "
+               f"Always guessing the largest class gives {100 * run.metrics.get('majority', 0):.1f} %.")  # fmt: skip
+
+
+def _facts(run: Run) -> None:
+    here = loaders.store()
+    versions = ", ".join(f"{name} {number}" for name, number in run.facts.get("versions", {}).items())
+    lines = [
+        f"Id `{run.id}`",
+        f"{run.facts.get('device', 'device not recorded yet')}, {run.facts.get('precision', '')}",
+        versions,
+        f"{here.size(run.id) / 1e6:,.0f} MB in `{here.folder(run.id)}`",
+    ]
+    st.caption("  \n".join(line for line in lines if line))
+
+
+def _config_rows(runs: list[Run]) -> pd.DataFrame:
+    configs = [run.config.model_dump() for run in runs]
+    return pd.DataFrame(
+        [{"Field": name, **{run.id[-6:]: str(config[name]) for run, config in zip(runs, configs, strict=True)}} for name in configs[0]]
+    )
+
+
+def _differences(picked: list[Run]) -> None:
+    """What differs between the selected configs, and only that."""
+    rows = _config_rows(picked)
+    differing = rows[rows.drop(columns="Field").nunique(axis=1) > 1]
+    st.header("Differences of the configs", anchor=False)
+    if differing.empty:
+        st.caption("The configs are equal.")
+    else:
+        st.dataframe(differing, hide_index=True)
+    st.caption(f"{len(rows) - len(differing)} fields are equal.")
+    compare_button([run.id for run in picked if comparable(run)], "Compare their maps", key="runs_compare")
+
+
+def _curve(run: Run) -> None:
+    if run.origin == "loaded":
+        st.caption("Fine-tuned elsewhere, so there is no training curve.")
+        return
+    kind = st.selectbox("Curve", list(KINDS), format_func=KINDS.get, key="runs_curve", label_visibility="collapsed")
+    frame = curves.frame([run], loaders.events([run.id]))
+    picture(curves.screen(frame, kind=kind, theme=theme()), key="runs_curve_picture", alt=curves.alt(frame, kind))
+    tools(FigureSpec(name="curves", run_ids=(run.id,), options={"kind": kind}), frame, key="runs_curve_tools")
+
+
+def _actions(run: Run) -> None:
+    with st.container(horizontal=True):
+        compare_button([run.id] if comparable(run) else [], "Show its map", key="runs_show")
+        if run.state not in ("running", "cancelling") and st.button("Delete", key="runs_delete"):
+            _confirm(run)
+
+
+@st.dialog("Delete this run?")
+def _confirm(run: Run) -> None:
+    """Deleting is asked twice and cannot be undone."""
+    st.write(escaped(run_name(run)))
+    st.write(f"{loaders.store().size(run.id) / 1e6:,.0f} MB of embeddings, weights and maps are removed for good. The texts stay.")
+    if st.button("Delete for good", type="primary"):
+        loaders.store().delete(run.id)
+        st.rerun()
+
+
+def load_form() -> None:
+    """A model fine-tuned elsewhere becomes a run."""
+    with st.expander("Load a model fine-tuned elsewhere"):
+        st.caption("A Hugging Face checkpoint (config.json and .safetensors). Its classifier is used where its classes are the data set's.")
+        model = st.text_input("Checkpoint folder or Hub id", key="load_model", placeholder="a folder on this machine, or owner/name").strip()
+        chosen = pick_dataset_for_load()
+        fields = _load_fields()
+        if st.button("Load", type="primary", disabled=not model or chosen is None, key="load_go"):
+            run_id = submit_loaded(model, chosen.ref, store=loaders.store(), dataset=chosen.dataset, **fields)
+            st.success(f"Run {run_id[-6:]} is in the queue.")
+    loading = [run for run in loaders.runs() if run.origin == "loaded" and run.state in ACTIVE_STATES]
+    if loading:
+        _loading([run.id for run in loading])
+
+
+def pick_dataset_for_load() -> Any:
+    """The same picker as on the Train page: a choice made there is kept here."""
+    return pick_dataset()
+
+
+def _load_fields() -> dict[str, Any]:
+    a, b, c = st.columns(3)
+    loss = a.selectbox(
+        "Fine-tuned with", [None, *LOSSES], format_func=lambda n: "as its folder says" if n is None else LOSSES[n].title, key="load_loss"
+    )
+    shots_given = b.number_input(
+        "Shots per class (0: every text)", 0, 100_000, 8, key="load_shots", help="Which texts count as support, marked on the map."
+    )
+    draw = c.number_input("Support draw", 0, 10_000, 0, key="load_draw")
+    return {"loss": loss, "shots": int(shots_given) or None, "support_seed": int(draw)}
+
+
+@st.fragment(run_every=1.0)
+def _loading(run_ids: list[str]) -> None:
+    now = {run.id: run for run in loaders.runs()}
+    for run_id in run_ids:
+        if run_id in now:
+            row(now[run_id], place="load")
+    if not any(now[run_id].state in ACTIVE_STATES for run_id in run_ids if run_id in now):
+        st.rerun()

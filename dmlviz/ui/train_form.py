@@ -1,0 +1,221 @@
+"""The Train page's form. Every control is made from a table: data sets from CATALOGUE, losses and settings from LOSSES, the rest from RunConfig."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from dmlviz.data import CATALOGUE, peek_columns
+from dmlviz.figures import classes
+from dmlviz.figures.theme import loss_color
+from dmlviz.losses import LOSSES, Setting
+from dmlviz.records import DEFAULT_ENCODER, RunConfig, TextDataset
+from dmlviz.training.cost import estimate
+from dmlviz.ui import loaders
+from dmlviz.ui.frame import escaped, notes, theme
+from dmlviz.ui.picture import picture
+from dmlviz.ui.words import duration
+
+OWN, UPLOAD = "own", "upload"
+KEEP = {"persist_state": "session"}
+FIELDS = RunConfig.model_fields
+FIRST_LOSSES = ["cross_entropy", "triple_entropy", "g_loss"]
+
+
+class Chosen(NamedTuple):
+    """A data set as picked on the page."""
+
+    ref: str
+    dataset: TextDataset
+
+
+def pick_dataset() -> Chosen | None:
+    """Built-in, own path, or an upload; None until something is chosen. Shows what the reader did to it."""
+    titles = {
+        **{name: f"{entry.title} · {entry.classes} classes" for name, entry in CATALOGUE.items()},
+        UPLOAD: "Upload a file",
+        OWN: "Path or Hub id",
+    }
+    name = st.selectbox(
+        "Data set", list(titles), index=None, format_func=titles.get, placeholder="Choose a data set", key="train_data", **KEEP,
+        help="Built-in sets, or your own CSV, TSV, JSONL, JSON or Parquet (each also .gz).",
+    )  # fmt: skip
+    if name is None:
+        st.caption("Reuters R8 (8 newswire topics) is a good first one.")
+        return None
+    if name == UPLOAD:
+        return _uploaded()
+    ref = st.text_input("File, folder or Hub id", key="train_path", placeholder="reviews.csv or owner/name", **KEEP) if name == OWN else name
+    if not ref:
+        return None
+    if name != OWN:
+        st.caption(escaped(loaders.where(name)))
+    with st.spinner("Reading the texts. A first fetch from the package mirror takes about ten seconds."):
+        return Chosen(ref, loaders.read_dataset(ref, **_columns(name == OWN)))
+
+
+def _columns(asked: bool) -> dict[str, str | None]:
+    """Column names typed for an own file; empty means: guess, and say so."""
+    if not asked:
+        return {}
+    with st.popover("Columns"):
+        typed = {
+            name: st.text_input(f"{label} column", key=f"train_column_{name}", placeholder="guessed", **KEEP) for name, label in COLUMN_TITLES.items()
+        }
+    return {name: value or None for name, value in typed.items()}
+
+
+COLUMN_TITLES = {"text": "Text", "label": "Label", "text_pair": "Second text"}
+
+
+def _uploaded() -> Chosen | None:
+    file = st.file_uploader("CSV, TSV, JSONL, JSON or Parquet, also .gz", key="train_upload")
+    if file is None:
+        return None
+    content = file.getvalue()
+    peek = peek_columns(content, file.name)
+    picked: dict[str, str | None] = {}
+    for (field, title), column in zip(COLUMN_TITLES.items(), st.columns(3), strict=True):
+        options = [None, *peek.columns] if field == "text_pair" else list(peek.columns)
+        guess = getattr(peek.mapping, field)
+        index = options.index(guess) if guess in options else (0 if field == "text_pair" else None)
+        picked[field] = column.selectbox(f"{title} column", options, index=index, format_func=lambda c: c or "none", key=f"up_{field}_{file.file_id}")
+    if picked["text"] is None or picked["label"] is None:
+        st.caption("Choose which column holds the text and which the label.")
+        return None
+    return Chosen(file.name, loaders.read_upload(content, file.name, **picked))
+
+
+def show_dataset(chosen: Chosen) -> None:
+    """Counts, class balance and what the reader repaired, before anything is trained."""
+    dataset = chosen.dataset
+    parts = {part: int((dataset.parts == part).sum()) for part in ("train", "val", "test")}
+    words = [f"{count:,} {title}" for part, title in (("train", "training"), ("val", "validation"), ("test", "test")) if (count := parts[part])]
+    st.caption(f"{', '.join(words)} texts in {len(dataset.label_names)} classes. {escaped(dataset.source)}")
+    frame = classes.frame(dataset)
+    picture(classes.screen(frame, theme=theme()), key="train_balance", alt=classes.alt(frame))
+    notes(dataset.notes, title="What the reader found")
+
+
+def pick_encoder() -> str:
+    return st.text_input(
+        "Encoder", DEFAULT_ENCODER, key="train_encoder", **KEEP,
+        help=f"{DEFAULT_ENCODER} is bundled. Any Hugging Face Hub id (roberta-large, bert-base-uncased …) or local folder works too.",
+    ).strip()  # fmt: skip
+
+
+def pick_losses() -> list[dict[str, Any]]:
+    """The picked losses with their settings, as fields of RunConfig."""
+    names = st.pills(
+        "Losses", list(LOSSES), selection_mode="multi", default=FIRST_LOSSES, format_func=lambda n: LOSSES[n].title, key="train_losses", **KEEP,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return [_loss_card(name) for name in names]
+
+
+def _loss_card(name: str) -> dict[str, Any]:
+    entry = LOSSES[name]
+    with st.container(border=True, gap="small"):
+        st.html(f'<span class="swatch" style="background:{loss_color(name)}"></span><b>{entry.title}</b>')
+        st.caption(entry.summary)
+        if entry.loss_class is None:
+            return {"loss": name, "loss_settings": {}, "ce_weight": 1.0}
+        with st.popover("Formula and settings", width="stretch"):
+            for part in entry.formula.split(r",\quad "):
+                st.latex(part)
+            st.caption(f"{entry.paper}. {'ce_weight is the paper’s $' + entry.ce_weight_letter + '$.' if entry.ce_weight_letter else ''}")
+            weight = st.slider(
+                "ce_weight",
+                0.0,
+                1.0,
+                entry.ce_weight,
+                0.05,
+                key=f"train_{name}_ce_weight",
+                help="Share of cross-entropy; the rest is this loss.",
+                **KEEP,
+            )
+            settings = {setting.name: _setting(name, setting) for setting in entry.settings}
+    return {"loss": name, "loss_settings": {k: v for k, v in settings.items() if v != entry.defaults[k]}, "ce_weight": weight}
+
+
+def _setting(loss: str, setting: Setting) -> Any:
+    """One control, by the kind the table gives."""
+    label = f"{setting.name} (${setting.letter}$)" if setting.letter else setting.name
+    key, common = f"train_{loss}_{setting.name}", {"help": setting.help, **KEEP}
+    if setting.kind == "choice":
+        return st.selectbox(label, setting.choices, setting.choices.index(setting.default), key=key, **common)
+    if setting.kind == "bool":
+        return st.toggle(label, setting.default, key=key, **common)
+    kind = int if setting.kind == "int" else float
+    step = 1 if kind is int else 0.01
+    return st.number_input(label, kind(setting.low), kind(setting.high), kind(setting.default), step, key=key, **common)
+
+
+def pick_protocol() -> list[dict[str, Any]]:
+    """Shots, draws, seeds and the rare settings; one dictionary of RunConfig fields per draw and seed."""
+    left, right = st.columns(2)
+    every = left.toggle("All texts", False, key="train_all", **KEEP)
+    by = right.selectbox(
+        "Shots are", ("class", "total"), format_func={"class": "per class", "total": "in all"}.get, key="train_by", disabled=every, **KEEP
+    )
+    shots = left.number_input("Shots", 1, 100_000, 8, key="train_shots", disabled=every, help="Labelled training texts.", **KEEP)
+    draws = right.number_input(
+        "Support draws", 1, 20, 1, key="train_draws", help="Each draws other shots: results move more with the draw than with the loss.", **KEEP
+    )
+    seeds = left.number_input("Seeds per draw", 1, 20, 1, key="train_seeds", help="Head and centres, batch order, dropout.", **KEEP)
+    epochs = right.number_input("Epochs", 1, 10_000, FIELDS["epochs"].default, key="train_epochs", **KEEP)
+    common = {"shots": None if every else int(shots), "shots_by": by, "epochs": int(epochs), **_rare()}
+    return [{**common, "support_seed": draw, "seed": seed} for draw, seed in product(range(int(draws)), range(int(seeds)))]
+
+
+def _rare() -> dict[str, Any]:
+    def number(field: str, low: float, high: float, step: float, form: str | None = None) -> Any:
+        return st.number_input(field, low, high, FIELDS[field].default, step, form, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
+
+    def choice(field: str, options: tuple[str, ...]) -> str:
+        default = options.index(FIELDS[field].default)
+        return st.selectbox(field, options, default, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
+
+    with st.popover("More", width="stretch"):
+        picked = {
+            "lr": number("lr", 1e-7, 1.0, 1e-5, "%.1e"),
+            "batch_size": number("batch_size", 1, 4096, 1),
+            "max_length": number("max_length", 4, 8192, 16),
+            "validation": number("validation", 0, 10_000, 8),
+            "snapshots": number("snapshots", 0, 50, 1),
+            "pooling": choice("pooling", ("auto", "cls", "mean")),
+            "schedule": choice("schedule", ("linear", "cosine", "constant")),
+            "selection": choice("selection", ("last", "best_validation")),
+            "precision": choice("precision", ("auto", "fp32", "bf16")),
+        }
+        center_lr = st.number_input(
+            "center_lr",
+            0.0,
+            1.0,
+            0.0,
+            1e-4,
+            "%.1e",
+            key="train_center_lr",
+            help=f"{FIELDS['center_lr'].description}. 0 here means the encoder's.",
+            **KEEP,
+        )
+    return {**picked, "center_lr": center_lr or None}
+
+
+def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
+    """What will run, how long it should take and what it leaves on disk."""
+    past = loaders.runs()
+    costs = []
+    for config in configs:
+        split = loaders.drawn_split(
+            chosen.dataset.content_hash, chosen.dataset, config.shots, config.shots_by, config.support_seed, config.validation
+        )
+        costs.append(estimate(config, chosen.dataset, split, past))
+    seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
+    trust = "from finished runs here" if costs[0].calibrated else "a rough guess until a run has finished here"
+    runs = f"{len(configs)} run{'s' if len(configs) > 1 else ''}"
+    st.markdown(f"**{runs}**, about **{duration(seconds)}** ({trust}), **{disk / 1e6:,.0f} MB** on disk. Runs go on without the browser.")
+    if split.notes:
+        notes(split.notes, title="About the draw")

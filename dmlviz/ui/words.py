@@ -1,0 +1,70 @@
+"""Numbers and runs in words, the same on every page."""
+
+from __future__ import annotations
+
+import time
+
+from dmlviz.figures.theme import loss_title
+from dmlviz.records import Run
+
+
+def percent(share: float | None) -> str:
+    """92.4; an en dash where there is no number."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def score(run: Run) -> str:
+    """'92.4 % (single run)': a lone seed says so."""
+    return f"{percent(run.metrics['accuracy'])} % (single run)" if "accuracy" in run.metrics else "no test part"
+
+
+def duration(seconds: float | None) -> str:
+    """'1 min 20 s'; rounded the more the longer it is."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def ago(moment: float) -> str:
+    return duration(time.time() - moment) + " ago"
+
+
+def shots(run: Run) -> str:
+    config = run.config
+    return "all texts" if config.shots is None else f"{config.shots} {'per class' if config.shots_by == 'class' else 'in all'}"
+
+
+def run_name(run: Run) -> str:
+    """What a list calls a run: loss, data set, shots, both seeds and the end of the id."""
+    origin = "loaded, " if run.origin == "loaded" else ""
+    return (
+        f"{loss_title(run.config.loss, run.config.ce_weight)} · {origin}{dataset_name(run)} · {shots(run)} · "
+        f"draw {run.config.support_seed}, seed {run.config.seed} · {run.id[-6:]}"
+    )
+
+
+def dataset_name(run: Run) -> str:
+    """The name a run's data set was given when it was read."""
+    return run.id.split(f"-{run.config.loss if run.origin == 'trained' else 'loaded'}-")[0]
+
+
+def run_line(run: Run) -> str:
+    """State and how far, in one line."""
+    if run.state == "queued":
+        return "waiting for a free slot"
+    if run.state in ("running", "cancelling"):
+        doing = {
+            "training": "training",
+            "embedding": "embedding the test texts",
+            "mapping": "making the maps",
+            "loading": "loading encoder and texts",
+        }
+        share = f" {run.progress.done:,} of {run.progress.total:,} {run.progress.unit}s" if run.progress.total > 1 else ""
+        left = f", about {duration(run.progress.eta_seconds)} left" if run.progress.eta_seconds else ""
+        words = "cancelling: writing a checkpoint" if run.state == "cancelling" else doing.get(run.progress.phase, "starting")
+        return words + share + left
+    return run.message or run.state

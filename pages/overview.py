@@ -1,0 +1,19 @@
+"""What there is, how to start, the last results."""
+
+import streamlit as st
+
+from dmlviz import ui
+from dmlviz.ui import overview_parts
+
+ui.header(
+    "Which loss, on which data, with how few labels?",
+    "Accuracy on the test part, per data set and number of shots. Each number is one run: no interval can be given for it.",
+)
+runs = ui.runs()
+if not runs:
+    overview_parts.welcome()
+    st.stop()
+overview_parts.active(runs)
+overview_parts.results(runs)
+overview_parts.next_step(runs)
+overview_parts.thumbnails(ui.picked_runs())

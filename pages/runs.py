@@ -1,0 +1,16 @@
+"""Every run: filter, details, differences of two configs, delete, load a model fine-tuned elsewhere."""
+
+from dmlviz import ui
+from dmlviz.ui import runs_parts
+
+ui.header("What has been run, and how?", "One row per run; select one for its details, two for the differences of their configs.")
+runs = ui.runs()
+runs_parts.unreadable()
+if runs:
+    picked = runs_parts.table(runs_parts.filtered(runs))
+    with ui.guard():
+        runs_parts.details(picked)
+else:
+    ui.empty("No runs yet. Train some, or load a model below that was fine-tuned elsewhere.", "Train a run", "pages/train.py")
+with ui.guard():
+    runs_parts.load_form()

@@ -1,0 +1,30 @@
+"""Choose data, encoder, losses and shots; press Train; watch."""
+
+import streamlit as st
+
+from dmlviz import ui
+from dmlviz.ui import train_form, train_live
+
+ui.header(
+    "What should be trained on what?",
+    "Pick a data set and the losses to compare. Everything but the loss is kept equal, so that a difference can be the loss's.",
+)
+data, model, protocol = st.columns([1.15, 1, 0.85], gap="medium")
+with data:
+    st.header("1 · Data", anchor=False)
+    with ui.guard():
+        chosen = None
+        chosen = train_form.pick_dataset()
+        if chosen is not None:
+            train_form.show_dataset(chosen)
+with protocol:
+    st.header("4 · Shots, draws, seeds", anchor=False)
+    draws = train_form.pick_protocol()
+with model:
+    st.header("2 · Encoder", anchor=False)
+    encoder = train_form.pick_encoder()
+    st.header("3 · Losses", anchor=False)
+    losses = train_form.pick_losses()
+with protocol, ui.guard():
+    train_live.plan_and_submit(chosen, encoder, losses, draws)
+train_live.running()
