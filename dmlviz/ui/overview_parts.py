@@ -13,7 +13,7 @@ from dmlviz.ui import loaders
 from dmlviz.ui.frame import guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture
-from dmlviz.ui.train_live import row
+from dmlviz.ui.train_live import LIVE_SECONDS, row
 from dmlviz.ui.words import ago, dataset_name, shots
 
 STEPS = (
@@ -38,18 +38,22 @@ def welcome() -> None:
     st.caption(f"Runs are kept in {loaders.store().home}. Nothing leaves this machine.")
 
 
-@st.fragment(run_every=2.0)
 def active(runs: list[Run]) -> None:
-    """Running now; refreshes itself, and the whole page when one ends."""
+    """Running now, live; nothing where nothing runs."""
+    ids = {run.id for run in runs if run.state in ACTIVE_STATES}
+    if ids:
+        st.fragment(_active, run_every=LIVE_SECONDS)(ids)
+
+
+def _active(ids: set[str]) -> None:
     now = [run for run in loaders.runs() if run.state in ACTIVE_STATES]
-    if now:
-        st.header("Running now", anchor=False)
-        for run in now[:4]:
-            row(run, place="overview")
-        if len(now) > 4:
-            st.caption(f"and {len(now) - 4} more in the queue; the Train and Runs pages show them")
-    if {run.id for run in runs if run.state in ACTIVE_STATES} - {run.id for run in now}:
-        st.rerun()
+    if ids - {run.id for run in now}:
+        st.rerun()  # one has ended: its result belongs on the page
+    st.header("Running now", anchor=False)
+    for run in now[:4]:
+        row(run, place="overview")
+    if len(now) > 4:
+        st.caption(f"and {len(now) - 4} more in the queue; the Train and Runs pages show them")
 
 
 def results(runs: list[Run]) -> None:

@@ -17,6 +17,7 @@ from dmlviz.ui.picture import picture
 from dmlviz.ui.train_form import Chosen, show_plan
 from dmlviz.ui.words import run_line, run_name, score
 
+LIVE_SECONDS = 1.0
 SHOWN = 8  # runs below the form; the Runs page has all
 KINDS = {"loss": "Training loss", "ce": "Cross-entropy term", "metric": "Metric term", "validation": "Validation accuracy"}
 ICONS = {
@@ -40,12 +41,19 @@ def plan_and_submit(chosen: Chosen | None, encoder: str, losses: list[dict[str, 
         st.toast(f"{len(configs)} runs are in the queue")
 
 
-@st.fragment(run_every=1.0)
 def running() -> None:
-    """Live: curves of the newest runs, a row for each with its state, progress and what can be done."""
+    """The newest runs, live while one of them is active; a page on which nothing moves is left in peace."""
     newest = loaders.runs()[:SHOWN]
-    if not newest:
-        return
+    if newest:
+        active = frozenset(run.id for run in newest if run.state in ACTIVE_STATES)
+        st.fragment(_running, run_every=LIVE_SECONDS if active else None)(active)
+
+
+def _running(active: frozenset[str]) -> None:
+    """Curves of the newest runs, a row for each with its state, progress and what can be done. When a run ends, the whole page follows."""
+    newest = loaders.runs()[:SHOWN]
+    if any(run.id in active and run.state not in ACTIVE_STATES for run in newest):
+        st.rerun()
     st.header("Runs", anchor=False)
     live, rows = st.columns([1, 1], gap="medium")
     with live:
