@@ -165,35 +165,20 @@ class Store:
         for run_id in self.run_ids():
             try:
                 found.append((self.run(run_id), ""))
-            except (InputError, FileNotFoundError) as error:  # FileNotFoundError: deleted while we were listing
-                if (self.runs_folder / run_id).exists():
+            except InputError as error:
+                if (self.runs_folder / run_id).exists():  # else deleted while we were listing
                     found.append((None, str(error)))
         return found
 
     def run(self, run_id: str) -> Run:
         folder = self.folder(run_id)
         try:
-            written = read_json(folder / "config.json")
-            if written.pop("format", FORMAT) > FORMAT:
-                raise InputError(f"run {run_id} was written by a newer DMLViz; update this one to read it")
-            config, status = RunConfig(**written), read_json(folder / "status.json")
-        except ValueError as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"run {run_id} cannot be read ({str(error).splitlines()[0]}); delete its folder {folder}") from error
-        return Run(
-            id=run_id,
-            config=config,
-            state=observed_state(status, folder, time.time()),
-            progress=Progress(*status.get("progress", QUEUED)),
-            metrics=status.get("metrics", {}),
-            created=status["created"],
-            started=status.get("started"),
-            ended=status.get("ended"),
-            message=status.get("message", ""),
-            origin=status.get("origin", "trained"),
-            facts=status.get("facts", {}),
-        )
+            return _read_run(run_id, folder)
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            why = (str(error).splitlines() or [""])[0]
+            raise InputError(f"run {run_id} cannot be read ({type(error).__name__}: {why}); delete its folder {folder}") from error
 
     def process(self, run_id: str) -> tuple[int, float] | None:
         """(pid, start time) of the worker, when it is alive on this machine."""
@@ -202,17 +187,23 @@ class Store:
 
     def add_event(self, run_id: str, row: Mapping[str, Any]) -> None:
         """Append one history row ("kind", "step", "epoch", values)."""
-        with open(self.folder(run_id) / "events.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        with open(self.folder(run_id) / "events.jsonl", "ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a killed worker left half a line; it must not swallow this one
+                    file.write(b"\n")
+            file.write(json.dumps(row).encode() + b"\n")
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """History rows in order of step. A step repeated after a resume counts once: the later row is the one that led on."""
         path = self.folder(run_id) / "events.jsonl"
         rows: dict[tuple[str, float], dict[str, Any]] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []:
             try:
                 row = json.loads(line)
             except ValueError:  # a killed worker can leave half a line
+                continue
+            if not isinstance(row, dict):
                 continue
             rows[(row.get("kind", ""), row.get("step", 0))] = row
         return sorted(rows.values(), key=lambda row: row.get("step", 0))
@@ -239,7 +230,12 @@ class Store:
         folder = self.folder(run_id) / "arrays"
         if not folder.is_dir():
             raise InputError(f"run {run_id} has no embeddings yet; it is {self.run(run_id).state}")
-        found = read_stored_arrays(folder)
+        try:
+            found = read_stored_arrays(folder)
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(
+                f"the arrays of run {run_id} cannot be read ({str(error).splitlines()[0]}); train it again or copy {folder} again"
+            ) from error
         scores = {name.removeprefix("scores_"): found.pop(name) for name in sorted(found) if name.startswith("scores_")}
         split = self.split(run_id)
         space = str(found.pop("centers_space", "")) or None
@@ -303,6 +299,26 @@ class Store:
         gone = folder.with_name(f".{run_id}.deleted-{secrets.token_hex(3)}")
         folder.rename(gone)
         shutil.rmtree(gone)
+
+
+def _read_run(run_id: str, folder: Path) -> Run:
+    written = read_json(folder / "config.json")
+    if written.pop("format", FORMAT) > FORMAT:
+        raise InputError(f"run {run_id} was written by a newer DMLViz; update this one to read it")
+    config, status = RunConfig(**written), read_json(folder / "status.json")
+    return Run(
+        id=run_id,
+        config=config,
+        state=observed_state(status, folder, time.time()),
+        progress=Progress(*status.get("progress", QUEUED)),
+        metrics=status.get("metrics", {}),
+        created=status["created"],
+        started=status.get("started"),
+        ended=status.get("ended"),
+        message=status.get("message", ""),
+        origin=status.get("origin", "trained"),
+        facts=status.get("facts", {}),
+    )
 
 
 def observed_state(status: Mapping[str, Any], folder: Path, now: float) -> State:

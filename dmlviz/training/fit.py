@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers.trainer_callback import ExportableState
 
 from dmlviz.encoder import load_encoder, pick_device, pick_precision
 from dmlviz.records import InputError, RunConfig, Split, TextDataset
+from dmlviz.store_files import atomic_json
 from dmlviz.training.embed import Cancelled, embed
 from dmlviz.training.model import FineTuneModel
 from dmlviz.training.readouts import can_read_out, metrics_of, readout_scores
@@ -136,7 +138,7 @@ class _RunTrainer(Trainer):
         return self.optimizer
 
 
-class History(TrainerCallback):
+class History(TrainerCallback, ExportableState):
     """Writes the history, looks at validation, keeps snapshots and decides when a checkpoint is due."""
 
     def __init__(self, job: Job, model: FineTuneModel, reporter: Reporter) -> None:
@@ -156,23 +158,31 @@ class History(TrainerCallback):
         if not (self.job.folder / "snapshot-0.npy").is_file():
             self._snapshot(0)
 
+    def state(self) -> dict:
+        """What a checkpoint keeps of this: the terms summed since the last row, so that the row after a resume covers all its steps."""
+        return {"args": {}, "attributes": {"sums": {name: float(value) for name, value in self.sums.items()}, "count": self.count}}
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes", {})
+        self.sums = {name: torch.tensor(value, device=self.job.device) for name, value in kept.get("sums", {}).items()}
+        self.count = kept.get("count", 0)
+
     def on_step_end(self, args, state, control, **kwargs):
         for name, value in self.model.parts.items():
             self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
         self.count += 1
         self.reporter.progress("training", state.global_step, state.max_steps)
         if self.reporter.cancelled():
-            self.stopped = control.should_save = control.should_training_stop = True
+            self.stopped = control.should_training_stop = True
+            control.should_save = not _is_whole(state.epoch)  # at the end of an epoch the checkpoint comes after what belongs to that epoch
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not logs or "loss" not in logs:
             return
         parts = {name: float(value) / self.count for name, value in self.sums.items()}
         self.sums, self.count = {}, 0
-        self.reporter.event(
-            {"kind": "step", "step": state.global_step, "epoch": state.epoch, "loss": logs["loss"], "lr": logs.get("learning_rate"), **parts}
-        )
-        bad = [name for name, value in {"loss": logs["loss"], **parts}.items() if not math.isfinite(value)]
+        self.reporter.event({"kind": "step", "step": state.global_step, "epoch": state.epoch, "lr": logs.get("learning_rate"), **parts})
+        bad = [name for name, value in parts.items() if not math.isfinite(value)]
         if bad:
             raise InputError(
                 f"the {' and the '.join(bad)} term of {self.job.config.loss} was no longer a number at step {state.global_step}; "
@@ -180,13 +190,15 @@ class History(TrainerCallback):
             )
 
     def on_epoch_end(self, args, state, control, **kwargs):
+        if not _is_whole(state.epoch):  # cancelled in the middle of it
+            return
         epoch = round(state.epoch)
-        if epoch in self.snapshot_epochs and not self.stopped:
+        if epoch in self.snapshot_epochs:
             self._snapshot(epoch)
-        if len(self.job.split.validation) and not self.stopped:
+        if len(self.job.split.validation):
             self._validate(state)
-        if time.monotonic() - self.saved >= self.job.config.checkpoint_seconds and epoch < self.job.config.epochs:
-            control.should_save = True
+        due = time.monotonic() - self.saved >= self.job.config.checkpoint_seconds and epoch < self.job.config.epochs
+        control.should_save = due or self.stopped
 
     def on_save(self, args, state, control, **kwargs):
         self.saved = time.monotonic()
@@ -194,7 +206,9 @@ class History(TrainerCallback):
     def _snapshot(self, epoch: int) -> None:
         if self.job.config.snapshots:
             vectors = self.job.embed(self.model, self.snapshot_rows).astype(np.float16)
-            np.save(self.job.folder / f"snapshot-{epoch}.npy", vectors, allow_pickle=False)
+            draft = self.job.folder / "snapshot.draft.npy"  # a killed run must not leave half a file
+            np.save(draft, vectors, allow_pickle=False)
+            draft.rename(self.job.folder / f"snapshot-{epoch}.npy")
 
     def _validate(self, state) -> None:
         job, names = self.job, self.job.dataset.label_names
@@ -211,8 +225,14 @@ class History(TrainerCallback):
     def _keep_best(self, accuracy: float, epoch: int) -> None:
         note = self.job.folder / "best.json"
         if not note.is_file() or accuracy > json.loads(note.read_text())["accuracy"]:
-            save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, self.job.folder / "best.safetensors")
-            note.write_text(json.dumps({"accuracy": accuracy, "epoch": epoch}))
+            draft = self.job.folder / "best.draft.safetensors"
+            save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, draft)
+            draft.rename(self.job.folder / "best.safetensors")
+            atomic_json(note, {"accuracy": accuracy, "epoch": epoch})
+
+
+def _is_whole(epoch: float) -> bool:
+    return abs(epoch - round(epoch)) < 1e-6
 
 
 def snapshot_rows(split: Split, labels: np.ndarray, limit: int = 128) -> np.ndarray:

@@ -32,7 +32,7 @@ class FineTuneModel(nn.Module):
         self.head = nn.Linear(encoder.dim, num_classes)
         settings = check_settings(config.loss, dict(config.loss_settings))
         self.metric = build_loss(config.loss, num_classes=num_classes, dim=encoder.dim, seed=config.seed, **settings)
-        self.parts: dict[str, Tensor] = {}  # the two terms of the last step, for the log
+        self.parts: dict[str, Tensor] = {}  # the loss of the last step and its two terms, for the log
 
     @property
     def has_head(self) -> bool:
@@ -47,8 +47,9 @@ class FineTuneModel(nn.Module):
             logits = self.head(encoded.pooled)
             ce = functional.cross_entropy(logits, labels)
             metric = self.metric(encoded, labels) if self.metric is not None else None
-        self.parts = {"ce": ce.detach(), **({"metric": metric.detach()} if metric is not None else {})}
-        return {"loss": mix(ce, metric, self.ce_weight), "logits": logits}
+        loss = mix(ce, metric, self.ce_weight)
+        self.parts = {"loss": loss.detach(), "ce": ce.detach(), **({"metric": metric.detach()} if metric is not None else {})}
+        return {"loss": loss, "logits": logits}
 
     def objective_state(self) -> dict[str, Tensor]:
         """Head and loss parameters, without the encoder."""
