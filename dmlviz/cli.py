@@ -1,0 +1,340 @@
+"""Everything from a shell: train, look at runs, write figures.
+
+What a script needs goes to stdout, all else to stderr. Exit 0: done as asked; 1: the run failed or is not sound; 2: a mistake in what was asked,
+said in one sentence; 130: ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from dmlviz.asked import merged_fields, pair, read_config, validation_sentence
+from dmlviz.records import ACTIVE_STATES, InputError, Run, RunConfig
+from dmlviz.store import Store
+from dmlviz.training.local import LocalEngine
+
+if TYPE_CHECKING:  # pandas and matplotlib load only where they are needed: `runs` must be quick
+    from dmlviz.records import ReaderNote, TextDataset
+
+LOOK_SECONDS, POLL_LOOKS = 0.4, 10  # between two looks at a run; looks between two checks that somebody serves the queue
+UsageError = typer.BadParameter.__base__  # Typer carries its own Click and exports only this child of its UsageError
+app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def option(kind: type, name: str, words: str) -> Any:
+    return Annotated[kind, typer.Option(name, help=words)]
+
+
+Home = option(str | None, "--home", "folder of runs and data sets; default $DMLVIZ_HOME, else ./dmlviz-data")
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="id of a run, as `runs` lists it")]
+AsJson = option(bool, "--json", "JSON instead of a table")
+Sets = option(list[str] | None, "--set", "key=value, repeatable: any RunConfig field or a setting of the loss (loss.key if both have it)")
+Loss = option(str | None, "--loss", "a loss; default cross_entropy")
+Shots = option(str | None, "--shots", "training texts per class, or 'all'; default 8")
+ShotsBy = option(str | None, "--shots-by", "class or total")
+SupportSeed = option(int | None, "--support-seed", "draws the shots")
+Seed = option(int | None, "--seed", "everything else that is random")
+MaxLength = option(int | None, "--max-length", "tokens per text")
+TextColumn = option(str | None, "--text-column", "own file: column of the texts")
+LabelColumn = option(str | None, "--label-column", "own file: column of the labels")
+PairColumn = option(str | None, "--pair-column", "own file: column of the second texts")
+Detach = option(bool, "--detach", "return at once; the run goes on by itself")
+
+
+@app.command()
+def datasets(home: Home = None) -> None:
+    """What can be trained on, and where it would come from."""
+    from dmlviz.data import CATALOGUE, where
+
+    store, folder = Store(home), os.environ.get("DMLVIZ_DATA")
+    rows = [(name, str(entry.classes), entry.title, where(name, store.home, folder)) for name, entry in CATALOGUE.items()]
+    _table(("NAME", "CLASSES", "TITLE", "SOURCE"), rows)
+
+
+@app.command()
+def train(
+    dataset: option(str | None, "--dataset", "catalogue name, folder, file or Hub id") = None,
+    loss: Loss = None,
+    encoder: option(str | None, "--encoder", "bundled name, folder or Hub id") = None,
+    shots: Shots = None,
+    shots_by: ShotsBy = None,
+    support_seed: SupportSeed = None,
+    seed: Seed = None,
+    epochs: option(int | None, "--epochs", "passes over the training texts") = None,
+    batch_size: option(int | None, "--batch-size", "texts per step") = None,
+    lr: option(float | None, "--lr", "peak learning rate") = None,
+    ce_weight: option(float | None, "--ce-weight", "share of cross-entropy, 0 to 1") = None,
+    max_length: MaxLength = None,
+    sets: Sets = None,
+    config: option(Path | None, "--config", "JSON or YAML of RunConfig fields; a run's config.json will do") = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    pair_column: PairColumn = None,
+    detach: Detach = False,
+    home: Home = None,
+) -> int:
+    """Train a run; prints its id."""
+    from dmlviz.submit import checked_config, submit
+
+    given = {
+        "dataset": dataset, "loss": loss, "encoder": encoder, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
+        "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight, "max_length": max_length,
+    }  # fmt: skip
+    wanted = checked_config(RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)))
+    store = Store(home)
+    texts = _texts(store, wanted, text_column, label_column, pair_column)
+    return _follow(store, submit(wanted, store=store, dataset=texts), detach)
+
+
+@app.command()
+def load(
+    model: option(str, "--model", "folder or Hub id of a model fine-tuned elsewhere"),
+    dataset: option(str, "--dataset", "catalogue name, folder, file or Hub id"),
+    loss: Loss = None,
+    shots: Shots = None,
+    shots_by: ShotsBy = None,
+    support_seed: SupportSeed = None,
+    seed: Seed = None,
+    max_length: MaxLength = None,
+    sets: Sets = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    pair_column: PairColumn = None,
+    detach: Detach = False,
+    home: Home = None,
+) -> int:
+    """Make a run of a model fine-tuned elsewhere; prints its id."""
+    from dmlviz.submit import checked_config, loaded_config, submit_loaded
+
+    given = {"loss": loss, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed, "max_length": max_length}
+    fields = merged_fields({}, sets or [], given)
+    fields = {name: value for name, value in fields.items() if name not in ("dataset", "encoder")}
+    store, wanted = Store(home), checked_config(loaded_config(model, dataset, **fields))
+    texts = _texts(store, wanted, text_column, label_column, pair_column)
+    return _follow(store, submit_loaded(model, dataset, store=store, dataset=texts, **fields), detach)
+
+
+@app.command()
+def runs(as_json: AsJson = False, home: Home = None) -> None:
+    """All runs, newest first."""
+    store = Store(home)
+    found = store.runs()
+    for sentence in store.unreadable():
+        _say(sentence)
+    if as_json:
+        _out(json.dumps([run_facts(run) for run in found], indent=1, ensure_ascii=False))
+        return
+    share = lambda value: "-" if value is None else f"{100 * value:.1f}"  # noqa: E731
+    rows = [
+        (run.id, run.state, run.config.loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy"))) for run in found
+    ]
+    _table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY"), rows)
+
+
+@app.command()
+def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
+    """All that is known of a run."""
+    store = Store(home)
+    facts = {**run_facts(store.run(run)), "bytes": store.size(run), "folder": str(store.folder(run))}
+    if as_json:
+        _out(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            _out(f"{name}:\n" + "\n".join(f"  {key}: {_plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
+        else:
+            _out(f"{name}: {_plain(value)}")
+    if facts["state"] == "failed":
+        _say(store.log_tail(run))
+
+
+@app.command()
+def verify(run: RunId, home: Home = None) -> int:
+    """Compare a finished run's files with their checksums; prints the problems or 'ok'."""
+    problems = Store(home).verify(run)
+    _out("\n".join(problems) or "ok")
+    return 1 if problems else 0
+
+
+@app.command()
+def cancel(run: RunId, home: Home = None) -> int:
+    """End a queued or running run; it can be resumed from its last checkpoint."""
+    store = Store(home)
+    LocalEngine(store).cancel(run)
+    ended = _wait(store, run)
+    _say(f"run {run} is {ended.state}")
+    return 0 if ended.state == "cancelled" else 1
+
+
+@app.command()
+def resume(run: RunId, detach: Detach = False, home: Home = None) -> int:
+    """Go on with an interrupted, cancelled or failed run; prints its id."""
+    store = Store(home)
+    LocalEngine(store).submit(run)
+    return _follow(store, run, detach)
+
+
+@app.command()
+def delete(run: RunId, yes: option(bool, "--yes", "do it; there is no way back") = False, home: Home = None) -> None:
+    """Remove a run and all its files."""
+    store = Store(home)
+    store.folder(run)
+    if not yes:
+        raise InputError(f"deleting {run} cannot be undone; add --yes to do it")
+    store.delete(run)
+    _say(f"deleted {run}")
+
+
+@app.command()
+def figure(
+    name: Annotated[str, typer.Argument(help="manifold, curves, classes ...")],
+    run_ids: option(str, "--runs", "ids, separated by commas"),
+    out: option(Path, "--out", "file to write: .pdf, .svg or .png"),
+    preset: option(str, "--preset", "size on paper") = "acl-column",
+    sets: option(list[str] | None, "--set", "key=value, repeatable: an option of the figure") = None,
+    title: option(str, "--title", "title kept inside the file") = "",
+    method: option(str, "--method", "kind of map: umap or pca") = "umap",
+    csv: option(bool, "--csv", "write the figure's table beside it") = False,
+    home: Home = None,
+) -> None:
+    """Draw a figure of finished runs at a column's exact width; prints the path."""
+    from dmlviz.draw import draw_file
+
+    options = dict(pair(one) for one in sets or [])
+    ids = [one.strip() for one in run_ids.split(",") if one.strip()]
+    paths, words = draw_file(Store(home), name, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
+    _out("\n".join(map(str, paths)))
+    for sentence in words:
+        _say(sentence)
+
+
+# ---- following a run
+
+
+def _texts(store: Store, config: RunConfig, text: str | None, label: str | None, text_pair: str | None) -> TextDataset:
+    """The texts, with what their reader noticed said. A config that names their hash gets those very texts or a sentence."""
+    from dmlviz.data import load_dataset
+
+    wanted = config.dataset_hash
+    if wanted and (store.datasets_folder / f"{wanted}.parquet").is_file():
+        return store.dataset(wanted)
+    dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair)
+    if wanted and dataset.content_hash != wanted:
+        raise InputError(f"the texts of {config.dataset} are not those the config was written for; take dataset_hash out of it to use them")
+    _notes(dataset.notes)
+    return dataset
+
+
+def _follow(store: Store, run_id: str, detach: bool) -> int:
+    """Print the id, then say how far the run is until it ends."""
+    _out(run_id)
+    _notes(store.split(run_id).notes)
+    if detach:
+        return 0
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+    try:
+        run = _wait(store, run_id, asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if run.state == "finished":
+        _say(f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished")
+    else:
+        _say(run.message or f"run {run_id} is {run.state}; 'python -m dmlviz resume {run_id}' goes on")
+    return 130 if asked else 0 if run.state == "finished" else 1
+
+
+def _wait(store: Store, run_id: str, asked: Sequence[int] = ()) -> Run:
+    """Until the run has ended; a line on stderr whenever something has changed. `asked` fills up with every Ctrl-C: the first asks for the end."""
+    engine, said, looks, told = LocalEngine(store), "", 0, False
+    while (run := store.run(run_id)).state in ACTIVE_STATES:
+        if asked and not told:
+            told = True
+            engine.cancel(run_id)
+        line = progress_line(run, store)
+        if line != said:
+            _say(line)
+        said, looks = line, looks + 1
+        if looks % POLL_LOOKS == 0:
+            engine.poll()
+        time.sleep(LOOK_SECONDS)
+    return run
+
+
+def progress_line(run: Run, store: Store) -> str:
+    """'training: 12 of 40 steps, loss 0.31, about 20 s left'."""
+    if run.state != "running":
+        return {"queued": "queued: waiting for a free slot", "cancelling": "cancelling: writing a checkpoint"}[run.state]
+    at, losses = run.progress, []
+    if at.phase == "training":
+        losses = [row["loss"] for row in store.events(run.id) if row.get("kind") == "step" and "loss" in row]
+    parts = [f"{at.done:,} of {at.total:,} {at.unit}s"] if at.total > 1 else []
+    parts += [f"loss {losses[-1]:.4g}"] if losses else []
+    parts += [f"about {at.eta_seconds:.0f} s left"] if at.eta_seconds else []
+    return f"{at.phase}: {', '.join(parts)}" if parts else at.phase
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """A run as plain JSON."""
+    facts = {name: getattr(run, name) for name in ("id", "state", "origin", "message", "created", "started", "ended")}
+    plain = {"progress": run.progress._asdict(), "metrics": dict(run.metrics), "facts": dict(run.facts)}
+    return {**facts, "config": run.config.model_dump(mode="json"), **plain}
+
+
+# ---- words
+
+
+def _out(text: str) -> None:
+    print(text, flush=True)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _notes(notes: Iterable[ReaderNote]) -> None:
+    for note in notes:
+        _say(f"note: {note.sentence}")
+
+
+def _plain(value: Any) -> str:
+    return "-" if value is None or value == "" else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns, two spaces between them."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, *rows]:
+        _out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; a person's mistake becomes one sentence."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter must not end a command
+    try:
+        return app(args=argv, standalone_mode=False, prog_name="python -m dmlviz") or 0
+    except InputError as error:
+        _say(str(error))
+    except ValidationError as error:
+        _say(validation_sentence(error))
+    except UsageError as error:
+        _say(error.format_message())
+    except BrokenPipeError:  # the reader of a pipe has gone; nothing is left to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        _say(f"a file could not be read or written ({error.strerror or error}: {error.filename}); check the disk space and the rights")
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    return 2
