@@ -16,5 +16,6 @@ if not runs:
 with ui.guard():
     look = manifold_parts.controls(runs)
     frame, panes = manifold_parts.load(runs, look)
-    selected = manifold_parts.panes_row(frame, panes, look)
+    with st.container(key="wide"):
+        selected = manifold_parts.panes_row(frame, panes, look)
     manifold_parts.below(frame, panes, selected, look)

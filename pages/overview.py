@@ -16,4 +16,5 @@ if not runs:
 overview_parts.active(runs)
 overview_parts.results(runs)
 overview_parts.next_step(runs)
-overview_parts.thumbnails(ui.picked_runs())
+with st.container(key="wide"):
+    overview_parts.thumbnails(ui.picked_runs())

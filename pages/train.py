@@ -9,7 +9,8 @@ ui.header(
     "What should be trained on what?",
     "Pick a data set and the losses to compare. Everything but the loss is kept equal, so that a difference can be the loss's.",
 )
-data, model, protocol = st.columns([1.15, 1, 0.85], gap="medium")
+with st.container(key="wide"):
+    data, model, protocol = st.columns([1.15, 1, 0.9], gap="medium")
 with data:
     st.header("1 · Data", anchor=False)
     with ui.guard():

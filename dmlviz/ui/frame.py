@@ -18,6 +18,11 @@ STYLE = """<style>
 .stMainBlockContainer h2 {font-size: 1.1rem; padding: .6rem 0 .2rem 0;}
 section[data-testid="stSidebar"] h2 {font-size: .95rem; padding: 0 0 .3rem 0;}
 div[data-testid="stMetricValue"] {font-size: 1.5rem;}
+section[data-testid="stSidebar"][aria-expanded="true"] {width: 260px !important; min-width: 260px !important;}
+[data-testid="stMain"] [data-testid="stHorizontalBlock"] {flex-wrap: wrap;}
+[data-testid="stMain"] [data-testid="stColumn"] {min-width: min(100%, 8.5rem);}
+[class*="st-key-wide"] > [data-testid="stLayoutWrapper"] > div > [data-testid="stColumn"],
+[class*="st-key-wide"] [data-testid="stHorizontalBlock"]:has(.js-plotly-plot) > [data-testid="stColumn"] {min-width: min(100%, 19rem);}
 span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em;}
 </style>"""
 

@@ -17,7 +17,7 @@ from dmlviz.ui.picture import picture, tools
 
 METHODS = {"umap": "UMAP", "pca": "PCA"}
 COLORS = {"class": "class", "prediction": "prediction", "correctness": "correctness"}
-PARTS = {"test,support": "test and support", "test": "test", "support": "support", "test,validation,support": "all parts"}
+PARTS = {"test,support": "test + support", "test": "test", "support": "support", "test,validation,support": "all parts"}
 
 
 class Look(NamedTuple):
@@ -61,7 +61,7 @@ def panes_row(frame: pd.DataFrame, panes: list[Pane], look: Look) -> list[int]:
     chosen = selection(frame, panes, look)
     view = manifold.window(frame)
     per_row = len(panes) if len(panes) <= 3 else (len(panes) + 1) // 2
-    height = {1: 640, 2: 560, 3: 460}[per_row]
+    height = {1: 620, 2: 540, 3: 440}[per_row]
     for start in range(0, len(panes), per_row):
         for column, pane in zip(st.columns(per_row), panes[start : start + per_row], strict=False):
             with column:

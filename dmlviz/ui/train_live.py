@@ -55,7 +55,8 @@ def _running(active: frozenset[str]) -> None:
     if any(run.id in active and run.state not in ACTIVE_STATES for run in newest):
         st.rerun()
     st.header("Runs", anchor=False)
-    live, rows = st.columns([1, 1], gap="medium")
+    with st.container(key="wide_runs"):
+        live, rows = st.columns([1, 1], gap="medium")
     with live:
         _curves([run for run in newest if run.origin == "trained"][:6])
     with rows:
