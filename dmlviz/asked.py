@@ -36,6 +36,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"--config {path} holds no settings; write one 'name: value' per line, as in 'epochs: 4'")
     if not str(found := written.pop("format", FORMAT)).isdigit() or int(found) > FORMAT:
         raise InputError(f"--config {path} was written by a newer DMLViz; update this one to read it")
+    if not isinstance(written.get("loss_settings") or {}, dict):
+        raise InputError(f"--config {path}: loss_settings={str(written['loss_settings'])[:60]} is not accepted; write them as 'name: value'")
     return written
 
 
@@ -84,5 +86,7 @@ def validation_sentence(error: ValidationError) -> str:
         from dmlviz.data.wording import did_you_mean
 
         return f"unknown field {name!r}; known: {', '.join(RunConfig.model_fields)}.{did_you_mean(name, RunConfig.model_fields)}"
+    if name.startswith("loss_settings."):  # the union's branches each complain; one sentence is enough
+        return f"{'.'.join(name.split('.')[:2])}={repr(first['input'])[:60]} is not accepted; a setting is a number, a word, true or false"
     should = first["msg"].replace("Input should", "it should", 1)
     return f"{name}={repr(first['input'])[:60]} is not accepted; {should}"

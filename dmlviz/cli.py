@@ -6,6 +6,7 @@ said in one sentence; 130: ended by Ctrl-C.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -260,7 +261,8 @@ def _wait(store: Store, run_id: str, asked: Sequence[int] = ()) -> Run:
     while (run := store.run(run_id)).state in ACTIVE_STATES:
         if asked and not told:
             told = True
-            engine.cancel(run_id)
+            with contextlib.suppress(InputError):  # it has just ended by itself
+                engine.cancel(run_id)
         line = progress_line(run, store)
         if line != said:
             _say(line)

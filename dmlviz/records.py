@@ -107,9 +107,9 @@ class RunConfig(Written):
     support_seed: int = Field(0, ge=0, description="draws the shots")
     seed: int = Field(0, ge=0, description="everything else: head and centres, batch order, dropout, hidden labels")
     validation: int = Field(64, ge=0, description="validation texts, drawn stratified from what the shots leave over")
-    epochs: int = Field(8, ge=1, le=10_000)
+    epochs: int = Field(4, ge=1, le=10_000)
     batch_size: int = Field(16, ge=1, le=4096)
-    lr: float = Field(1e-4, gt=0, description="peak learning rate of encoder and head")
+    lr: float | None = Field(None, gt=0, description="peak learning rate of encoder and head; None: what suits the encoder's width")
     center_lr: float | None = Field(None, gt=0, description="learning rate of the loss's centres; None: the encoder's, as in paper 1")
     weight_decay: float = Field(0.01, ge=0)
     schedule: Literal["linear", "cosine", "constant"] = "linear"

@@ -11,6 +11,7 @@ from dmlviz.data import draw_split, load_dataset
 from dmlviz.losses import check_ce_weight, check_settings, find_loss
 from dmlviz.records import InputError, RunConfig, TextDataset
 from dmlviz.store import Store
+from dmlviz.training.cost import default_lr
 from dmlviz.training.local import LocalEngine
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -54,6 +55,7 @@ def checked_config(config: RunConfig) -> RunConfig:
             "loss_settings": {name: checked[name] for name in config.loss_settings},  # only the given: the rest stays the table's
             "ce_weight": check_ce_weight(config.loss, config.ce_weight),
             "encoder": encoder_place(config.encoder),
+            "lr": default_lr(config.encoder) if config.lr is None else config.lr,
         }
     )
 

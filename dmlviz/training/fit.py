@@ -19,6 +19,7 @@ from transformers.trainer_callback import ExportableState
 from dmlviz.encoder import load_encoder, pick_device, pick_precision
 from dmlviz.records import InputError, RunConfig, Split, TextDataset
 from dmlviz.store_files import atomic_json
+from dmlviz.training.cost import default_lr
 from dmlviz.training.embed import Cancelled, embed
 from dmlviz.training.model import FineTuneModel
 from dmlviz.training.readouts import can_read_out, metrics_of, readout_scores
@@ -47,6 +48,8 @@ class Job:
     @classmethod
     def prepare(cls, config: RunConfig, dataset: TextDataset, split: Split, folder: Path) -> Job:
         device = pick_device(config.device)
+        if config.lr is None:
+            config = config.model_copy(update={"lr": default_lr(config.encoder)})
         return cls(config, dataset, split, folder, device, pick_precision(config.precision, device))
 
     def texts(self, rows: Sequence[int]) -> tuple[list[str], list[str] | None]:

@@ -170,6 +170,12 @@ def pick_protocol() -> list[dict[str, Any]]:
     return [{**common, "support_seed": draw, "seed": seed} for draw, seed in product(range(int(draws)), range(int(seeds)))]
 
 
+RATE_HELP = {
+    "lr": "Peak learning rate of encoder and head. 0: what suits the encoder's width (3e-4 for MiniLM, 5e-5 for base, 1e-5 for large encoders).",
+    "center_lr": "Learning rate of the loss's centres. 0: the encoder's, as in paper 1.",
+}
+
+
 def _rare() -> dict[str, Any]:
     def number(field: str, low: float, high: float, step: float, form: str | None = None) -> Any:
         return st.number_input(field, low, high, FIELDS[field].default, step, form, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
@@ -180,7 +186,6 @@ def _rare() -> dict[str, Any]:
 
     with st.popover("More", width="stretch"):
         picked = {
-            "lr": number("lr", 1e-7, 1.0, 1e-5, "%.1e"),
             "batch_size": number("batch_size", 1, 4096, 1),
             "max_length": number("max_length", 4, 8192, 16),
             "validation": number("validation", 0, 10_000, 8),
@@ -190,18 +195,8 @@ def _rare() -> dict[str, Any]:
             "selection": choice("selection", ("last", "best_validation")),
             "precision": choice("precision", ("auto", "fp32", "bf16")),
         }
-        center_lr = st.number_input(
-            "center_lr",
-            0.0,
-            1.0,
-            0.0,
-            1e-4,
-            "%.1e",
-            key="train_center_lr",
-            help=f"{FIELDS['center_lr'].description}. 0 here means the encoder's.",
-            **KEEP,
-        )
-    return {**picked, "center_lr": center_lr or None}
+        rates = {name: st.number_input(name, 0.0, 1.0, 0.0, 1e-5, "%.1e", key=f"train_{name}", help=RATE_HELP[name], **KEEP) for name in RATE_HELP}
+    return {**picked, **{name: rate or None for name, rate in rates.items()}}
 
 
 def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
