@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -120,6 +119,7 @@ def test_detach_cancel_and_resume(training, home, capsys):
     assert said(capsys, "cancel", out.strip(), "--home", home)[0] == 0
     code, _, err = said(capsys, "cancel", out.strip(), "--home", home)
     assert (code, "nothing to cancel" in err) == (2, True)
+    assert said(capsys, "verify", out.strip(), "--home", home)[:2] == (1, f"run {out.strip()} is cancelled, not finished\n")
 
 
 @pytest.mark.slow
@@ -211,7 +211,6 @@ def test_datasets_say_where_they_come_from(tmp_path, capsys):
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):
     piped = subprocess.Popen([sys.executable, "-m", "dmlviz", "datasets", "--home", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    os.close(os.dup(piped.stdout.fileno()))
     piped.stdout.close()
     assert b"Traceback" not in piped.stderr.read()
     piped.wait()
@@ -236,3 +235,23 @@ def test_config_files(tmp_path, name):
     path.write_text('{"format": 99}')
     with pytest.raises(InputError, match="newer DMLViz"):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("shots: [", "neither JSON nor YAML"),
+        ("just words", "holds no settings"),
+        ("epoch: 3", "unknown field 'epoch'; known: dataset"),
+        ("loss_settings: [1]", "loss_settings=[1] is not accepted"),
+        ("loss: soft_triple\nloss_settings: {scale: [2]}", "loss_settings.scale=[2] is not accepted; a setting is a number"),
+        ("loss: [1]", "unknown loss '[1]'"),
+        ("shots: 0", "shots=0 is not accepted; it should be greater than or equal to 1"),
+    ],
+)
+def test_a_config_file_that_cannot_be_used_is_one_sentence(tmp_path, capsys, text, sentence):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    code, out, err = said(capsys, "train", "--dataset", "r8", "--config", path, "--home", tmp_path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert sentence in err
