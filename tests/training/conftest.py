@@ -1,0 +1,48 @@
+"""A job on the tiny texts, trained in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dmlviz.data import draw_split
+from dmlviz.records import RunConfig
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """The tiny encoder has nothing to share: a second thread only waits, here and in the workers."""
+    import torch
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def tiny_config(tiny_encoder) -> Callable[..., RunConfig]:
+    """tiny_config(loss=..., ...): a config for the tiny texts, quick to train."""
+    base = {"dataset": "tiny", "encoder": str(tiny_encoder), "shots": 4, "validation": 6, "batch_size": 4, "lr": 1e-3, "max_length": 16}
+
+    def make(**fields) -> RunConfig:
+        return RunConfig(**{**base, "epochs": 4, "checkpoint_seconds": 0, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_job(tiny_dataset, tiny_config, tmp_path):
+    """make_job(folder="a", loss=..., ...): a job whose checkpoints go to that folder; the same folder again goes on from there."""
+    from dmlviz.training.fit import Job
+
+    def make(folder: str = "job", **fields) -> Job:
+        config = tiny_config(**fields)
+        split = draw_split(
+            tiny_dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation
+        )  # fmt: skip
+        return Job.prepare(config, tiny_dataset, split, tmp_path / folder)
+
+    return make
