@@ -71,17 +71,6 @@ def save_model(model: FineTuneModel, config: RunConfig, label_names: Sequence[st
     (folder / "dmlviz.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def written_facts(folder: str | Path) -> dict | None:
-    """What save_model wrote beside a checkpoint, or None for a folder from elsewhere."""
-    path = Path(folder) / "dmlviz.json"
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not readable JSON ({error}); restore it or delete it to load the encoder alone") from error
-
-
 def load_objective(model: FineTuneModel, folder: str | Path) -> bool:
     """Put a stored head and loss back. False when the folder has none; InputError when they do not fit."""
     path = Path(folder) / "objective.safetensors"

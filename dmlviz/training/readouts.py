@@ -51,6 +51,8 @@ def linear_probe(embeddings: np.ndarray, labels: np.ndarray, n_support: int, num
 
 def metrics_of(scores: dict[str, np.ndarray], labels: np.ndarray, split: Split) -> dict[str, object]:
     """Accuracy and macro-F1 on the test part for every readout; the first readout is the run's own. Shares of 1, not per cent."""
+    if not scores:  # a loaded encoder without a head, and support texts of one class: nothing can predict
+        return {"readout": "none"}
     roles, default = split.roles, next(iter(scores))
     test, validation = roles == "test", roles == "validation"
     found: dict[str, object] = {
