@@ -84,14 +84,18 @@ def _reachable_hub_id(name: str) -> str:
 
 
 def _hub_answers() -> bool:
-    import httpx
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return False
     try:
-        httpx.head(constants.ENDPOINT, timeout=HUB_SECONDS)
-    except (httpx.HTTPError, OSError):
+        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=HUB_SECONDS).close()
+    except HTTPError as answer:
+        return answer.code < 500
+    except (OSError, ValueError):
         return False
     return True
 
@@ -125,7 +129,7 @@ class TextEncoder(nn.Module):
         """`batch` as `pad` returns it -> Encoded with pooled (B, D), tokens (B, T, D), mask (B, T).
 
         On a CPU the batch is run in groups of like length, which saves the arithmetic spent on padding (a third on Reuters) and gives each text the
-        same vectors; the tokens of padding are zeros then. `padding_matters` runs the batch as it is.
+        same vectors; padding beyond a group's longest text is zeros then. `padding_matters` runs the batch as it is.
         """
         mask = batch["attention_mask"]  # (B, T)
         if padding_matters or mask.device.type != "cpu" or len(mask) < 2 * GROUP:
@@ -177,6 +181,7 @@ def pool(tokens: Tensor, mask: Tensor, how: str) -> Tensor:
 
 def load_encoder(name: str, *, pooling: str = "auto", max_length: int = 128) -> TextEncoder:
     """Load weights in float32 and the fast tokenizer. `trust_remote_code` stays off; only safetensors are read."""
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
@@ -188,7 +193,7 @@ def load_encoder(name: str, *, pooling: str = "auto", max_length: int = 128) -> 
         kwargs = {"add_pooling_layer": False} if _has_pooler(place) else {}
         model = AutoModel.from_pretrained(place, use_safetensors=True, dtype=torch.float32, trust_remote_code=False, **kwargs)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"encoder {name!r} could not be loaded: {str(error).strip().splitlines()[0][:200]}") from error
     if tokenizer.pad_token is None:
         raise InputError(f"encoder {name!r} has no padding token; use an encoder such as BERT, RoBERTa or MiniLM, not a decoder")

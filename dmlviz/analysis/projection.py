@@ -48,6 +48,8 @@ def _fixed_signs(points: np.ndarray) -> np.ndarray:
 def _umap(vectors: np.ndarray, start: np.ndarray, metric: str, seed: int) -> np.ndarray:
     if len(vectors) < UMAP_LEAST:
         raise InputError(f"UMAP needs at least {UMAP_LEAST} texts, this run has {len(vectors)}; look at the PCA instead")
+    if np.ptp(start) == 0:
+        return start  # every text has the same vector: there is one place on the map, and UMAP would divide by zero
     import umap  # slow to import, so only where a map is made
 
     spread = start / max(float(start.std()), 1e-12) * 2.0  # the library's own PCA start has a similar extent

@@ -17,6 +17,11 @@ from dmlviz.training.local import LocalEngine, dispatcher_lives
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture
+def queue(store, tiny_config, tiny_dataset):
+    """queue(epochs=...): a submitted run on seven texts (too few for UMAP, which would take most of the time). Returns its id."""
+
+    def make(**fields) -> str:
         config = tiny_config(**{"loss": "g_loss", "epochs": 150, "shots": 1, "batch_size": 2, "snapshots": 3, "validation": 0, **fields})
         split = draw_split(tiny_dataset, shots=config.shots, validation=config.validation)
         small = type(split)(split.support, split.validation, split.test[:4], split.shots, split.shots_by, split.support_seed)

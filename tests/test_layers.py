@@ -1,0 +1,108 @@
+"""Imports run one way (design.md §2), and what is heavy stays at the edge."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LOW = {"records"}
+DATA = LOW | {"data"}
+TRAINING = {"records", "store", "store_files", "encoder", "propagation", "losses", "training"}
+EVERYTHING_BELOW_UI = {*TRAINING, "data", "analysis", "figures", "export", "submit", "panes"}
+MAY_IMPORT = {
+    "__init__": set(),
+    "records": set(),
+    "data": DATA,
+    "store_files": LOW,
+    "store": LOW | {"store_files"},
+    "encoder": LOW,
+    "propagation": LOW,
+    "losses": LOW | {"propagation", "losses"},
+    "training": TRAINING,
+    "analysis": {"records", "store", "propagation", "analysis"},
+    "figures": {"records", "analysis", "figures"},
+    "export": {"records", "store", "analysis", "figures"},
+    "submit": {"records", "store", "data", "losses", "training"},
+    "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},
+    "asked": {"records", "data", "losses"},
+    "draw": {"records", "store", "data", "analysis", "figures", "export", "panes"},
+    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "__init__"},
+    "__main__": {"cli"},
+    "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
+    "pages": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
+    "app": {"ui"},
+}
+# The worker is the one place where training meets analysis: the map is computed at the end of the run, in the run's process, so that it opens at once
+EXCEPTIONS = {("dmlviz/training/worker.py", "analysis")}
+FILES = [*sorted(p for folder in ("dmlviz", "pages") for p in (ROOT / folder).rglob("*.py")), ROOT / "app.py"]
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0] if parts[0] != "dmlviz" else parts[1]
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of every module that the file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            module = ".".join([*package, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names} if module == "dmlviz" else {module}
+    return found
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+@pytest.mark.parametrize("path", FILES, ids=names(FILES))
+def test_imports_run_one_way(path):
+    ours = {name.split(".")[1] if "." in name else "__init__" for name in imported(path) if name.split(".")[0] == "dmlviz"}
+    ours -= {"__init__", "__version__"}  # the package itself holds its version and nothing else
+    name = str(path.relative_to(ROOT))
+    wrong = {other for other in ours - MAY_IMPORT[room(path)] if (name, other) not in EXCEPTIONS}
+    assert not wrong, f"{name} ({room(path)}) may not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=names(FILES))
+def test_streamlit_and_drawing_stay_in_their_rooms(path):
+    outside = {name.split(".")[0] for name in imported(path)}
+    if room(path) not in ("ui", "pages", "app"):
+        assert "streamlit" not in outside
+    if room(path) in ("records", "store", "store_files", "data", "encoder", "propagation", "losses", "training", "analysis", "submit"):
+        assert not outside & {"plotly", "matplotlib"}
+    if room(path) in ("ui", "pages", "app", "figures", "export"):
+        assert not outside & {"torch", "transformers"}
+
+
+LIGHT = ["dmlviz.store", "dmlviz.analysis.projection", "dmlviz.figures", "dmlviz.losses", "dmlviz.data", "dmlviz.training.local"]
+LIGHT += [
+    "dmlviz.training.dispatcher",
+    "dmlviz.training.cost",
+    "dmlviz.export",
+    "dmlviz.submit",
+    "dmlviz.panes",
+    "dmlviz.ui",
+    "dmlviz.cli",
+    "dmlviz.asked",
+    "dmlviz.draw",
+]
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_a_stored_map_opens_without_torch(module):
+    if find_spec(module) is None:
+        pytest.skip(f"{module} is not there yet")
+    code = f"import sys, {module}; print([m for m in ('torch', 'transformers', 'umap') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
