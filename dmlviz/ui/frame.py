@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import streamlit as st
 from pydantic import ValidationError
 
+import dmlviz
 from dmlviz.figures.theme import DARK, LIGHT, Theme
 from dmlviz.records import InputError, ReaderNote
 
@@ -29,9 +31,20 @@ span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2p
 
 def header(title: str, line: str) -> None:
     """A page's title is the question it answers; one grey line says how to read the picture."""
+    _enter_by_the_door()
     st.html(STYLE)
     st.title(title, anchor=False)
     st.caption(line)
+
+
+def _enter_by_the_door() -> None:
+    """A deep link that is the first visit to a new server runs the page file alone, without app.py: Streamlit looks into pages/ until st.navigation
+    has been called once. So call it and start over; once per session, and never when app.py has run."""
+    if st.session_state.get("inside") or st.session_state.get("sent_to_the_door"):
+        return
+    st.session_state["sent_to_the_door"] = True
+    st.navigation([st.Page(path) for path in sorted((Path(dmlviz.__file__).parent.parent / "pages").glob("*.py"))], position="hidden")
+    st.rerun()
 
 
 @contextlib.contextmanager

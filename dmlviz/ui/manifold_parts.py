@@ -61,7 +61,7 @@ def panes_row(frame: pd.DataFrame, panes: list[Pane], look: Look) -> list[int]:
     chosen = selection(frame, panes, look)
     view = manifold.window(frame)
     per_row = len(panes) if len(panes) <= 3 else (len(panes) + 1) // 2
-    height = {1: 620, 2: 540, 3: 440}[per_row]
+    height = {1: 620, 2: 540, 3: 400}[per_row]
     for start in range(0, len(panes), per_row):
         for column, pane in zip(st.columns(per_row), panes[start : start + per_row], strict=False):
             with column:
@@ -138,7 +138,7 @@ def _table(frame: pd.DataFrame, panes: list[Pane], selected: list[int]) -> None:
     table.insert(0, "row", first["row_id"].to_numpy())
     small = st.column_config.Column(width="small")
     st.dataframe(
-        table.head(2000), hide_index=True, height=320, column_config={"row": small, "part": small, "text": st.column_config.Column(width="large")}
+        table.head(2000), hide_index=True, height=min(38 + 35 * len(table), 320), column_config={"row": small, "part": small, "text": st.column_config.Column(width="large")}
     )
     agree = [
         f"{escaped(str(title))} {100 * group['correct'].mean():.1f} %"

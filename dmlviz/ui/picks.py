@@ -19,6 +19,7 @@ NEWEST = 3  # shown when nothing is picked
 
 def sidebar() -> None:
     """Comparing: the picked runs. It travels over the pages."""
+    st.session_state["inside"] = True  # app.py has run: see frame._enter_by_the_door
     ready = [run for run in loaders.runs() if comparable(run)]
     with st.sidebar:
         st.header("Comparing", anchor=False)

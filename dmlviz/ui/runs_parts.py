@@ -88,7 +88,7 @@ def details(picked: list[Run]) -> None:
         _facts(run)
     with middle:
         st.markdown("**Config**")
-        st.dataframe(_config_rows([run]), hide_index=True, height=420)
+        st.dataframe(_config_rows([run]), hide_index=True, height=420, column_config={"Field": st.column_config.Column(width=130)})
     with right:
         _curve(run)
         notes(loaders.store().split(run.id).notes, title="About the draw")

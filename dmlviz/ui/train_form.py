@@ -110,7 +110,7 @@ def pick_losses() -> list[dict[str, Any]]:
     """The picked losses with their settings, as fields of RunConfig."""
     names = st.pills(
         "Losses", list(LOSSES), selection_mode="multi", default=FIRST_LOSSES, format_func=lambda n: LOSSES[n].title, key="train_losses", **KEEP,
-        label_visibility="collapsed",
+        label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     return [_loss_card(name) for name in names]
 
