@@ -63,7 +63,8 @@ def guard() -> Iterator[None]:
 
 def sentence(text: str) -> None:
     """An error box. The text may hold names from data: shown as it is, never as Markdown."""
-    text = text[:1].upper() + text[1:]
+    if text.partition(" ")[0].isalpha():  # not a file's name or a path
+        text = text[:1].upper() + text[1:]
     st.error(escaped(text), icon=":material/error:")
 
 
