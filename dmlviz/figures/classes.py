@@ -80,7 +80,7 @@ def _layout(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
     most = float(rows["total"].max()) if len(rows) else 1.0
     widest = max([text_width(short(label, LABEL_CHARS + 4), 13) for label in rows["label"]], default=0)
     layout = {
-        "xaxis": {"range": (0, 1.12 * max(most, 1)), "visible": False},
+        "xaxis": {"range": (0, 1.2 * max(most, 1)), "visible": False},
         "yaxis": {"range": (len(rows) - 0.4, -0.6), "showgrid": False, "zeroline": False, "ticklabelstandoff": 5, "ticks": "",
                   "tickvals": rows["rank"].tolist(),
                   "ticktext": [plotly_text(short(label, LABEL_CHARS + 4)) for label in rows["label"]], "tickfont": {"size": 13, "color": theme.ink}},

@@ -1,0 +1,273 @@
+"""Every page, through app.py: with nothing, with runs, and with what people type."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+
+from dmlviz.losses import LOSSES
+
+HOSTILE = ["<script>alert(1)</script>", "😀 emoji", "عربي", "**bold**", "$x$", ":red[x]", "日本語"]
+EMPTY = {
+    "overview": (r"Runs are kept in .*Nothing leaves this machine", "Train the first runs"),
+    "train": (r"Reuters R8 \(8 newswire topics\) is a good first one", "Train"),
+    "runs": (r"No runs yet\. Train some, or load a model below", "Train a run"),
+    "manifold": (r"No finished run yet\. Maps appear as soon as the first run is trained", "Train a run"),
+    "figures": (r"The tray is empty\. Every picture has an “Add to figures” button", "Go to the maps"),
+}
+PAGES = tuple(EMPTY)
+
+
+def words(app) -> str:
+    """Everything a page says in Markdown, one block a line."""
+    return "\n".join(str(one.value) for kind in ("title", "header", "markdown", "caption", "error", "warning", "info") for one in getattr(app, kind))
+
+
+def unescaped(app) -> str:
+    """What Markdown would take for markup: `words` without code and without what a backslash disarms."""
+    return re.sub(r"\\.", "", re.sub(r"`[^`\n]*`", "", words(app)))
+
+
+def button(app, label: str):
+    return next(one for one in app.button if one.label == label)
+
+
+def charts(app) -> list:
+    return [one.proto for one in app.get("plotly_chart")]
+
+
+def own_file(app, path: str):
+    app.selectbox(key="train_data").set_value("own").run()
+    return app.text_input(key="train_path").set_value(path).run()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_store_has_a_sentence_and_a_button(visit, page):
+    app = visit(page)
+    sentence, label = EMPTY[page]
+    assert re.search(sentence, words(app))
+    assert button(app, label).disabled == (page == "train")
+    assert not app.error
+
+
+def test_the_buttons_of_the_empty_pages_lead_on(visit):
+    for page, label, title in [
+        ("overview", "Train the first runs", "What should be trained on what?"),
+        ("manifold", "Train a run", "What should be trained on what?"),
+        ("figures", "Go to the maps", "Where do the texts land?"),
+    ]:
+        app = visit(page)
+        button(app, label).click().run()
+        assert app.title[0].value == title
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_with_runs_draw_and_escape_hostile_names(visit, home, page):
+    app = visit(page, home.store.home, runs=home.address(home.hostile))
+    assert not app.exception
+    assert not app.error
+    for name in ("<script>", "**bold**", "$x$", ":red[x]"):
+        assert name not in unescaped(app), (page, name)
+    assert all("<script>" not in one.value for one in app.get("html"))
+    assert not [one for one in app.markdown if one.allow_html and "script" in one.value]
+
+
+def test_overview_and_runs_list_the_runs(visit, home):
+    overview = visit("overview", home.store.home).dataframe[0].value
+    assert sorted(overview["Loss"]) == sorted(LOSSES[n].title for n in ("cross_entropy", "triple_entropy", "g_loss"))
+    assert set(overview["Data set"]) == {"odd", "tiny"}
+    assert overview["Accuracy %"].between(0, 100).all()
+    listed = visit("runs", home.store.home).dataframe[0].value
+    assert sorted(listed["State"]) == ["failed", "finished", "finished", "finished"]
+    assert set(listed["Id"]) == {run_id[-6:] for run_id in (*home.hostile, home.tiny, home.failed)}
+
+
+def test_runs_can_be_filtered(visit, home):
+    app = visit("runs", home.store.home)
+    app.multiselect(key="runs_data").set_value(["odd"]).run()
+    assert set(app.dataframe[0].value["Id"]) == {one[-6:] for one in home.hostile}
+    app.multiselect(key="runs_state").set_value(["failed"]).run()
+    assert app.dataframe[0].value.empty
+    assert not app.exception
+
+
+def test_a_failed_run_shows_its_sentence(visit, home):
+    app = visit("train", home.store.home)
+    message = home.store.run(home.failed).message
+    assert "could not be loaded" in message
+    assert re.sub(r"\\(.)", r"\1", words(app)).count(message) == 1
+    assert any(one.key == f"train_resume_{home.failed}" for one in app.button)
+
+
+def test_the_form_is_made_from_the_table(visit):
+    app = visit("train")
+    multiselect = app.get("button_group")[0]
+    assert multiselect.value == ["cross_entropy", "triple_entropy", "g_loss"]
+    assert multiselect.options == [entry.title for entry in LOSSES.values()]
+    multiselect.set_value(list(LOSSES)).run()
+    assert not app.exception
+    keys = {one.key for kind in ("slider", "selectbox", "toggle", "number_input") for one in getattr(app, kind)}
+    for name, entry in LOSSES.items():
+        assert {f"train_{name}_{setting.name}" for setting in entry.settings} <= keys
+        assert (f"train_{name}_ce_weight" in keys) == (entry.loss_class is not None)
+
+
+def broken(kind: str) -> tuple[str, bytes | None, str]:
+    """(file name, content, the sentence a person reads)."""
+    rows = b"text,label\n" + b"".join(b"some words %d,%s\n" % (i, b"ab"[i % 2 : i % 2 + 1]) for i in range(400))
+    return {
+        "one class": ("one.csv", b"text,label\nsome words,a\nother words,a\nmore words,a\n", r"one\.csv: the only label is 'a'"),
+        "no rows": ("none.csv", b"text,label\n", r"none\.csv has a header line only; add at least two texts"),
+        "nothing": ("nothing.csv", b"", r"nothing\.csv is empty; a table with a text and a label column is needed"),
+        "binary": ("binary.csv", bytes(range(256)) * 40, r"binary\.csv is not text: .*Save the table as CSV"),
+        "truncated": ("cut.csv.gz", gzip.compress(rows)[:-200], r"cut\.csv\.gz is cut off: .*Copy or download the file again"),
+        "one column": ("column.csv", b"words\nsome words\nother words\n", r"column\.csv has no text column .*its columns are 'words'"),
+        "missing": ("missing.csv", None, r"There is no file or folder '.*missing\.csv'; check the path"),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["one class", "no rows", "nothing", "binary", "truncated", "one column", "missing"])
+def test_a_broken_file_is_a_sentence(visit, tmp_path, kind):
+    name, content, sentence = broken(kind)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    app = own_file(visit("train"), str(tmp_path / name))
+    assert not app.exception
+    assert len(app.error) == 1
+    shown = re.sub(r"\\(.)", r"\1", app.error[0].value)
+    assert re.search(sentence, shown), shown
+    assert button(app, "Train").disabled
+
+
+@pytest.mark.parametrize("kind", ["one class", "binary", "truncated"])
+def test_a_broken_upload_is_a_sentence(visit, kind):
+    name, content, sentence = broken(kind)
+    app = visit("train")
+    app.selectbox(key="train_data").set_value("upload").run()
+    app.file_uploader[0].set_value((name, content, "text/csv")).run()
+    assert not app.exception
+    assert len(app.error) == 1
+    assert re.search(sentence, re.sub(r"\\(.)", r"\1", app.error[0].value))
+
+
+def test_a_column_that_is_not_there_is_a_sentence(visit, tiny_csv):
+    app = own_file(visit("train"), str(tiny_csv))
+    assert not app.error
+    app.text_input(key="train_column_label").set_value("**topic**").run()
+    assert not app.exception
+    assert "topic" in app.error[0].value
+    assert "**topic**" not in app.error[0].value
+
+
+def test_too_many_shots_and_an_impossible_encoder_are_sentences(visit, tiny_csv, tiny_encoder):
+    app = own_file(visit("train"), str(tiny_csv))
+    app.number_input(key="train_shots").set_value(20).run()
+    assert not app.exception
+    assert "lower" in app.error[0].value
+    app.number_input(key="train_shots").set_value(2).run()
+    app.text_input(key="train_encoder").set_value("no such / encoder").run()
+    button(app, "Train").click().run()
+    assert not app.exception
+    assert "Hub id" in app.error[0].value
+
+
+def test_a_file_with_hostile_names_is_shown_as_it_is(visit, hostile_csv, tiny_encoder):
+    app = own_file(visit("train"), str(hostile_csv))
+    assert not app.exception
+    assert not app.error
+    for name in ("<script>", "**bold**", "$x$", ":red[x]"):
+        assert name not in unescaped(app)
+    assert not button(app, "Train").disabled
+
+
+def test_a_run_that_is_gone_is_left_out_of_the_address(visit, home):
+    app = visit("manifold", home.store.home, runs=[*home.address(home.hostile[:1]), "odd-gone-2shot-d0-s0-000000", "../../etc"])
+    assert not app.exception
+    assert app.session_state["runs"] == [home.hostile[0]]
+    assert len(charts(app)) == 1
+
+
+def test_manifold_shows_a_pane_per_run_in_the_order_of_the_address(visit, home):
+    app = visit("manifold", home.store.home, runs=home.address(home.hostile[::-1]))
+    assert [one.id.rsplit("map_", 1)[-1] for one in charts(app)] == home.hostile[::-1]
+    assert "70 texts in each map" in words(app) or "texts in each map" in words(app)
+    assert set(HOSTILE) <= set(app.multiselect(key="focus").options)
+
+
+def test_manifold_says_which_runs_it_leaves_out(visit, home):
+    app = visit("manifold", home.store.home, runs=home.address([*home.hostile, home.tiny]))
+    assert len(charts(app)) == 2
+    assert re.search(r"1 picked runs? (is|are) left out: .*same texts", app.info[0].value)
+
+
+@pytest.mark.parametrize("setting", [{"map": "pca"}, {"colour": "prediction"}, {"colour": "correctness"}, {"part": "support"}, {"find": "cat"}])
+def test_manifold_settings_come_from_the_address(visit, home, setting):
+    app = visit("manifold", home.store.home, runs=home.address(home.hostile), **setting)
+    assert not app.exception
+    assert not app.error
+    assert len(charts(app)) == 2
+
+
+@pytest.mark.parametrize(
+    "setting", [{"map": "<script>"}, {"colour": "nothing"}, {"focus": "no such class"}, {"part": "x" * 3000}, {"runs": "…" * 99}]
+)
+def test_odd_addresses_do_no_harm(visit, home, setting):
+    app = visit("manifold", home.store.home, **setting)
+    assert not app.exception
+    assert charts(app)
+
+
+def test_search_fills_the_table_of_texts(visit, home):
+    app = visit("manifold", home.store.home, runs=home.address(home.hostile), find="j cat j")
+    table = app.dataframe[0].value
+    assert list(table["text"]) == [] or all("cat" in text for text in table["text"])
+    app.text_input(key="find").set_value("DOG").run()
+    assert len(app.dataframe[0].value) > 50
+    assert set(app.dataframe[0].value["class"]) == set(HOSTILE)
+
+
+def test_a_map_goes_to_the_tray_and_to_paper(visit, home):
+    app = visit("manifold", home.store.home, runs=home.address(home.hostile))
+    button(app, "Add to figures").click().run()
+    app.switch_page("pages/figures.py").run()
+    assert not app.exception
+    assert not app.error
+    assert [one.label for one in app.get("download_button")] == ["PDF", "SVG", "PNG", "CSV of its data"]
+    assert "Cross-entropy" in app.radio[0].options[0]
+
+
+def test_a_figure_whose_run_was_deleted_is_a_sentence(visit, own_home):
+    app = visit("manifold", own_home.store.home, runs=own_home.address(own_home.hostile))
+    button(app, "Add to figures").click().run()
+    own_home.store.delete(own_home.hostile[0])
+    app.switch_page("pages/figures.py").run()
+    assert not app.exception
+    assert "was deleted; remove the figure from the tray" in re.sub(r"\\(.)", r"\1", app.error[0].value)
+
+
+def test_a_run_queued_from_the_form_has_the_form_s_settings(visit, store, tiny_csv, tiny_encoder, monkeypatch):
+    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)  # stays in the queue
+    app = own_file(visit("train", store.home), str(tiny_csv))
+    app.text_input(key="train_encoder").set_value(str(tiny_encoder)).run()
+    app.number_input(key="train_shots").set_value(3).run()
+    app.number_input(key="train_epochs").set_value(7).run()
+    app.number_input(key="train_max_length").set_value(20).run()
+    button(app, "Train").click().run()
+    assert not app.exception
+    assert not app.error
+    runs = store.runs()
+    assert sorted(run.config.loss for run in runs) == ["cross_entropy", "g_loss", "triple_entropy"]
+    assert {(run.config.shots, run.config.epochs, run.config.max_length, run.config.encoder) for run in runs} == {(3, 7, 20, str(tiny_encoder))}
+    assert words(app).count("waiting for a free slot") == 3
+    app.button(key=f"train_cancel_{runs[0].id}").click().run()
+    assert store.run(runs[0].id).state == "cancelled"
+    assert not app.exception
+
+
+def test_a_damaged_run_folder_is_said_and_the_others_stay(visit, own_home):
+    (own_home.store.folder(own_home.tiny) / "status.json").write_text("{", encoding="utf-8")
+    app = visit("runs", own_home.store.home)
+    assert own_home.tiny in re.sub(r"\\(.)", r"\1", app.warning[0].value)
+    assert len(app.dataframe[0].value) == 3
