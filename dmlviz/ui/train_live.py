@@ -50,10 +50,10 @@ def running() -> None:
 
 
 def _running(active: frozenset[str]) -> None:
-    """Curves of the newest runs, a row for each with its state, progress and what can be done. When a run ends, the whole page follows."""
+    """Curves of the newest runs, a row for each with its state, progress and what can be done. When a run ends or is resumed, the page follows."""
     newest = loaders.runs()[:SHOWN]
-    if any(run.id in active and run.state not in ACTIVE_STATES for run in newest):
-        st.rerun()
+    if active != {run.id for run in newest if run.state in ACTIVE_STATES}:
+        st.rerun()  # a resumed run has to be followed, too
     st.header("Runs", anchor=False)
     with st.container(key="wide_runs"):
         live, rows = st.columns([1, 1], gap="medium")
