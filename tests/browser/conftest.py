@@ -23,7 +23,7 @@ ARGS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
 ]  # fmt: skip
-FAR = 20_000  # ms a page may take on a busy machine
+FAR = 60_000  # ms a page may take on a busy machine
 
 
 class App:
