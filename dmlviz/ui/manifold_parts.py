@@ -137,9 +137,8 @@ def _table(frame: pd.DataFrame, panes: list[Pane], selected: list[int]) -> None:
         table[own["title"].iloc[0]] = own["prediction"].reindex(first["row_id"]).to_numpy()
     table.insert(0, "row", first["row_id"].to_numpy())
     small = st.column_config.Column(width="small")
-    st.dataframe(
-        table.head(2000), hide_index=True, height=min(38 + 35 * len(table), 320), column_config={"row": small, "part": small, "text": st.column_config.Column(width="large")}
-    )
+    widths = {"row": small, "part": small, "text": st.column_config.Column(width="large")}
+    st.dataframe(table.head(2000), hide_index=True, height=min(38 + 35 * len(table), 320), column_config=widths)
     agree = [
         f"{escaped(str(title))} {100 * group['correct'].mean():.1f} %"
         for title, group in picked[picked["part"] == "test"].groupby("title", sort=False)
