@@ -18,7 +18,7 @@ FLOOR = 1e-100  # a probability below it counts as this much (the loss of one te
 class GLoss(MetricLoss):
     """Pull a text whose label is hidden towards visible texts of its class, along paths through the whole batch.
 
-    Source: Sharma et al. 2026, sec. 3 and app. A. Pooled vectors (B, D), L2-normalised; Gaussian graph; a random
+    Source: arXiv 2604.25853, sec. 3 and app. A. Pooled vectors (B, D), L2-normalised; Gaussian graph; a random
     `visible_share` of the batch keeps its labels; closed-form propagation in float64; -log of the score on the hidden texts.
     Relation: contrastive losses look at pairs; here a text also moves by way of its neighbours' neighbours.
 

@@ -149,7 +149,7 @@ LOSSES: dict[str, LossEntry] = {
     "g_loss": LossEntry(
         title="G-Loss",
         loss_class="dmlviz.losses.g_loss:GLoss",
-        paper=Paper("Sharma et al.", 2026, "2604.25853"),
+        paper=Paper("G-Loss: Graph-Guided Fine-Tuning of Language Models", 2026, "2604.25853"),
         summary="Hides some labels of the batch, lets the others spread over the similarity graph, and pulls texts so that the hidden ones "
         "are guessed right.",
         formula=G_LOSS_FORMULA,

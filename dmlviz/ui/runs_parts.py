@@ -82,7 +82,8 @@ def details(picked: list[Run]) -> None:
     st.header(escaped(run_name(run)), anchor=False)
     if run.state != "finished":
         row(run, place="runs")
-    left, middle, right = st.columns([1, 1, 1.2], gap="medium")
+    with st.container(key="wide_details"):
+        left, middle, right = st.columns([1, 1, 1.2], gap="medium")
     with left:
         _readouts(run)
         _facts(run)
