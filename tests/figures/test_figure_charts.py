@@ -30,7 +30,7 @@ def test_curves_hold_what_is_drawn(runs):
     figure = curves.screen(table)
     lead = [trace for trace in figure.data if trace.hovertemplate]
     assert sum(len(trace.x) for trace in lead) == len(rows) == 300
-    assert [note.text for note in figure.layout.annotations] == ["SoftTriple", "SupCon · epochs 8", "SupCon · epochs 3"]
+    assert [note.text for note in figure.layout.annotations] == ["SoftTriple", "SupCon · epochs 4", "SupCon · epochs 3"]
     assert {trace.line.dash for trace in lead} == {"solid", "dash"}
     assert table.loc[table["kind"] == "validation", "value"].max() == pytest.approx(60.0)
     assert {"ce", "loss", "validation"} == set(table["kind"])
