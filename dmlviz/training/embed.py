@@ -9,7 +9,7 @@ import torch
 
 from dmlviz.encoder import TextEncoder
 
-BATCH = 16  # small batches of like length waste little padding; on 2 cores 16 beats 64 by a fifth
+BATCH = 16  # small batches of like length waste little padding; on 2 cores 16 beats 64 by a sixth
 
 
 class Cancelled(Exception):
