@@ -128,8 +128,8 @@ class TextEncoder(nn.Module):
     def forward(self, batch: dict[str, Tensor], *, padding_matters: bool = False) -> Encoded:
         """`batch` as `pad` returns it -> Encoded with pooled (B, D), tokens (B, T, D), mask (B, T).
 
-        On a CPU the batch is run in groups of like length, which saves the arithmetic spent on padding (about a sixth of the time on Reuters) and gives each text the
-        same vectors; padding beyond a group's longest text is zeros then. `padding_matters` runs the batch as it is.
+        On a CPU the batch is run in groups of like length, which saves the arithmetic spent on padding (a sixth of the time on Reuters)
+        and gives each text the same vectors; padding beyond a group's longest text is zeros then. `padding_matters` runs the batch as it is.
         """
         mask = batch["attention_mask"]  # (B, T)
         if padding_matters or mask.device.type != "cpu" or len(mask) < 2 * GROUP:
