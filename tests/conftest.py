@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from dmlviz.records import TextDataset
 from dmlviz.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM_ARGS = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+]  # fmt: skip
 CLASS_WORDS = {
     "animals": ["cat", "dog", "horse", "bird", "fish", "sheep", "goat", "duck"],
     "food": ["bread", "cheese", "soup", "apple", "rice", "cake", "salad", "pasta"],
@@ -99,3 +105,15 @@ def shared_data() -> Path:
 def wait_for():
     """wait_for(store, run_id, states, seconds=120) -> Run; also `from waiting import wait_for`."""
     return waiting.wait_for
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser, one for the whole session: Playwright's synchronous engine cannot be started a second time while the first one runs."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
