@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
 import streamlit as st
@@ -27,14 +27,43 @@ def sidebar() -> None:
             st.caption("Finished runs appear here.")
             return
         names = {run.id: run_name(run) for run in ready}
-        if set(st.session_state.get("runs", [])) - set(names):  # a deleted run, or an address from another home
-            st.session_state["runs"] = [run_id for run_id in st.session_state["runs"] if run_id in names]
+        _from_address(names)
         st.multiselect(
-            "Runs side by side", list(names), format_func=lambda run_id: names.get(run_id, run_id), key="runs", bind="query-params",
+            "Runs side by side", list(names), format_func=lambda run_id: names.get(run_id, run_id), key="runs", on_change=_forget_unknown,
             max_selections=MOST, placeholder="The newest three", help=f"Up to {MOST} runs, in the order of the panes. The picks are in the address.",
         )  # fmt: skip
+        _to_address()
+        if unknown := st.session_state.get("unknown_runs"):
+            st.caption(f"{unknown} of the address's runs {'is' if unknown == 1 else 'are'} not in this home, or not finished.")
         for run in picked_runs():
             _card(run)
+
+
+def _from_address(known: Collection[str]) -> None:
+    """Takes the picks over from the address (?runs=id,id) when somebody else wrote it: a link, a reload, the back button; keeps
+    how many it names that are not here. The address holds ids, not the words of a list, so a link outlives a change of wording."""
+    said = st.query_params.get_all("runs")
+    asked = [run_id for part in said for run_id in part.split(",") if run_id] if said != st.session_state.get("address") else []
+    if asked or "runs" not in st.session_state:
+        st.session_state["runs"] = asked
+    here = [run_id for run_id in dict.fromkeys(st.session_state["runs"]) if run_id in known]  # a deleted run, or an address from another home
+    if here[:MOST] != st.session_state["runs"]:
+        st.session_state["runs"] = here[:MOST]
+    if asked:
+        st.session_state["unknown_runs"] = len(set(asked) - set(known))
+
+
+def _forget_unknown() -> None:
+    st.session_state["unknown_runs"] = 0
+
+
+def _to_address() -> None:
+    picked = ",".join(st.session_state["runs"])
+    if picked and st.query_params.get_all("runs") != [picked]:
+        st.query_params["runs"] = picked
+    elif not picked:
+        st.query_params.pop("runs", None)
+    st.session_state["address"] = st.query_params.get_all("runs")
 
 
 def _card(run: Run) -> None:

@@ -222,6 +222,21 @@ def test_odd_addresses_do_no_harm(visit, home, runs):
     assert app.session_state["runs"] == []
 
 
+def test_the_address_holds_ids_and_a_link_picks_them(visit, home):
+    first = visit("overview", home.store.home)
+    assert "runs" not in first.query_params
+    app = type(first).from_file(first._script_path, default_timeout=60)
+    app.query_params["runs"] = ",".join([home.tiny, "odd-gone-2shot-d0-s0-000000"])
+    app.run()
+    assert app.session_state["runs"] == [home.tiny]
+    assert app.query_params["runs"] in (home.tiny, [home.tiny])  # as written, or as a list after the widget was touched
+    assert "1 of the address's runs is not in this home" in words(app)
+    app.sidebar.multiselect[0].set_value(home.hostile).run()  # the picker wins over the address it wrote itself
+    assert app.query_params["runs"] in (",".join(home.hostile), [",".join(home.hostile)])
+    assert app.session_state["runs"] == home.hostile
+    assert "not in this home" not in words(app)
+
+
 def test_search_fills_the_table_of_texts(visit, home):
     app = visit("manifold", home.store.home, runs=home.hostile, find="no such word")
     assert not app.dataframe
