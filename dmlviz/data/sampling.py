@@ -92,7 +92,9 @@ def _test_and_train(dataset: TextDataset, keys: Sequence[Hashable], shots: int |
     wanted = np.where(counts > 1, np.maximum(1, np.round(TEST_SHARE * counts).astype(int)), 0)
     test = np.sort(_last_per_class(dataset, order, np.clip(wanted, 0, np.maximum(counts - (shots or 1), 0))))
     if not len(test):
-        raise InputError(f"{dataset.name} has no test part, and no text would be left for one; lower the shots or add texts.")
+        most = int(counts.max()) - 1
+        asked = f"{dataset.name} has no test part, and {shots or 1} shots per class leave no text for one"
+        raise InputError(f"{asked}; {f'lower shots to {most} or ' if most else ''}add texts.")
     return test, np.setdiff1d(train, test)
 
 

@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import psutil
 
 from dmlviz.records import ACTIVE_STATES, InputError, Run
 from dmlviz.store import Store
-from dmlviz.training.local import GRACE_SECONDS, child_environment, dispatcher_lock, slot_count
+from dmlviz.training.local import GRACE_SECONDS, child_environment, dispatcher_lock, gpu_of, slot_count
 
 LOOK_SECONDS = 0.4
 IDLE_SECONDS = 3.0
@@ -29,6 +29,7 @@ class Dispatcher:
         self.store, self.slots = store, slots
         self.children: dict[str, tuple[subprocess.Popen, int]] = {}  # run id -> (process, slot)
         self.wishes: dict[str, float] = {}  # run id -> when the wish to cancel was first seen
+        self.spare: subprocess.Popen | None = None  # has torch imported and waits for its one run
 
     def serve(self) -> None:
         """Until nothing has been active for a few seconds."""
@@ -37,6 +38,7 @@ class Dispatcher:
             if self.look():
                 idle_since = time.monotonic()
             time.sleep(LOOK_SECONDS)
+        self._dismiss_spare()
 
     def look(self) -> bool:
         """One round: note the dead, press the cancelled, start the queued. True while anything is active."""
@@ -47,7 +49,7 @@ class Dispatcher:
             with contextlib.suppress(InputError, FileNotFoundError):  # deleted meanwhile
                 self._settle(run)
         active = [run for run in runs if run.state in ACTIVE_STATES]
-        self._start(run for run in reversed(runs) if run.state == "queued")
+        self._start([run for run in reversed(runs) if run.state == "queued"])
         return bool(active)
 
     def _settle(self, run: Run) -> None:
@@ -64,33 +66,55 @@ class Dispatcher:
         if run.state not in ACTIVE_STATES:
             self.children.pop(run.id, None)
 
-    def _start(self, queued: Iterable[Run]) -> None:
+    def _start(self, queued: Sequence[Run]) -> None:
+        """Fill the free slots. While runs wait, a spare process gets its imports done, which takes as long as several training steps."""
         taken = self._taken_slots()
         for run in queued:
             free = next((slot for slot in range(self.slots) if slot not in taken), None)
             if free is None:
+                self._keep_spare()
                 return
             with contextlib.suppress(InputError, FileNotFoundError):
                 self._launch(run.id, free)
                 taken.add(free)
 
     def _taken_slots(self) -> set[int]:
-        """A run that is making its map needs one core for seconds, not the slot: the next run may begin."""
-        taken = set()
-        for run in self.store.runs():
-            if run.state in ("running", "cancelling") and run.progress.phase != "mapping":
-                slot = self.children[run.id][1] if run.id in self.children else min(set(range(self.slots)) - taken, default=0)
-                taken.add(slot)
+        """One run that is making its map needs a core for seconds, not a slot: the next run may begin, but no third one."""
+        taken, mapping = set(), 0
+        for run in reversed(self.store.runs()):
+            if run.state in ("running", "cancelling"):
+                mapping += run.progress.phase == "mapping"
+                if run.progress.phase != "mapping" or mapping > 1:
+                    slot = self.children[run.id][1] if run.id in self.children else min(set(range(self.slots)) - taken, default=0)
+                    taken.add(slot)
         return taken
 
     def _launch(self, run_id: str, slot: int) -> None:
-        with open(self.store.log_file(run_id), "ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "dmlviz.training.worker", "--home", str(self.store.home), run_id],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=child_environment(slot, self.slots),
-            )  # fmt: skip
+        self.store.claim(run_id)  # were we killed before the child is written down, nobody must start a second one: it claims the run itself
+        child, self.spare = self.spare or self._worker(), None
         self.children[run_id] = (child, slot)
         self.store.claim(run_id, psutil.Process(child.pid))
+        with contextlib.suppress(BrokenPipeError):  # it has died meanwhile: the run is seen as interrupted
+            child.stdin.write(f"{run_id} {gpu_of(slot)}\n".encode())
+            child.stdin.close()
+
+    def _keep_spare(self) -> None:
+        if self.spare is None or self.spare.poll() is not None:
+            self.spare = self._worker()
+
+    def _worker(self) -> subprocess.Popen:
+        """A process that will read one run's id from its standard input, and leave when that is closed: with us goes our spare."""
+        with open(self.store.home / "dispatcher.log", "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dmlviz.training.worker", "--home", str(self.store.home)],
+                stdout=log, stderr=log, stdin=subprocess.PIPE, start_new_session=True, env=child_environment(self.slots),
+            )  # fmt: skip
+
+    def _dismiss_spare(self) -> None:
+        if self.spare is not None:
+            self.spare.stdin.close()
+            self.spare.wait()
+            self.spare = None
 
 
 def _signal(pid: int, which: signal.Signals) -> None:

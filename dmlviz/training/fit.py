@@ -180,11 +180,18 @@ class History(TrainerCallback, ExportableState):
             control.should_save = not _is_whole(state.epoch)  # at the end of an epoch the checkpoint comes after what belongs to that epoch
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        if not logs or "loss" not in logs:
-            return
+        if logs and "loss" in logs:
+            self._write_row(state, logs.get("learning_rate"))
+
+    def on_train_end(self, args, state, control, **kwargs):
+        if self.count and not self.stopped:  # steps after the last row; a stopped run's wait in its checkpoint
+            self._write_row(state, None)
+
+    def _write_row(self, state, lr: float | None) -> None:
+        """One row of history, the mean over the steps since the last; a term that is no longer a number ends the run."""
         parts = {name: float(value) / self.count for name, value in self.sums.items()}
         self.sums, self.count = {}, 0
-        self.reporter.event({"kind": "step", "step": state.global_step, "epoch": state.epoch, "lr": logs.get("learning_rate"), **parts})
+        self.reporter.event({"kind": "step", "step": state.global_step, "epoch": state.epoch, "lr": lr, **parts})
         bad = [name for name, value in parts.items() if not math.isfinite(value)]
         if bad:
             raise InputError(
@@ -238,18 +245,21 @@ def _is_whole(epoch: float) -> bool:
     return abs(epoch - round(epoch)) < 1e-6
 
 
-def snapshot_rows(split: Split, labels: np.ndarray, limit: int = 128) -> np.ndarray:
-    """(P,) the rows whose vectors are kept over epochs: the support texts and a stratified sample of the test texts, at most 2 x `limit`."""
+def snapshot_rows(split: Split, labels: np.ndarray, *, support: int = 32, test: int = 96) -> np.ndarray:
+    """(P,) the rows whose vectors are kept over epochs: at most so many support texts, and a stratified sample of the test texts.
+
+    Few, because they are embedded at every snapshot: 128 texts of Reuters take MiniLM more than a training step does.
+    """
     rng = np.random.default_rng(0)  # the same rows for every run on these parts, so that snapshots compare
-    support = split.support if len(split.support) <= limit else np.sort(rng.choice(split.support, limit, replace=False))
-    if len(split.test) <= limit:
-        return np.concatenate([support, split.test])
+    known = split.support if len(split.support) <= support else np.sort(rng.choice(split.support, support, replace=False))
+    if len(split.test) <= test:
+        return np.concatenate([known, split.test])
     order = rng.permutation(split.test)
     rank = np.zeros(len(order))
     for name in np.unique(labels[order]):  # the k-th text of a class of n gets rank k / n: a prefix is stratified
         own = np.flatnonzero(labels[order] == name)
         rank[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return np.concatenate([support, np.sort(order[np.argsort(rank, kind="stable")[:limit]])])
+    return np.concatenate([known, np.sort(order[np.argsort(rank, kind="stable")[:test]])])
 
 
 def stored_snapshots(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:

@@ -63,16 +63,19 @@ class LocalEngine:
             )  # fmt: skip
 
 
-def child_environment(slot: int = 0, slots: int = 1) -> dict[str, str]:
-    """The environment of a dispatcher or worker: finds this very package, knows its GPU and its share of the cores."""
+def child_environment(slots: int = 1) -> dict[str, str]:
+    """The environment of a dispatcher or worker: finds this very package and knows its share of the cores."""
     root = str(Path(dmlviz.__file__).parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
     env.setdefault("OMP_NUM_THREADS", str(max(1, (psutil.cpu_count(logical=True) or 1) // slots)))
-    gpus = visible_gpus()
-    if gpus:
-        env["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
     return env
+
+
+def gpu_of(slot: int) -> str:
+    """The one GPU of a slot as CUDA_VISIBLE_DEVICES names it; empty without GPUs."""
+    gpus = visible_gpus()
+    return gpus[slot % len(gpus)] if gpus else ""
 
 
 def visible_gpus() -> list[str]:

@@ -1,8 +1,12 @@
-"""One run, one process: `python -m dmlviz.training.worker --home HOME RUN_ID`. Started by the dispatcher; the log goes to the run's log.txt."""
+"""One run, one process: `python -m dmlviz.training.worker --home HOME [RUN_ID]`. The log goes to the run's log.txt.
+
+The dispatcher starts it without a run: it imports what every run needs, then waits for the id of its one run on standard input.
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -12,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -105,6 +110,8 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     from dmlviz.training.model import save_model
 
     run = store.run(run_id)
+    if "train_seconds" in run.metrics:  # cancelled or killed while its maps were made: everything else is there
+        return _finish(store, run_id, life)
     dataset, split = store.dataset(run.config.dataset_hash or ""), store.split(run_id)
     job = Job.prepare(run.config, dataset, split, store.checkpoints_folder(run_id))
     store.update(run_id, facts={**_facts(job), "estimated_seconds": estimate(run.config, dataset, split).work_seconds})
@@ -125,9 +132,25 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
     metrics |= {"train_seconds": round(trained - began, 2), "embed_seconds": round(time.monotonic() - trained, 2)}
     store.update(run_id, metrics=metrics, facts={**store.run(run_id).facts, "pooling": model.encoder.pooling, "max_length": model.encoder.max_length})
+    _finish(store, run_id, life)
+
+
+def _finish(store: Store, run_id: str, life: Life) -> None:
+    """Maps, checksums, the end. A wish to cancel is heard at once: UMAP cannot be asked to stop, so the process leaves without it."""
+    ending = threading.Lock()
+
+    def listen() -> None:
+        while not life.cancelled():
+            time.sleep(0.2)
+        with ending:
+            store.end(run_id, "cancelled")
+            os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
     _map(store, run_id, life)
+    ending.acquire()  # for good: from here on the run is finished, and a late wish must not say otherwise
     store.seal(run_id)
-    shutil.rmtree(job.folder, ignore_errors=True)
+    shutil.rmtree(store.checkpoints_folder(run_id), ignore_errors=True)
     store.end(run_id, "finished", progress=Progress("done", 1, 1, "text", 0.0))
 
 
@@ -186,6 +209,7 @@ def _map(store: Store, run_id: str, life: Life) -> None:
     """PCA and UMAP, stored, so that the Manifold page opens at once. A map that cannot be made is no reason to lose the run."""
     from dmlviz.analysis.projection import METHODS, project
 
+    _step_back()
     arrays = store.arrays(run_id)
     for i, method in enumerate(METHODS):
         life.progress("mapping", i, len(METHODS))
@@ -193,6 +217,13 @@ def _map(store: Store, run_id: str, life: Life) -> None:
             store.save_projection(run_id, project(arrays.embeddings, arrays.row_ids, method=method))
         except InputError as error:
             print(f"no {method} map: {error}", flush=True)
+
+
+def _step_back() -> None:
+    """Let the next run go first: it trains while this one's map is made, and somebody waits for it."""
+    os.nice(19)
+    with contextlib.suppress(OSError):  # Linux schedules sessions against each other, and a worker is a session of its own
+        Path("/proc/self/autogroup").write_text("19")
 
 
 def _facts(job) -> dict[str, object]:
@@ -209,14 +240,33 @@ def _facts(job) -> dict[str, object]:
     }
 
 
+def wait_for_run(store: Store) -> str | None:
+    """The run this process is for, said on standard input as "RUN_ID GPU"; None when the dispatcher has gone. Output goes to its log from here on."""
+    with contextlib.suppress(ImportError):  # work() will meet it again, with a log to write it to
+        import dmlviz.training.fit  # noqa: F401, the long imports, done while another run trains; no CUDA is touched
+
+    run_id, _, gpu = sys.stdin.readline().strip().partition(" ")
+    if not run_id:
+        return None
+    if gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    with open(store.log_file(run_id), "ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    return run_id
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", required=True)
-    parser.add_argument("run_id")
+    parser.add_argument("run_id", nargs="?")
     options = parser.parse_args()
     store = Store(options.home)
-    work(store, options.run_id)
-    return 0 if store.run(options.run_id).state == "finished" else 1
+    run_id = options.run_id or wait_for_run(store)
+    if run_id is None:
+        return 0
+    work(store, run_id)
+    return 0 if store.run(run_id).state == "finished" else 1
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 import dmlviz
+from dmlviz.asked import validation_sentence
 from dmlviz.figures.theme import DARK, LIGHT, Theme
 from dmlviz.records import InputError, ReaderNote
 
@@ -66,12 +67,6 @@ def sentence(text: str) -> None:
     if text.partition(" ")[0].isalpha():  # not a file's name or a path
         text = text[:1].upper() + text[1:]
     st.error(escaped(text), icon=":material/error:")
-
-
-def validation_sentence(error: ValidationError) -> str:
-    """One sentence for what pydantic refused."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, but {first.get('input')!r} came; change it and try again"
 
 
 def escaped(text: str) -> str:

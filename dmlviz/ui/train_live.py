@@ -68,6 +68,9 @@ def _running(active: frozenset[str]) -> None:
 def _curves(runs: list[Run]) -> None:
     kind = st.selectbox("Curve", list(KINDS), format_func=KINDS.get, key="train_curve", label_visibility="collapsed")
     frame = curves.frame(runs, loaders.events([run.id for run in runs]))
+    if frame.empty:
+        st.caption("The curve begins with the first training step.")
+        return
     picture(curves.screen(frame, kind=kind, theme=theme(), height=320), key="train_curves", alt=curves.alt(frame, kind))
 
 

@@ -147,7 +147,7 @@ def test_one_class_only_and_nothing_left_for_a_test(make_dataset):
     lopsided = make_dataset("a" * 30 + "b" + "ab", ["train"] * 31 + ["test"] * 2)
     with pytest.raises(InputError, match=r"^all 2 shots are of class 'a'; raise the shots, draw them per class or change the seed\.$"):
         draw_split(lopsided, shots=2, shots_by="total", validation=0)
-    with pytest.raises(InputError, match=r"^toy has no test part, and no text would be left for one; lower the shots or add texts\.$"):
+    with pytest.raises(InputError, match=r"^toy has no test part, and 4 shots per class leave no text for one; lower shots to 3 or add texts\.$"):
         draw_split(make_dataset("aaaabbbb"), shots=4)
 
 

@@ -154,6 +154,15 @@ def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_job, loss):
         fit(job)
 
 
+def test_the_steps_after_the_last_row_have_a_row_of_their_own(make_job):
+    # 801 steps: a row is written every second one, so the last step falls behind the last row
+    job = make_job(shots=3, shots_by="total", batch_size=1, epochs=267, validation=0, snapshots=0, checkpoint_seconds=3600)
+    _, rows = train(job)
+    steps = [step for kind, step in rows if kind == "step"]
+    assert steps == [*range(2, 801, 2), 801]
+    assert np.isfinite(rows["step", 801]["loss"])
+
+
 def test_best_validation_gives_back_the_best_epoch(make_job):
     # the learning rate is far too high on purpose: accuracy goes up and down
     job = make_job(selection="best_validation", epochs=6, lr=0.02, schedule="constant", warmup_share=0, validation=18, shots=2)
@@ -184,13 +193,13 @@ def test_snapshots_begin_with_the_untrained_encoder(make_job):
 
 def test_snapshot_rows_are_a_stratified_sample(make_job):
     job = make_job()
-    rows = snapshot_rows(job.split, job.dataset.labels, limit=9)
+    rows = snapshot_rows(job.split, job.dataset.labels, support=9, test=9)
     assert len(set(rows.tolist())) == len(rows) == 18
     support, test = rows[:9], rows[9:]
     assert set(support) <= set(job.split.support)
     assert set(test) <= set(job.split.test)
     assert np.bincount(job.dataset.labels[test]).tolist() == [3, 3, 3]
-    np.testing.assert_array_equal(rows, snapshot_rows(job.split, job.dataset.labels, limit=9))
+    np.testing.assert_array_equal(rows, snapshot_rows(job.split, job.dataset.labels, support=9, test=9))
 
 
 def test_no_snapshots_when_none_are_wanted(make_job):

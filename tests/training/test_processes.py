@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -95,7 +96,7 @@ def test_killed_cancelled_and_undisturbed_runs_end_alike(store, queue):
 
 def test_a_killed_dispatcher_is_replaced_and_a_queued_run_is_cancelled(store, queue):
     engine = LocalEngine(store)
-    first, second, unwanted = queue(), queue(epochs=2), queue()
+    first, second, twin, unwanted = queue(), queue(epochs=2), queue(epochs=2), queue()
     training(store, first, steps=5)
     engine.cancel(unwanted)
     assert store.run(unwanted).state == "cancelled"
@@ -110,8 +111,32 @@ def test_a_killed_dispatcher_is_replaced_and_a_queued_run_is_cancelled(store, qu
     until(lambda: dispatcher_lives(store.home), 20, "another dispatcher")
     wait_for(store, first, "finished")
     wait_for(store, second, "finished")
+    wait_for(store, twin, "finished")
     assert store.run(unwanted).state == "cancelled"
     assert store.run(second).started >= store.run(first).started
+    born = json.loads((store.folder(twin) / "status.json").read_text())["pid_started"]
+    assert born < store.run(twin).started - 1  # a spare process had its imports done before there was a free slot
+    assert_same_run(store, second, twin)  # same config, same seeds, two processes: equal bit for bit
+
+
+def test_a_run_cancelled_while_its_map_is_made_leaves_at_once_and_trains_no_second_time(store, tiny_config, tiny_dataset):
+    config = tiny_config(epochs=1, snapshots=2)
+    run_id = store.create(config, tiny_dataset, draw_split(tiny_dataset, shots=config.shots, validation=config.validation))
+    engine = LocalEngine(store)
+    engine.submit(run_id)
+    until(lambda: store.projection(run_id, "pca") is not None, 120, "the first map")
+    pid, _ = store.process(run_id)
+    engine.cancel(run_id)
+    until(lambda: store.run(run_id).state == "cancelled", 10, "the end of the run")
+    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 10, "the end of the worker")
+    assert store.projection(run_id, "umap") is None
+    trained, embedded = store.run(run_id).metrics["train_seconds"], np.array(store.arrays(run_id).embeddings)
+    engine.submit(run_id)
+    wait_for(store, run_id, "finished")
+    assert store.projection(run_id, "umap") is not None
+    assert store.run(run_id).metrics["train_seconds"] == trained
+    np.testing.assert_array_equal(embedded, store.arrays(run_id).embeddings)
+    assert store.verify(run_id) == []
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "triple_entropy"])
