@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,9 @@ from dmlviz.training.local import visible_gpus
 
 CPU_CORE_RATE = 50e9  # floating-point operations a second that one core reaches on such encoders; measured on 2 cores: 100-140e9
 GPU_RATE = 40e12
+# what a step costs beyond its arithmetic; measured on encoders so small that nothing else is left: 2-12 layers, batches of 4 and 16
+STEP_SECONDS, LAYER_SECONDS = 2e-3, 1e-3  # once a step; for each layer and pass, forward and backward (a third of it forward only)
+PASS_TEXTS = 4  # texts that run together in training on a CPU (encoder.GROUP)
 START_SECONDS, MAP_SECONDS = 6.0, 16.0  # imports and weights; UMAP of about 2,000 texts
 BERT_BASE = (12, 768)  # layers and width taken for an encoder whose config is not here
 
@@ -39,10 +43,18 @@ def estimate(config: RunConfig, dataset: TextDataset, split: Split, past: Sequen
     embedded = tokens[split.row_ids].sum()
     work = per_token * (3 * trained + looked + embedded)
     rate = CPU_CORE_RATE * (psutil.cpu_count() or 1) if not visible_gpus() or config.device == "cpu" else GPU_RATE
-    seconds = work / rate
+    seconds = work / rate + _overhead(config, split, layers)
     factor = _calibration(config, past)
     disk = 12 * layers * width**2 * 4 + 31_000 * width * 4 + len(split.row_ids) * (width * 2 + 8 * len(dataset.label_names))
     return Cost(START_SECONDS + seconds * (factor or 1.0) + MAP_SECONDS, int(disk), factor is not None, float(seconds))
+
+
+def _overhead(config: RunConfig, split: Split, layers: int) -> float:
+    """Seconds that go into calling layers, whatever their width."""
+    steps = math.ceil(len(split.support) / config.batch_size) * config.epochs
+    passes = steps * math.ceil(min(config.batch_size, len(split.support)) / PASS_TEXTS)
+    looks = math.ceil(len(split.validation) / 16) * config.epochs + math.ceil(len(split.row_ids) / 16)
+    return STEP_SECONDS * steps + LAYER_SECONDS * layers * (passes + looks / 3)
 
 
 def _calibration(config: RunConfig, past: Sequence[Run]) -> float | None:

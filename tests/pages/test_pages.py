@@ -165,7 +165,7 @@ def test_too_many_shots_and_an_impossible_encoder_are_sentences(visit, tiny_csv,
     app = own_file(visit("train"), str(tiny_csv))
     app.number_input(key="train_shots").set_value(24).run()
     assert not app.exception
-    assert "lower the shots or add texts" in app.error[0].value
+    assert "lower shots to 23 or add texts" in app.error[0].value
     app.number_input(key="train_shots").set_value(2).run()
     app.text_input(key="train_encoder").set_value("no such / encoder").run()
     button(app, "Train").click().run()

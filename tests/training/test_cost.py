@@ -1,0 +1,44 @@
+"""What a run will cost: arithmetic by hand, and learning from finished runs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import psutil
+import pytest
+
+from dmlviz.data import draw_split
+from dmlviz.records import Progress, Run
+from dmlviz.training.cost import CPU_CORE_RATE, MAP_SECONDS, START_SECONDS, estimate
+
+
+@pytest.fixture
+def asked(tiny_config, tiny_dataset):
+    def make(**fields):
+        config = tiny_config(device="cpu", **fields)
+        split = draw_split(tiny_dataset, shots=config.shots, validation=config.validation)
+        return config, tiny_dataset, split
+
+    return make
+
+
+def test_many_steps_of_a_tiny_encoder_cost_their_steps(asked):
+    # 12 texts in batches of 4: 3 steps an epoch, one pass of 2 layers each; the arithmetic of width 32 is nothing
+    short, long = (estimate(*asked(shots=4, epochs=epochs, validation=0, batch_size=4)) for epochs in (100, 300))
+    calls = 200 * 3 * (2e-3 + 2 * 1e-3)
+    tokens = [min(len(text) / 4.5 + 2, 16) for text in (asked(shots=4)[1].texts[row] for row in asked(shots=4, validation=0)[2].support)]
+    arithmetic = 200 * 3 * 24 * 2 * 32**2 * 1.25 * sum(tokens) / (CPU_CORE_RATE * psutil.cpu_count())
+    assert long.seconds - short.seconds == pytest.approx(calls + arithmetic, rel=1e-6)
+    assert arithmetic < 0.02 * calls
+
+
+def test_finished_runs_of_this_home_set_the_pace(asked):
+    config, dataset, split = asked(epochs=50)
+    guess = estimate(config, dataset, split)
+    assert not guess.calibrated
+    metrics = {"train_seconds": 3 * guess.work_seconds, "embed_seconds": guess.work_seconds}
+    done = Run("a", config, "finished", Progress("done", 1, 1, "text", 0), metrics, 0.0, facts={"estimated_seconds": guess.work_seconds})
+    other = dataclasses.replace(done, config=config.model_copy(update={"encoder": "elsewhere"}), metrics={**metrics, "train_seconds": 1e6})
+    learnt = estimate(config, dataset, split, [done, other])
+    assert learnt.calibrated
+    assert learnt.seconds == pytest.approx(START_SECONDS + 4 * guess.work_seconds + MAP_SECONDS)
