@@ -130,7 +130,7 @@ class Progress(NamedTuple):
     phase: str  # "queued", "loading", "training", "embedding", "mapping", "done"
     done: int
     total: int
-    unit: str  # "step", "text"
+    unit: str  # "step", "text", "map"
     eta_seconds: float | None  # to the end of the whole run; None while unknown
 
 

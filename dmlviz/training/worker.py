@@ -60,7 +60,7 @@ class Life:
             self.pace[phase] = (now, done)
         if fresh or done >= total or now - self.written > WRITE_SECONDS:
             self.written = now
-            unit = "step" if phase == "training" else "text"
+            unit = {"training": "step", "mapping": "map"}.get(phase, "text")
             self.store.update(self.run_id, progress=Progress(phase, done, total, unit, self._eta(phase, done, total, now)))
 
     def _eta(self, phase: str, done: int, total: int, now: float) -> float | None:

@@ -111,7 +111,7 @@ def thumbnails(runs: list[Run]) -> None:
         frame = manifold.frame(panes, dataset.label_names, dataset.texts)
         view = manifold.window(frame)
         st.header("Where the test texts land", anchor=False)
-        for column, run in zip(st.columns(3), ready, strict=False):
+        for column, run in zip(st.columns(3 if len(ready) == 1 else len(ready)), ready, strict=False):
             with column:
                 figure = manifold.screen(frame, run.id, theme=theme(), view=view, height=330)
                 picture(figure, key=f"overview_map_{run.id}", alt=manifold.alt(frame, run.id))

@@ -78,11 +78,11 @@ def row(run: Run, *, place: str) -> None:
     """One run: name, state, progress, and the buttons that fit its state."""
     with st.container(border=True, gap="small"):
         words, act = st.columns([4, 1], vertical_alignment="center")
-        words.markdown(f"{ICONS[run.state]} **{escaped(run_name(run))}**")
         if run.state == "finished":
-            words.caption(f"finished · accuracy {score(run)}")
+            said = f"finished · accuracy {score(run)}"
         else:
-            words.caption(escaped(f"{run.state} · {run_line(run)}" if run.state not in ACTIVE_STATES else run_line(run)))
+            said = f"{run.state} · {run_line(run)}" if run.state not in ACTIVE_STATES else run_line(run)
+        words.markdown(f"{ICONS[run.state]} **{escaped(run_name(run))}**  \n:small[:gray[{escaped(said)}]]")
         if run.state == "running" and run.progress.total:
             words.progress(min(1.0, run.progress.done / run.progress.total))
         with act:
