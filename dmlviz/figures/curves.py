@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.fairness import unfair
 from ..records import InputError, Run
 from .labels import spread
 from .paper import Box, canvas, plot_axes, text
@@ -196,7 +197,9 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     ended = table.groupby("run", sort=False)["step"].max()
     steps = ", ".join(f"{run} ({ended[run]:,.0f} steps)" for run in ended.index)
     many = "run" if len(ended) == 1 else "runs"
-    return f"Training history of {len(ended):,} {many}, one line per run, no averaging over seeds.{smooth} Runs {steps}."
+    shown = [run for run in runs if run.id in ended.index]
+    unequal = "".join(f" {said}" for said in unfair(shown, run_titles([run.config for run in shown])))
+    return f"Training history of {len(ended):,} {many}, one line per run, no averaging over seeds.{smooth}{unequal} Runs {steps}."
 
 
 def alt(table: pd.DataFrame, kind: str = "loss") -> str:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..analysis.fairness import unfair
 from ..records import InputError, Pane
 from .labels import medoid, place_labels
 from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
@@ -254,6 +255,7 @@ def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
         said.append(f"Colour is the {rows['color_by'].iloc[0]}" + (f"; {hidden} classes are grey." if hidden > 0 else "."))
     said.append(f"Test accuracy {', '.join(percent(accuracy(pane)) for pane in panes)} ({_draws(panes)}).")
     said.append(_method(panes))
+    said += unfair([pane.run for pane in panes], _titles(table))
     return " ".join([*said, f"Runs {', '.join(pane.run.id for pane in panes)}."])
 
 

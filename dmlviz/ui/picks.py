@@ -7,7 +7,8 @@ from html import escape
 
 import streamlit as st
 
-from dmlviz.figures.theme import loss_color
+from dmlviz.analysis.fairness import unfair
+from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.records import FigureSpec, Run
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped
@@ -37,6 +38,14 @@ def sidebar() -> None:
             st.caption(f"{unknown} of the address's runs {'is' if unknown == 1 else 'are'} not in this home, or not finished.")
         for run in picked_runs():
             _card(run)
+        fairness(picked_runs())
+
+
+def fairness(runs: Sequence[Run]) -> None:
+    """What besides the loss differs between the compared runs. Nothing where the comparison is fair."""
+    found = unfair(runs, run_titles([run.config for run in runs]))
+    if found:
+        st.warning("  \n".join(["**Not equal but for the loss**", *map(escaped, found)]))
 
 
 def _from_address(known: Collection[str]) -> None:

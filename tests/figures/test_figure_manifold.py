@@ -1,5 +1,8 @@
 """The maps: what the frame holds is what screen and paper draw."""
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from figure_cases import HOSTILE, make_pane, names
@@ -194,3 +197,11 @@ def test_unknown_settings_are_sentences(panes, texts):
         manifold.frame(panes, names(8), texts, color_by="loss")
     with pytest.raises(InputError, match="known: test"):
         manifold.frame(panes, names(8), texts, parts=("train",))
+
+
+def test_the_caption_says_what_besides_the_loss_differs(panes, texts):
+    longer = panes[1]._replace(run=dataclasses.replace(panes[1].run, config=panes[1].run.config.model_copy(update={"epochs": 9})))
+    table = manifold.frame([panes[0], longer], names(8), texts)
+    said = manifold.caption(table, [panes[0], longer])
+    assert re.search(r"Budgets differ \(epochs \d+ \(SoftTriple[^)]*\), 9 \(TripleEntropy[^)]*\)\): a better number may come from the training", said)
+    assert "differ" not in manifold.caption(manifold.frame(panes[:2], names(8), texts), panes[:2])
