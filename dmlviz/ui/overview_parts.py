@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from dmlviz.analysis.fairness import unfair
 from dmlviz.figures import manifold
 from dmlviz.figures.theme import loss_title
 from dmlviz.losses import LOSSES
@@ -14,7 +15,7 @@ from dmlviz.ui.frame import guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture
 from dmlviz.ui.train_live import LIVE_SECONDS, row
-from dmlviz.ui.words import ago, dataset_name, shots
+from dmlviz.ui.words import READOUTS, accuracy_by, ago, dataset_name, readouts, shots
 
 STEPS = (
     ("Train", "Pick a data set (Reuters R8 is built in), a few losses and 8 shots per class. Three runs take a few minutes on two cores."),
@@ -63,15 +64,17 @@ def results(runs: list[Run]) -> None:
     if not done:
         st.caption("The first finished run appears here.")
         return
+    readout = _pick_readout(done)
+    done = [run for run in done if accuracy_by(run, readout) is not None]
     table = pd.DataFrame(
         {
             "Data set": [dataset_name(run) for run in done],
             "Shots": [shots(run) for run in done],
             "Loss": [loss_title(run.config.loss, run.config.ce_weight) for run in done],
-            "Accuracy %": [100 * run.metrics["accuracy"] for run in done],
-            "Macro-F1 %": [100 * run.metrics["macro_f1"] for run in done],
-            "Gain over CE": [_gain(run, done) for run in done],
-            "Readout": [run.metrics["readout"].replace("_", " ") for run in done],
+            "Accuracy %": [100 * accuracy_by(run, readout) for run in done],
+            "Macro-F1 %": [100 * accuracy_by(run, readout, "macro_f1") for run in done],
+            "Gain over CE": [_gain(run, done, readout) for run in done],
+            "Readout": [(readout or run.metrics["readout"]).replace("_", " ") for run in done],
             "Encoder": [run.config.encoder.rsplit("/", 1)[-1] for run in done],
             "Draw, seed": [f"{run.config.support_seed}, {run.config.seed}" for run in done],
             "Finished": [ago(run.ended or run.created) for run in done],
@@ -88,16 +91,23 @@ def results(runs: list[Run]) -> None:
     )
 
 
-SAME = ("dataset_hash", "encoder", "shots", "shots_by", "support_seed", "seed", "epochs", "batch_size", "lr", "max_length", "pooling", "selection")
+def _pick_readout(done: list[Run]) -> str | None:
+    """One readout for every run, or None: each run's own."""
+    known = sorted({name for run in done for name in readouts(run)})
+    return st.selectbox(
+        "Predictions by", [None, *known], format_func=lambda name: "each run's own readout" if name is None else READOUTS.get(name, name),
+        key="overview_readout", width=340, persist_state="session", help="A trained model can predict in several ways; each is stored.",
+    )  # fmt: skip
 
 
-def _gain(run: Run, done: list[Run]) -> float | None:
+def _gain(run: Run, done: list[Run], readout: str | None) -> float | None:
     """Points over the cross-entropy run that differs in nothing but the loss."""
     if run.config.loss == "cross_entropy" or run.origin == "loaded":
         return None
     for other in done:
-        if other.config.loss == "cross_entropy" and all(getattr(other.config, name) == getattr(run.config, name) for name in SAME):
-            return 100 * (run.metrics["accuracy"] - other.metrics["accuracy"])
+        same = (other.config.dataset_hash, other.config.seed) == (run.config.dataset_hash, run.config.seed)
+        if same and other.config.loss == "cross_entropy" and not unfair([run, other], ["", ""]):
+            return 100 * (accuracy_by(run, readout) - accuracy_by(other, readout))
     return None
 
 

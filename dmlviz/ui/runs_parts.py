@@ -18,7 +18,7 @@ from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_form import pick_dataset
 from dmlviz.ui.train_live import KINDS, row
-from dmlviz.ui.words import ago, dataset_name, duration, run_name, shots
+from dmlviz.ui.words import accuracy_by, ago, dataset_name, duration, readouts, run_name, shots
 
 
 def unreadable() -> None:
@@ -102,16 +102,14 @@ def _readouts(run: Run) -> None:
     """Accuracy of every readout that was stored."""
     if "accuracy" not in run.metrics:
         return
-    own = run.metrics["readout"]
-    others = [name.removesuffix("_accuracy") for name in run.metrics if name.endswith("_accuracy") and not name.endswith("validation_accuracy")]
     table = pd.DataFrame(
         [
             {
-                "Readout": name + (" (the run's own)" if name == own else ""),
-                "Accuracy %": 100 * run.metrics[f"{prefix}accuracy"],
-                "Macro-F1 %": 100 * run.metrics[f"{prefix}macro_f1"],
+                "Readout": name.replace("_", " ") + (" (the run's own)" if name == run.metrics["readout"] else ""),
+                "Accuracy %": 100 * accuracy_by(run, name),
+                "Macro-F1 %": 100 * accuracy_by(run, name, "macro_f1"),
             }
-            for name, prefix in [(own, ""), *((name, f"{name}_") for name in others)]
+            for name in readouts(run)
         ]
     )
     st.markdown("**Readouts** on the test part")

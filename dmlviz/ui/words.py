@@ -18,6 +18,31 @@ def score(run: Run) -> str:
     return f"{percent(run.metrics['accuracy'])} % (single run)" if "accuracy" in run.metrics else "no test part"
 
 
+READOUTS = {
+    "head": "head: the linear layer trained by cross-entropy",
+    "centers": "centres: similarity to the loss's centres",
+    "mixed": "mixed: head and centres, weighted as in the loss",
+    "knn": "kNN: vote of the nearest support texts",
+    "linear_probe": "linear probe: logistic regression on the support",
+    "propagation": "propagation: labels spread over the similarity graph",
+}
+
+
+def readouts(run: Run) -> list[str]:
+    """Readouts that a run stored, its own first."""
+    if "accuracy" not in run.metrics:
+        return []
+    ends = "_accuracy"
+    others = [key.removesuffix(ends) for key in run.metrics if key.endswith(ends) and not key.endswith("validation_accuracy")]
+    return [run.metrics["readout"], *others]
+
+
+def accuracy_by(run: Run, readout: str | None, what: str = "accuracy") -> float | None:
+    """A share of 1 under this readout (None: the run's own), or None when the run has not stored it."""
+    own = readout is None or readout == run.metrics.get("readout")
+    return run.metrics.get(what if own else f"{readout}_{what}")
+
+
 def duration(seconds: float | None) -> str:
     """'1 min 20 s'; rounded the more the longer it is."""
     if seconds is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 
 import pytest
@@ -288,3 +289,27 @@ def test_a_damaged_run_folder_is_said_and_the_others_stay(visit, own_home):
     app = visit("runs", own_home.store.home)
     assert own_home.tiny in re.sub(r"\\(.)", r"\1", app.warning[0].value)
     assert len(app.dataframe[0].value) == 3
+
+
+def test_overview_compares_one_readout_over_all_runs(visit, home):
+    app = visit("overview", home.store.home)
+    table = app.dataframe[0].value
+    assert set(table["Readout"]) <= {"head", "centers"}
+    app.selectbox(key="overview_readout").set_value("linear_probe").run()
+    table = app.dataframe[0].value
+    assert set(table["Readout"]) == {"linear probe"}
+    for run_id in home.hostile:
+        run = home.store.run(run_id)
+        row = table[table["Loss"] == {"cross_entropy": "Cross-entropy", "triple_entropy": "TripleEntropy"}[run.config.loss]]
+        assert row["Accuracy %"].iloc[0] == pytest.approx(100 * run.metrics["linear_probe_accuracy"])
+
+
+def test_unequal_runs_are_said_to_be_unequal_on_every_page(visit, own_home):
+    folder = own_home.store.folder(own_home.hostile[1])
+    written = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**written, "epochs": 7}))
+    for page in ("overview", "manifold", "runs"):
+        app = visit(page, own_home.store.home, runs=own_home.hostile)
+        assert "Budgets differ" in unescaped(app) or any("Budgets differ" in one.value for one in app.warning)
+    app = visit("manifold", own_home.store.home, runs=own_home.hostile[:1])
+    assert not app.warning
