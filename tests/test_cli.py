@@ -158,7 +158,7 @@ MISTAKES = [
     (["train", "--dataset", "TOY", "--epochs", "0"], "epochs=0 is not accepted; it should be greater than or equal to 1"),
     (["train", "--dataset", "TOY", "--lr", "nan"], "lr=nan is not accepted; it should be a finite number"),
     (["train", "--dataset", "TOY", "--shots", "many"], "shots='many' is not accepted"),
-    (["train", "--dataset", "TOY", "--shots", "99"], "lower the shots"),
+    (["train", "--dataset", "TOY", "--shots", "99"], "lower shots to"),
     (["train", "--dataset", "TOY", "--ce-weight", "0.5"], "all cross-entropy"),
     (["train", "--dataset", "TOY", "--text-column", "txt"], "txt"),
     (["train", "--dataset", "TOY", "--encoder", "/no/such/encoder"], "neither a folder here nor a possible Hub id"),
