@@ -1,10 +1,10 @@
-"""A figure of stored runs as a file: loads what the figure needs, draws it on paper, writes it with its provenance."""
+"""A figure of stored runs on paper: loads what it needs, draws it, writes it with its provenance. Pages and command line go through here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmlviz.data.wording import did_you_mean
 from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, save_bytes, save_figure
@@ -12,10 +12,54 @@ from dmlviz.figures import FIGURES, split_options
 from dmlviz.figures.theme import PRESETS
 from dmlviz.figures.theme import preset as find_preset
 from dmlviz.panes import load_panes
-from dmlviz.records import InputError
+from dmlviz.records import FigureSpec, InputError, Pane, Run, Split, TextDataset
 from dmlviz.store import Store
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class Sources(NamedTuple):
+    """Where a figure's ingredients come from: the store, or a page's cached loaders."""
+
+    run: Callable[[str], Run]
+    events: Callable[[Sequence[str]], Mapping[str, Any]]
+    panes: Callable[[Sequence[str], str], tuple[list[Pane], TextDataset]]  # run ids, kind of map
+    dataset: Callable[[str], TextDataset]  # content hash
+    split: Callable[[str], Split]
+
+
+class Drawn(NamedTuple):
+    """A figure on paper, the table it was drawn from, its caption, and sentences on what is not quite as asked."""
+
+    figure: Figure
+    frame: pd.DataFrame
+    caption: str
+    words: list[str]
+
+
+def sources(store: Store) -> Sources:
+    """Everything read from the run folders, now."""
+    return Sources(
+        store.run,
+        lambda run_ids: {run_id: store.events(run_id) for run_id in run_ids},
+        lambda run_ids, method: load_panes(store, run_ids, method=method),
+        store.dataset,
+        store.split,
+    )
+
+
+def draw(spec: FigureSpec, source: Sources) -> Drawn:
+    """The figure of a spec. Its option `map` is the kind of map. Raises InputError when a run is gone or an option is not known."""
+    entry = FIGURES[spec.name]
+    for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key != "map"})
+    needs, words = _needed(source, entry.needs, spec.run_ids, str(spec.options.get("map", "umap")))
+    frame = entry.frame(*needs, **for_frame)
+    picture = entry.paper(frame, find_preset(spec.preset), **for_paper)
+    return Drawn(picture, frame, entry.caption(frame, needs[0]), [*words, *entry.notes(frame)])
 
 
 def draw_file(
@@ -28,16 +72,12 @@ def draw_file(
     _one_of(out.suffix.lower(), [f".{kind}" for kind in MEDIA_TYPES], "extension")
     if not run_ids:
         raise InputError("no run was named; give their ids as --runs ID,ID")
-    entry = FIGURES[name]
-    for_frame, for_paper = split_options(name, _typed(name, options))
-    needs, words = _needed(store, entry.needs, run_ids, method)
-    frame = entry.frame(*needs, **for_frame)
-    picture = entry.paper(frame, find_preset(preset), **for_paper)
-    caption = entry.caption(frame, needs[0])
-    paths = [save_figure(picture, out, provenance=Provenance(title or entry.title, caption, tuple(run_ids)))]
+    spec = FigureSpec(name=name, run_ids=tuple(run_ids), options={**_typed(name, options), "map": method}, preset=preset)
+    drawn = draw(spec, sources(store))
+    paths = [save_figure(drawn.figure, out, provenance=Provenance(title or FIGURES[name].title, drawn.caption, tuple(run_ids)))]
     if csv:
-        paths.append(save_bytes(csv_bytes(frame), out.with_suffix(".csv")))
-    return paths, [caption, *words, *entry.notes(frame)]
+        paths.append(save_bytes(csv_bytes(drawn.frame), out.with_suffix(".csv")))
+    return paths, [drawn.caption, *drawn.words]
 
 
 def _one_of(given: str, known: Iterable[str], what: str) -> None:
@@ -56,22 +96,22 @@ def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
     return {key: SWITCH[value.lower()] if known.get(key) is bool else value for key, value in options.items()}
 
 
-def _needed(store: Store, needs: Sequence[str], run_ids: Sequence[str], method: str) -> tuple[list[Any], list[str]]:
+def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], method: str) -> tuple[list[Any], list[str]]:
     """What the figure asks for, in its order, and a sentence where it is not quite what was asked."""
-    found: dict[str, Any] = {"runs": [store.run(run_id) for run_id in run_ids]}
+    found: dict[str, Any] = {"runs": [source.run(run_id) for run_id in run_ids]}
     words = []
     if "panes" in needs:
-        found["panes"], dataset = load_panes(store, run_ids, method=method)
+        found["panes"], dataset = source.panes(run_ids, method)
         if found["panes"][0].projection.method != method:
             words.append(f"note: not every run has a {method.upper()} map yet, so these are PCA maps")
     elif {"dataset", "label_names", "texts"} & set(needs):
-        dataset = store.dataset(found["runs"][0].config.dataset_hash or "")
+        dataset = source.dataset(found["runs"][0].config.dataset_hash or "")
         if any(run.config.dataset_hash != dataset.content_hash for run in found["runs"]):
             raise InputError("the runs are on different texts, and this figure shows one data set; pick runs of one data set")
     if "events" in needs:
-        found["events"] = {run_id: store.events(run_id) for run_id in run_ids}
+        found["events"] = source.events(run_ids)
     if "split" in needs:
-        found["split"] = store.split(run_ids[0])
+        found["split"] = source.split(run_ids[0])
     if {"panes", "dataset", "label_names", "texts"} & set(needs):
         found |= {"dataset": dataset, "label_names": dataset.label_names, "texts": dataset.texts}
     return [found[need] for need in needs], words

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 from html import escape
 
-import pandas as pd
 import streamlit as st
-from matplotlib.figure import Figure
 
+from dmlviz.draw import Sources, draw
 from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, figure_bytes, file_name
-from dmlviz.figures import FIGURES, split_options
+from dmlviz.figures import FIGURES
 from dmlviz.figures.theme import PRESETS, loss_title
 from dmlviz.figures.theme import preset as find_preset
-from dmlviz.records import FigureSpec, InputError
+from dmlviz.records import FigureSpec, InputError, Run
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.picks import clear_tray, remove_from_tray, tray
@@ -53,36 +52,16 @@ def _name(spec: FigureSpec) -> str:
     return f"{FIGURES[spec.name].title}: {', '.join(losses) or 'its runs were deleted'}" + (f" ({detail})" if detail else "")
 
 
-def drawn(spec: FigureSpec) -> tuple[Figure, pd.DataFrame, str, list[str]]:
-    """(figure, frame, caption, notes) of a spec. Raises InputError when one of its runs is gone."""
-    entry = FIGURES[spec.name]
-    frame_options, paper_options = split_options(spec.name, {name: value for name, value in spec.options.items() if name != "map"})
-    known = {run.id: run for run in loaders.runs()}
-    gone = [run_id for run_id in spec.run_ids if run_id not in known]
-    if gone:
-        raise InputError(f"the figure's run {gone[0]} was deleted; remove the figure from the tray")
-    loaded = _loaded(spec, known)
-    needs = [loaded[name] for name in entry.needs]
-    frame = entry.frame(*needs, **frame_options)
-    return entry.paper(frame, find_preset(spec.preset), **paper_options), frame, entry.caption(frame, needs[0]), entry.notes(frame)
-
-
-def _loaded(spec: FigureSpec, known: dict) -> dict:
-    """What the figure table's `needs` may name."""
-    runs = [known[run_id] for run_id in spec.run_ids]
-    needs = set(FIGURES[spec.name].needs)
-    loaded: dict = {"runs": runs, "events": loaders.events(spec.run_ids)}
-    if "panes" in needs:
-        panes, dataset = loaders.panes(spec.run_ids, str(spec.options.get("map", "umap")))
-        loaded |= {"panes": panes, "label_names": dataset.label_names, "texts": dataset.texts}
-    if "dataset" in needs:
-        loaded["dataset"] = loaders.dataset(runs[0].config.dataset_hash or "")
-    return loaded
+def _run(run_id: str) -> Run:
+    for run in loaders.runs():
+        if run.id == run_id:
+            return run
+    raise InputError(f"the figure's run {run_id} was deleted; remove the figure from the tray")
 
 
 def preview(spec: FigureSpec) -> None:
     """The figure at print size on white paper, its caption, and its files."""
-    figure, frame, caption, notes = drawn(spec)
+    figure, frame, caption, notes = draw(spec, Sources(_run, loaders.events, loaders.panes, loaders.dataset, loaders.store().split))
     said = Provenance(title=spec.title or FIGURES[spec.name].title, caption=caption, run_ids=spec.run_ids)
     files = {fmt: figure_bytes(figure, fmt, provenance=said) for fmt in MEDIA_TYPES}
     width = find_preset(spec.preset).width_mm
