@@ -91,12 +91,15 @@ class Dispatcher:
 
     def _launch(self, run_id: str, slot: int) -> None:
         self.store.claim(run_id)  # were we killed before the child is written down, nobody must start a second one: it claims the run itself
-        child, self.spare = self.spare or self._worker(), None
+        spare, self.spare = self.spare, None
+        child = spare if spare is not None and spare.poll() is None else self._worker()
         self.children[run_id] = (child, slot)
-        self.store.claim(run_id, psutil.Process(child.pid))
-        with contextlib.suppress(BrokenPipeError):  # it has died meanwhile: the run is seen as interrupted
+        try:
+            self.store.claim(run_id, psutil.Process(child.pid))
             child.stdin.write(f"{run_id} {gpu_of(slot)}\n".encode())
             child.stdin.close()
+        except (psutil.NoSuchProcess, BrokenPipeError):  # it has died meanwhile
+            self.store.end(run_id, "interrupted", KILLED)
 
     def _keep_spare(self) -> None:
         if self.spare is None or self.spare.poll() is not None:
