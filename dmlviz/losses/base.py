@@ -25,6 +25,8 @@ class MetricLoss(nn.Module):
     would have drawn, on any device. In eval mode or under `no_grad` the next draw is looked at but not used up.
     """
 
+    second_forward = False  # True: the model runs the encoder again for this term, with a dropout mask of its own
+    class_weights: Tensor | None = None  # (C,), set by the model; used by losses that classify by themselves (G-Loss)
     centers_space: str | None = None  # "pooled" or "tokens": the vectors the centres are compared with; None without centres
 
     def __init__(self, *, num_classes: int, dim: int, seed: int) -> None:

@@ -20,10 +20,10 @@ class Paper(NamedTuple):
 
     authors: str
     year: int
-    arxiv: str
+    arxiv: str = ""  # empty: not there
 
     def __str__(self) -> str:
-        return f"{self.authors} {self.year}, arXiv {self.arxiv}"
+        return f"{self.authors} {self.year}" + (f", arXiv {self.arxiv}" if self.arxiv else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,8 @@ class Setting:
     high: float | None = None
     choices: tuple[str, ...] = ()
     letter: str = ""
-    only_when: tuple[str, str] | None = None  # (other setting, its value): without it this one has no effect
+    only_when: tuple[str, tuple[SettingValue, ...]] | None = None  # (other setting, its values): with any other value this one has no effect
+    authors: SettingValue | None = None  # value in the authors' code, where that differs from the paper's (which is the default)
 
     @property
     def accepts(self) -> str:
@@ -63,6 +64,9 @@ class LossEntry:
     vectors: Literal["pooled", "tokens", "setting"]  # what it works on; "setting": the setting `vectors` decides
     readout: Literal["head", "centers"]  # what predicts by default
     has_centers: bool = False
+    needs_pairs: bool = False  # has nothing to learn from a batch without two texts of a class
+    diverges: str = ""  # the setting to change when its term is no longer a number
+    look_for: str = ""  # what to look for on the map
     ce_weight_letter: str = ""  # how the paper writes our ce_weight
     settings: tuple[Setting, ...] = ()
 
@@ -85,7 +89,7 @@ G_LOSS_FORMULA = (
 
 # fmt: off
 def _soft_triple_settings(
-    *, scale: float, margin: float, tau: float, centers_per_class: int, vectors: str, vectors_help: str
+    *, scale: float, margin: float, tau: float, centers_per_class: int, vectors: str, vectors_help: str, authors_vectors: str | None = None
 ) -> tuple[Setting, ...]:
     """SoftTriple and TripleEntropy share their settings, not their values."""
     return (
@@ -99,8 +103,14 @@ def _soft_triple_settings(
                 help="pulls the centres of a class together until superfluous ones merge; 0 switches it off"),
         Setting(name="centers_per_class", kind="int", default=centers_per_class, low=1, high=2000, letter="K",
                 help="centres each class starts with"),
-        Setting(name="vectors", kind="choice", default=vectors, choices=VECTORS, help=vectors_help),
+        Setting(name="vectors", kind="choice", default=vectors, choices=VECTORS, authors=authors_vectors, help=vectors_help),
     )
+
+
+SECOND_FORWARD = Setting(
+    name="second_forward", kind="bool", default=False, authors=True,
+    help="true: the encoder runs once more for this term, with a dropout mask of its own (the code of G-Loss's authors)",
+)
 
 
 LOSSES: dict[str, LossEntry] = {
@@ -113,6 +123,7 @@ LOSSES: dict[str, LossEntry] = {
         ce_weight=1.0,
         vectors="pooled",
         readout="head",
+        look_for="Classes apart as far as the head needs; nothing asks for tight groups.",
     ),
     "soft_triple": LossEntry(
         title="SoftTriple",
@@ -124,6 +135,8 @@ LOSSES: dict[str, LossEntry] = {
         vectors="setting",
         readout="centers",
         has_centers=True,
+        diverges="scale",
+        look_for="Several tight groups within a class, one around each centre that is used.",
         settings=_soft_triple_settings(
             scale=20.0, margin=0.01, tau=0.2, centers_per_class=10, vectors="pooled",
             vectors_help="pooled: one vector per text; masked_tokens: each token without padding; all_tokens: padding too",
@@ -140,10 +153,140 @@ LOSSES: dict[str, LossEntry] = {
         vectors="setting",
         readout="head",
         has_centers=True,
+        diverges="scale",
+        look_for="Classes drawn together more than by cross-entropy alone. The centres live among the tokens, not among the texts.",
         settings=_soft_triple_settings(
-            scale=8.0, margin=0.1, tau=0.0, centers_per_class=5, vectors="masked_tokens",
+            scale=8.0, margin=0.1, tau=0.0, centers_per_class=5, vectors="masked_tokens", authors_vectors="all_tokens",
             vectors_help="the authors' code takes every token, padding too (all_tokens); whether the paper masks is not known, "
             "so masked_tokens leaves padding out",
+        ),
+    ),
+    "supcon": LossEntry(
+        title="SupCon",
+        loss_class="dmlviz.losses.supcon:SupCon",
+        paper=Paper("Khosla et al.", 2020, "2004.11362"),
+        summary="Pulls every two texts of a class together and pushes each text from all texts of other classes in the batch.",
+        formula=r"\mathcal{L}_{SC} = \frac{1}{B}\sum_i \frac{-1}{|P(i)|}\sum_{p\in P(i)} \log\frac{e^{z_i^\top z_p/\tau}}"
+        r"{\sum_{k\neq i} e^{z_i^\top z_k/\tau}}",
+        ce_weight=0.1,  # Gunel et al. 2021: lambda 0.9 on this term
+        ce_weight_letter=r"1-\lambda",
+        vectors="pooled",
+        readout="head",
+        needs_pairs=True,
+        diverges="temperature",
+        look_for="Each class drawn into one tight group; within a class little structure is left.",
+        settings=(
+            Setting(name="temperature", kind="float", default=0.3, low=0.01, high=10, letter=r"\tau",
+                    help="small: the nearest texts decide; 0.3 is the best value of Gunel et al. 2021 (arXiv 2011.01403)"),
+            Setting(name="factor", kind="choice", default="none", authors="tau_over_0.07", choices=("none", "tau_over_0.07"),
+                    help="none: as the formula (paper); tau_over_0.07: times temperature / 0.07 (the code of G-Loss's authors)"),
+            SECOND_FORWARD,
+        ),
+    ),
+    "triplet": LossEntry(
+        title="Triplet",
+        loss_class="dmlviz.losses.triplet:Triplet",
+        paper=Paper("Schroff et al.", 2015, "1503.03832"),
+        summary="Pulls a text to its class until it is nearer, by a margin, than a text of another class.",
+        formula=r"\mathcal{L} = \max(0,\, d(a,p) - d(a,n) + \alpha)",
+        ce_weight=0.0,
+        vectors="pooled",
+        readout="head",
+        needs_pairs=True,
+        diverges="margin",
+        look_for="Gaps of about the margin between classes; within a class nothing more is asked once the gap is there.",
+        settings=(
+            Setting(name="margin", kind="float", default=5.0, low=0, high=100, letter=r"\alpha",
+                    help="5 as in the code of G-Loss's authors and SBERT, for vectors of any length; with normalise, 0.05 is the library's value"),
+            Setting(name="mining", kind="choice", default="batch_all", choices=("batch_all", "batch_hard"),
+                    help="batch_all: mean over triplets with a loss; batch_hard: farthest positive and nearest negative of each text "
+                    "(Hermans et al. 2017, arXiv 1703.07737)"),
+            Setting(name="squared", kind="bool", default=True, authors=False,
+                    help="true: squared distances (FaceNet, and the G-Loss paper's formula); false: not squared (the code of G-Loss's authors)"),
+            Setting(name="normalise", kind="bool", default=False, help="true: vectors of length one, as in FaceNet"),
+        ),
+    ),
+    "contrastive": LossEntry(
+        title="Contrastive",
+        loss_class="dmlviz.losses.contrastive:Contrastive",
+        paper=Paper("Hadsell et al.", 2006),
+        summary="Pulls two texts of a class together, pushes two of different classes apart until they are a margin away.",
+        formula=r"\mathcal{L} = \overline{\max(0,\, d_{+} - m_{+})} + \overline{\max(0,\, m_{-} - d_{-})}",
+        ce_weight=0.0,
+        vectors="pooled",
+        readout="head",
+        needs_pairs=True,
+        diverges="neg_margin",
+        look_for="Classes as points, and a minimum distance between them.",
+        settings=(
+            Setting(name="pos_margin", kind="float", default=0.0, low=0, high=2, letter="m_{+}", help="texts of a class this near are left alone"),
+            Setting(name="neg_margin", kind="float", default=1.0, low=0, high=2, letter="m_{-}",
+                    help="texts of different classes this far apart are left alone; vectors of length one are at most 2 apart"),
+        ),
+    ),
+    "n_pairs": LossEntry(
+        title="N-pairs",
+        loss_class="dmlviz.losses.n_pairs:NPairs",
+        paper=Paper("Sohn", 2016),
+        summary="Takes one pair of each class in the batch; pulls its two texts together and away from the other pairs.",
+        formula=r"\mathcal{L} = -\frac{1}{N}\sum_i \log\frac{e^{x_i^\top x_i^{+}}}{\sum_j e^{x_i^\top x_j^{+}}}",
+        ce_weight=0.0,
+        vectors="pooled",
+        readout="head",
+        needs_pairs=True,
+        look_for="Classes told from each other, drawn together less tightly than by SupCon.",
+        settings=(
+            Setting(name="normalise", kind="bool", default=True, help="vectors of length one; Sohn penalises their length instead, which is left out"),
+        ),
+    ),
+    "cos_sim": LossEntry(
+        title="Cosine",
+        loss_class="dmlviz.losses.cos_sim:CosSim",
+        paper=Paper("G-Loss: Graph-Guided Fine-Tuning of Language Models", 2026, "2604.25853"),
+        summary="Pulls two texts of a class to the same direction and two of different classes to a right angle.",
+        formula=r"\mathcal{L} = \frac{2}{B(B-1)}\sum_{i<j}\left(\cos(x_i,x_j)-[y_i=y_j]\right)^2",
+        ce_weight=0.0,
+        vectors="pooled",
+        readout="head",
+        needs_pairs=True,
+        look_for="Every class collapsed to a direction of its own.",
+    ),
+    "proxy_nca": LossEntry(
+        title="ProxyNCA",
+        loss_class="dmlviz.losses.proxy_nca:ProxyNCA",
+        paper=Paper("Movshovitz-Attias et al.", 2017, "1703.07464"),
+        summary="Pulls each text towards the one learned proxy of its class, pushes it from the proxies of other classes.",
+        formula=r"\ell(x) = -\log\frac{e^{-s\,d(x,p_y)}}{\sum_{z\neq y}e^{-s\,d(x,p_z)}},\quad d(x,p) = \lVert x-p\rVert^2",
+        ce_weight=0.0,
+        vectors="pooled",
+        readout="centers",
+        has_centers=True,
+        diverges="scale",
+        look_for="One round group per class, its proxy in the middle.",
+        settings=(
+            Setting(name="scale", kind="float", default=1.0, low=0.01, high=1000, letter="s",
+                    help="sharpness of the softmax over proxies; 1 as in pytorch-metric-learning"),
+            Setting(name="denominator", kind="choice", default="others", choices=("others", "all"),
+                    help="others: without the text's own proxy (paper); all: with it (pytorch-metric-learning)"),
+        ),
+    ),
+    "proxy_anchor": LossEntry(
+        title="Proxy-Anchor",
+        loss_class="dmlviz.losses.proxy_anchor:ProxyAnchor",
+        paper=Paper("Kim et al.", 2020, "2003.13911"),
+        summary="Each class's proxy pulls its texts of the batch and pushes all others, the hardest of them most.",
+        formula=r"\mathcal{L} = \frac{1}{|P^{+}|}\sum_{p\in P^{+}}\log\Big(1+\sum_{x\in X_p^{+}}e^{-\alpha(s(x,p)-\delta)}\Big)"
+        r" + \frac{1}{|P|}\sum_{p}\log\Big(1+\sum_{x\in X_p^{-}}e^{\alpha(s(x,p)+\delta)}\Big)",
+        ce_weight=0.0,
+        vectors="pooled",
+        readout="centers",
+        has_centers=True,
+        diverges="scale",
+        look_for="One group per class around its proxy, with the borderline texts pulled in.",
+        settings=(
+            Setting(name="scale", kind="float", default=32.0, low=0.01, high=1000, letter=r"\alpha",
+                    help="how much more the hard texts count; the code of arXiv 2211.15202 sets 0.1"),
+            Setting(name="margin", kind="float", default=0.1, low=0, high=2, letter=r"\delta", help="how near, and how far, is enough"),
         ),
     ),
     "g_loss": LossEntry(
@@ -157,17 +300,29 @@ LOSSES: dict[str, LossEntry] = {
         ce_weight_letter=r"1-\lambda",
         vectors="pooled",
         readout="head",
+        needs_pairs=True,
+        diverges="sigma",
+        look_for="Texts joined to their class by chains of neighbours: groups may be long and bent rather than round.",
         settings=(
-            Setting(name="sigma_rule", kind="choice", default="sqrt_median", choices=("sqrt_median", "fixed"),
-                    help="sqrt_median: sqrt(median distance / 3) of the untrained support texts (G-Loss-SQRT); fixed: sigma as given"),
-            Setting(name="sigma", kind="float", default=0.667, low=0.01, high=10, letter=r"\sigma", only_when=("sigma_rule", "fixed"),
-                    help="width of the Gaussian kernel when sigma_rule is fixed; 0.667 is the authors' README example for Ohsumed"),
+            Setting(name="sigma_rule", kind="choice", default="sqrt_median", choices=("sqrt_median", "fixed", "tuned"),
+                    help="sqrt_median: sqrt(median distance / 3) of the untrained support texts (G-Loss-SQRT); fixed: sigma as given; "
+                    "tuned: sigma as a search found it (G-Loss-O)"),
+            Setting(name="sigma", kind="float", default=0.667, low=0.01, high=10, letter=r"\sigma", only_when=("sigma_rule", ("fixed", "tuned")),
+                    help="width of the Gaussian kernel when sigma_rule is fixed or tuned; 0.667 is the authors' README example for Ohsumed"),
             Setting(name="visible_share", kind="float", default=0.7, low=0.05, high=0.95, letter=r"\gamma",
                     help="share of the batch that keeps its labels (the paper calls it label-hiding ratio, yet it is the visible share)"),
-            Setting(name="form", kind="choice", default="nll", choices=("nll", "scores_as_logits"),
+            Setting(name="median_of", kind="choice", default="distance", choices=("distance", "squared_distance"),
+                    only_when=("sigma_rule", ("sqrt_median",)),
+                    help="the median is taken of distances (the paper's section 3, and the authors' code) or of squared ones (its appendix D)"),
+            Setting(name="median_diagonal", kind="bool", default=False, authors=True, only_when=("sigma_rule", ("sqrt_median",)),
+                    help="true: the zero distance of each text to itself counts in the median (authors' code)"),
+            Setting(name="form", kind="choice", default="nll", authors="scores_as_logits", choices=("nll", "scores_as_logits"),
                     help="nll: -log of the propagated probability (paper); scores_as_logits: softmax over those first (authors' code)"),
-            Setting(name="row_normalise", kind="bool", default=False,
+            Setting(name="row_normalise", kind="bool", default=False, authors=True,
                     help="false: columns of the transition matrix sum to one (paper); true: rows normalised after that (authors' code)"),
+            Setting(name="divide_again", kind="bool", default=False, authors=True,
+                    help="true: the mean is divided by the number of hidden texts once more (authors' integrated code)"),
+            SECOND_FORWARD,
         ),
     ),
 }
@@ -179,6 +334,17 @@ def find_loss(name: str) -> LossEntry:
     if name not in LOSSES:
         raise InputError(f"unknown loss {name!r}; known: {', '.join(LOSSES)}." + _did_you_mean(name, LOSSES))
     return LOSSES[name]
+
+
+def variant(name: str, settings: Mapping[str, SettingValue]) -> str:
+    """"paper", "authors' code" or "mixed variant", by the settings in which the two differ; "" for a loss without such a difference."""
+    split = [setting for setting in find_loss(name).settings if setting.authors is not None]
+    if not split:
+        return ""
+    whole = check_settings(name, dict(settings))
+    if all(whole[setting.name] == setting.default for setting in split):
+        return "paper"
+    return "authors' code" if all(whole[setting.name] == setting.authors for setting in split) else "mixed variant"
 
 
 def check_settings(name: str, settings: Mapping[str, SettingValue], /) -> dict[str, SettingValue]:

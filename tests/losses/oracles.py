@@ -11,7 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from pytorch_metric_learning.losses import SoftTripleLoss
+from pytorch_metric_learning.distances import DotProductSimilarity, LpDistance
+from pytorch_metric_learning.losses import NPairsLoss, ProxyNCALoss, SoftTripleLoss, SupConLoss, TripletMarginLoss
+from pytorch_metric_learning.miners import BatchHardMiner
+from pytorch_metric_learning.reducers import MeanReducer
 from pytorch_metric_learning.regularizers import SparseCentersRegularizer
 from torch import Tensor
 
@@ -128,7 +131,128 @@ def g_loss_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: di
         losses = [row.exp().sum().log() - row[label] for row, label in zip(scores, hidden, strict=True)]
     else:
         losses = [-(row[label] / row.sum()).log() for row, label in zip(scores, hidden, strict=True) if label in seen]
+    mean = sum(losses) / len(losses)
+    return mean / len(hidden) if knobs["divide_again"] else mean
+
+
+def supcon_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    """papers.md 4 (Gunel), a mean over the texts that have a positive; 3.5 for the factor."""
+    texts, classes, losses = [unit(vector) for vector in encoded.pooled], labels.tolist(), []
+    for i, anchor in enumerate(texts):
+        others = [j for j in range(len(texts)) if j != i]
+        positives = [j for j in others if classes[j] == classes[i]]
+        if positives:
+            whole = sum((dot(anchor, texts[k]) / knobs["temperature"]).exp() for k in others)
+            shares = [(dot(anchor, texts[j]) / knobs["temperature"]).exp() / whole for j in positives]
+            losses.append(-sum(share.log() for share in shares) / len(positives))
+    mean = sum(losses) / len(losses)
+    return mean * knobs["temperature"] / 0.07 if knobs["factor"] == "tau_over_0.07" else mean
+
+
+def supcon_library(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    return SupConLoss(temperature=knobs["temperature"])(encoded.pooled, labels)
+
+
+def gap(a: Tensor, b: Tensor, squared: bool) -> Tensor:
+    total = sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+    return total if squared else total.sqrt()
+
+
+def triplet_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    """Every triplet on its own; batch_all: the mean of those above zero; batch_hard: the largest of each anchor."""
+    texts, classes = [unit(vector) if knobs["normalise"] else vector for vector in encoded.pooled], labels.tolist()
+    every, hardest = range(len(texts)), []
+    above = []
+    for a in every:
+        own = []
+        for p in every:
+            for n in every:
+                if a != p and classes[a] == classes[p] and classes[n] != classes[a]:
+                    own.append(gap(texts[a], texts[p], knobs["squared"]) - gap(texts[a], texts[n], knobs["squared"]) + knobs["margin"])
+        above += [loss for loss in own if loss > 0]
+        hardest += [max(max(own), own[0] * 0)] if own else []
+    return sum(hardest) / len(hardest) if knobs["mining"] == "batch_hard" else sum(above) / len(above)
+
+
+def triplet_library(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    distance = LpDistance(normalize_embeddings=knobs["normalise"], power=2 if knobs["squared"] else 1)
+    miner = BatchHardMiner(distance=distance) if knobs["mining"] == "batch_hard" else None
+    reducer = MeanReducer() if miner else None
+    triplets = miner(encoded.pooled, labels) if miner else None
+    return TripletMarginLoss(margin=knobs["margin"], distance=distance, reducer=reducer)(encoded.pooled, labels, triplets)
+
+
+def contrastive_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    """Pairs i < j; each kind averaged over its pairs with a loss."""
+    texts, classes = [unit(vector) for vector in encoded.pooled], labels.tolist()
+    pulled, pushed = [], []
+    for j in range(len(texts)):
+        for i in range(j):
+            far = gap(texts[i], texts[j], squared=False)
+            if classes[i] == classes[j]:
+                pulled.append(far - knobs["pos_margin"])
+            else:
+                pushed.append(knobs["neg_margin"] - far)
+    means = [sum(loss for loss in kind if loss > 0) / max(1, sum(bool(loss > 0) for loss in kind)) for kind in (pulled, pushed)]
+    return sum(means)
+
+
+def n_pairs_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    """Sohn 2016, eq. 6: log(1 + sum of exp(differences)), over the first two texts of each class in the drawn order."""
+    with torch.no_grad():
+        order = loss_fn.draw_order(len(labels)).tolist()  # a look: the draw is not used up
+    texts, classes = [unit(vector) if knobs["normalise"] else vector for vector in encoded.pooled], labels.tolist()
+    pairs = [[i for i in order if classes[i] == c][:2] for c in range(CLASSES)]
+    losses = []
+    for a, p in pairs:
+        rest = sum((dot(texts[a], texts[q]) - dot(texts[a], texts[p])).exp() for b, q in pairs if b != a)
+        losses.append((1 + rest).log())
     return sum(losses) / len(losses)
+
+
+def n_pairs_library(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    with torch.no_grad():
+        anchors, positives = loss_fn.pairs(labels)
+    distance = DotProductSimilarity(normalize_embeddings=knobs["normalise"])
+    return NPairsLoss(distance=distance)(encoded.pooled, labels, (anchors, positives, anchors[:0], anchors[:0]))
+
+
+def cos_sim_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    """papers.md 3.5."""
+    texts, classes = [unit(vector) for vector in encoded.pooled], labels.tolist()
+    pairs = [(i, j) for j in range(len(texts)) for i in range(j)]
+    return sum((dot(texts[i], texts[j]) - float(classes[i] == classes[j])) ** 2 for i, j in pairs) / len(pairs)
+
+
+def proxy_nca_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    """papers.md 4: a share of exp(-scale * squared distance), with the own proxy below the line or without it."""
+    centers, losses = [unit(center[0]) for center in loss_fn.weight], []
+    for vector, label in zip(encoded.pooled, labels.tolist(), strict=True):
+        near = [(-knobs["scale"] * gap(unit(vector), center, squared=True)).exp() for center in centers]
+        below = sum(share for c, share in enumerate(near) if c != label or knobs["denominator"] == "all")
+        losses.append(-(near[label] / below).log())
+    return sum(losses) / len(losses)
+
+
+def proxy_nca_library(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    theirs = ProxyNCALoss(CLASSES, DIM, softmax_scale=knobs["scale"])
+    del theirs.proxies
+    theirs.proxies = loss_fn.weight[:, 0]
+    theirs.cast_types = lambda dtype, device: None
+    return theirs(encoded.pooled, labels)
+
+
+def proxy_anchor_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    """papers.md 4."""
+    texts, classes = [unit(vector) for vector in encoded.pooled], labels.tolist()
+    pulled, pushed = [], []
+    for c, proxy in enumerate(loss_fn.loss.proxies):
+        near = [dot(text, unit(proxy)) for text in texts]
+        own = sum((-knobs["scale"] * (s - knobs["margin"])).exp() for s, label in zip(near, classes, strict=True) if label == c)
+        rest = sum((knobs["scale"] * (s + knobs["margin"])).exp() for s, label in zip(near, classes, strict=True) if label != c)
+        pulled += [(1 + own).log()] if c in classes else []
+        pushed.append((1 + rest).log())
+    return sum(pulled) / len(pulled) + sum(pushed) / len(pushed)
 
 
 @dataclass(frozen=True)
@@ -160,9 +284,35 @@ CASES = [
     Case("g_loss", "loop", g_loss_case),
     Case("g_loss", "loop", g_loss_case, {"sigma_rule": "fixed"}),
     Case("g_loss", "loop", g_loss_case, {"sigma_rule": "fixed", "sigma": 0.3, "visible_share": 0.4}),
+    Case("g_loss", "loop", g_loss_case, {"sigma_rule": "tuned", "sigma": 0.5}),
     Case("g_loss", "loop", g_loss_case, {"row_normalise": True}),
+    Case("g_loss", "loop", g_loss_case, {"divide_again": True}),
+    Case("g_loss", "loop", g_loss_case, {"form": "scores_as_logits", "row_normalise": True, "divide_again": True, "median_diagonal": True}),
     Case("g_loss", "loop", g_loss_case, {"form": "scores_as_logits"}),
     Case("g_loss", "loop", g_loss_case, {"form": "scores_as_logits", "row_normalise": True, "visible_share": 0.5}),
+    Case("supcon", "loop", supcon_case),
+    Case("supcon", "loop", supcon_case, {"temperature": 0.1, "factor": "tau_over_0.07"}),
+    Case("supcon", "pytorch-metric-learning", supcon_library),
+    Case("triplet", "loop", triplet_case),
+    Case("triplet", "loop", triplet_case, {"squared": False}),
+    Case("triplet", "loop", triplet_case, {"margin": 0.05, "squared": False, "normalise": True}),
+    Case("triplet", "loop", triplet_case, {"mining": "batch_hard"}),
+    Case("triplet", "loop", triplet_case, {"mining": "batch_hard", "margin": 0.2, "squared": False, "normalise": True}),
+    Case("triplet", "pytorch-metric-learning", triplet_library, {"squared": False}),
+    Case("triplet", "pytorch-metric-learning", triplet_library, {"margin": 0.05, "normalise": True}),
+    Case("triplet", "pytorch-metric-learning", triplet_library, {"mining": "batch_hard", "squared": False}),
+    Case("contrastive", "loop", contrastive_case),
+    Case("contrastive", "loop", contrastive_case, {"pos_margin": 0.3, "neg_margin": 1.6}),
+    Case("n_pairs", "loop", n_pairs_case),
+    Case("n_pairs", "loop", n_pairs_case, {"normalise": False}),
+    Case("n_pairs", "pytorch-metric-learning", n_pairs_library),
+    Case("cos_sim", "loop", cos_sim_case),
+    Case("proxy_nca", "loop", proxy_nca_case),
+    Case("proxy_nca", "loop", proxy_nca_case, {"scale": 3.0}),
+    Case("proxy_nca", "loop", proxy_nca_case, {"scale": 3.0, "denominator": "all"}),
+    Case("proxy_nca", "pytorch-metric-learning", proxy_nca_library, {"scale": 2.0, "denominator": "all"}),
+    Case("proxy_anchor", "loop", proxy_anchor_case),
+    Case("proxy_anchor", "loop", proxy_anchor_case, {"scale": 4.0, "margin": 0.4}),
 ]
 
 

@@ -203,3 +203,36 @@ def test_a_badly_placed_text_costs_what_the_formula_says_and_keeps_its_gradient(
     assert loss.item() == pytest.approx(-math.log(shares[1] / shares.sum()), rel=1e-6)
     assert loss.item() > 5
     assert pooled.grad.abs().sum() > 1
+
+
+def test_each_rule_of_the_median_gives_its_sigma():
+    """Four texts on a line of unit vectors: the six distances by hand; with the diagonal, four zeros come in front of twelve of them."""
+    encoded = on_circle(0, 20, 60, 120)
+    chords = sorted(2 * math.sin(math.radians(angle) / 2) for angle in (20, 60, 120, 40, 100, 60))
+    lower_median = chords[2]
+    for settings, median in (
+        ({}, lower_median),
+        ({"median_of": "squared_distance"}, lower_median**2),
+        ({"median_diagonal": True}, sorted([0.0] * 4 + chords * 2)[7]),
+    ):
+        loss_fn = make_loss(**settings)
+        loss_fn.prepare(encoded.pooled)
+        assert float(loss_fn.sigma) == pytest.approx(math.sqrt(median / 3), rel=1e-6)
+
+
+@pytest.mark.parametrize("form", ["nll", "scores_as_logits"])
+def test_class_weights_weigh_the_hidden_texts_as_cross_entropy_does(form):
+    encoded, labels = on_circle(0, 10, 120, 131, 240, 255), torch.tensor([0, 0, 1, 1, 2, 2])
+    plain = hide(make_loss(sigma_rule="fixed", sigma=0.7, form=form), 0, 2)
+    first, second = hide(make_loss(sigma_rule="fixed", sigma=0.7, form=form), 0), hide(make_loss(sigma_rule="fixed", sigma=0.7, form=form), 2)
+    assert first(encoded, labels) != second(encoded, labels)
+    before = plain(encoded, labels)
+    plain.class_weights = torch.tensor([1.0, 1.0, 9.0])
+    assert plain(encoded, labels) == before  # equal weights of those that are hidden change nothing
+    plain.class_weights = torch.tensor([3.0, 1.0, 9.0])
+    each = []
+    for kept in ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]):
+        plain.class_weights = torch.tensor(kept)
+        each.append(plain(encoded, labels))
+    plain.class_weights = torch.tensor([3.0, 1.0, 9.0])
+    torch.testing.assert_close(plain(encoded, labels), (3 * each[0] + each[1]) / 4)

@@ -43,7 +43,7 @@ def test_a_loss_is_a_finite_scalar_whose_gradient_reaches_the_embeddings(name):
 
 @each_loss
 def test_shuffling_the_batch_changes_nothing(name):
-    """G-Loss hides labels by position, so there the hidden positions are shuffled along; that is what draw_mask is for."""
+    """G-Loss hides labels and N-pairs draws pairs by position, so there the positions are shuffled along; draw_mask and draw_order are for that."""
     encoded, labels = batch()
     order = torch.randperm(9, generator=torch.Generator().manual_seed(1))
     straight, shuffled = make_loss(name), make_loss(name)
@@ -52,6 +52,9 @@ def test_shuffling_the_batch_changes_nothing(name):
         straight.draw_mask, shuffled.draw_mask = (lambda count: mask), (lambda count: mask[order])
         straight.prepare(encoded.pooled)
         shuffled.prepare(encoded.pooled)
+    if hasattr(straight, "draw_order"):
+        drawn = straight.draw_order(9)
+        straight.draw_order, shuffled.draw_order = (lambda count: drawn), (lambda count: order.argsort()[drawn])
     torch.testing.assert_close(straight(encoded, labels), shuffled(Encoded(*(part[order] for part in encoded)), labels[order]))
 
 
@@ -119,7 +122,8 @@ def test_labels_that_the_loss_was_not_made_for_are_named(name):
 def test_the_same_seed_gives_the_same_loss_and_another_seed_another(name):
     encoded, labels = batch()
     assert make_loss(name, seed=3)(encoded, labels) == make_loss(name, seed=3)(encoded, labels)
-    assert make_loss(name, seed=3)(encoded, labels) != make_loss(name, seed=4)(encoded, labels)
+    by_chance = bool(list(make_loss(name).parameters())) or hasattr(make_loss(name), "draw_mask") or hasattr(make_loss(name), "draw_order")
+    assert (make_loss(name, seed=3)(encoded, labels) != make_loss(name, seed=4)(encoded, labels)) == by_chance
 
 
 @each_loss
@@ -149,7 +153,7 @@ def test_centers_and_scores_are_what_the_table_says(name):
     assert (loss_fn.centers() is not None) == entry.has_centers == (loss_fn.centers_space is not None)
     assert (loss_fn.class_scores(encoded.pooled) is not None) == entry.has_centers
     if entry.has_centers:
-        assert loss_fn.centers().shape == (CLASSES, entry.defaults["centers_per_class"], DIM)
+        assert loss_fn.centers().shape == (CLASSES, entry.defaults.get("centers_per_class", 1), DIM)
         assert loss_fn.class_scores(encoded.pooled).shape == (9, CLASSES)
 
 
@@ -161,6 +165,9 @@ def test_gradient_descent_on_the_embeddings_lowers_the_loss(name):
     if hasattr(loss_fn, "draw_mask"):
         mask = loss_fn.draw_mask(9)
         loss_fn.draw_mask = lambda count: mask
+    if hasattr(loss_fn, "draw_order"):
+        drawn = loss_fn.draw_order(9)
+        loss_fn.draw_order = lambda count: drawn
     optimiser = torch.optim.SGD([vectors], lr=0.5)
     losses = []
     for _ in range(20):

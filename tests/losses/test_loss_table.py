@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmlviz.losses import LOSSES, build_loss, check_ce_weight, check_settings, find_loss
+from dmlviz.losses.table import variant
 from dmlviz.records import InputError
 
 EVERY_SETTING = [(name, setting) for name, entry in LOSSES.items() for setting in entry.settings]
@@ -70,9 +71,31 @@ def test_the_published_defaults():
     may = {"scale": 8.0, "temperature": 0.1, "margin": 0.1, "tau": 0.0, "centers_per_class": 5, "vectors": "masked_tokens"}
     assert LOSSES["triple_entropy"].defaults == may
     graph = {"sigma_rule": "sqrt_median", "sigma": 0.667, "visible_share": 0.7, "form": "nll", "row_normalise": False}
+    graph |= {"median_of": "distance", "median_diagonal": False, "divide_again": False, "second_forward": False}
     assert LOSSES["g_loss"].defaults == graph
-    weights = {"cross_entropy": 1.0, "soft_triple": 0.0, "triple_entropy": 0.4, "g_loss": 0.2}
-    assert {name: entry.ce_weight for name, entry in LOSSES.items()} == weights
+    assert LOSSES["supcon"].defaults == {"temperature": 0.3, "factor": "none", "second_forward": False}  # Gunel et al.
+    assert LOSSES["triplet"].defaults == {"margin": 5.0, "mining": "batch_all", "squared": True, "normalise": False}
+    assert LOSSES["contrastive"].defaults == {"pos_margin": 0.0, "neg_margin": 1.0}
+    assert LOSSES["proxy_nca"].defaults == {"scale": 1.0, "denominator": "others"}
+    assert LOSSES["proxy_anchor"].defaults == {"scale": 32.0, "margin": 0.1}
+    weights = {"cross_entropy": 1.0, "triple_entropy": 0.4, "supcon": 0.1, "g_loss": 0.2}
+    assert {name: entry.ce_weight for name, entry in LOSSES.items() if entry.ce_weight} == weights
+
+
+def test_a_variant_is_named_by_the_settings_in_which_paper_and_code_differ():
+    assert variant("cross_entropy", {}) == variant("proxy_anchor", {"scale": 1.0}) == ""
+    assert variant("g_loss", {"sigma_rule": "fixed"}) == variant("supcon", {"temperature": 0.1}) == "paper"
+    assert variant("supcon", {"factor": "tau_over_0.07"}) == "mixed variant"
+    code = {setting.name: setting.authors for setting in LOSSES["g_loss"].settings if setting.authors is not None}
+    assert set(code) == {"median_diagonal", "form", "row_normalise", "divide_again", "second_forward"}
+    assert variant("g_loss", code) == "authors' code"
+    assert variant("triple_entropy", {"vectors": "all_tokens"}) == "authors' code"
+
+
+def test_every_row_says_what_to_look_for_and_which_setting_to_change():
+    for name, entry in LOSSES.items():
+        assert entry.look_for.endswith(".")
+        assert not entry.diverges or entry.diverges in entry.defaults, name
 
 
 def test_every_row_can_be_shown():
@@ -92,7 +115,8 @@ def test_an_unknown_loss_is_a_sentence_with_a_suggestion():
 
 def test_an_unknown_setting_is_a_sentence_with_a_suggestion():
     assert sentence(check_settings, "g_loss", {"sigm": 1}) == (
-        "unknown setting 'sigm' for g_loss; known: sigma_rule, sigma, visible_share, form, row_normalise. Did you mean 'sigma'?"
+        "unknown setting 'sigm' for g_loss; known: sigma_rule, sigma, visible_share, "
+        "median_of, median_diagonal, form, row_normalise, divide_again, second_forward. Did you mean 'sigma'?"
     )
     assert sentence(check_settings, "cross_entropy", {"tau": 1}) == "cross_entropy takes no settings, but 'tau' was given; leave it out"
 
