@@ -114,7 +114,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--sets", default="trec,mr,subj,cr")
-    parser.add_argument("--only", default="", help="comma-separated objectives")
+    parser.add_argument("--only", default="", help="objectives, separated by semicolons")
     parser.add_argument("--variants", action="store_true")
     parser.add_argument("--out", default=str(Path(__file__).resolve().parent / "results"))
     options = parser.parse_args()
@@ -124,7 +124,7 @@ def main() -> int:
     rows = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
     done = {(row["set"], row["objective"], row["draw"]) for row in rows}
     wanted = OBJECTIVES if not options.variants else VARIANTS
-    names = [name for name in wanted if not options.only or name in options.only.split(",")]
+    names = [name for name in wanted if not options.only or name in options.only.split(";")]
     sets = options.sets.split(",") if not options.variants else ["trec", "mr"]
     home = Path(tempfile.mkdtemp(prefix="few-shot-"))
     for one in sets:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -25,6 +26,9 @@ from dmlviz.store import Store
 from dmlviz.training.local import LocalEngine
 
 if TYPE_CHECKING:  # pandas and matplotlib load only where they are needed: `runs` must be quick
+    import pandas as pd
+
+    from dmlviz.papers import Protocol
     from dmlviz.records import ReaderNote, TextDataset
 
 LOOK_SECONDS, POLL_LOOKS = 0.4, 10  # between two looks at a run; looks between two checks that somebody serves the queue
@@ -40,6 +44,13 @@ Home = option(str | None, "--home", "folder of runs and data sets; default $DMLV
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="id of a run, as `runs` lists it")]
 AsJson = option(bool, "--json", "JSON instead of a table")
 Sets = option(list[str] | None, "--set", "key=value, repeatable: any RunConfig field or a setting of the loss (loss.key if both have it)")
+Dataset = option(str | None, "--dataset", "catalogue name, folder, file or Hub id")
+Encoder = option(str | None, "--encoder", "bundled name, folder or Hub id")
+Epochs = option(int | None, "--epochs", "passes over the training texts")
+BatchSize = option(int | None, "--batch-size", "texts per step")
+Lr = option(float | None, "--lr", "peak learning rate")
+CeWeight = option(float | None, "--ce-weight", "share of cross-entropy, 0 to 1")
+Config = option(Path | None, "--config", "JSON or YAML of RunConfig fields; a run's config.json will do")
 Loss = option(str | None, "--loss", "a loss; default cross_entropy")
 Shots = option(str | None, "--shots", "training texts per class, or 'all'; default 8")
 ShotsBy = option(str | None, "--shots-by", "class or total")
@@ -64,20 +75,20 @@ def datasets(home: Home = None) -> None:
 
 @app.command()
 def train(
-    dataset: option(str | None, "--dataset", "catalogue name, folder, file or Hub id") = None,
+    dataset: Dataset = None,
     loss: Loss = None,
-    encoder: option(str | None, "--encoder", "bundled name, folder or Hub id") = None,
+    encoder: Encoder = None,
     shots: Shots = None,
     shots_by: ShotsBy = None,
     support_seed: SupportSeed = None,
     seed: Seed = None,
-    epochs: option(int | None, "--epochs", "passes over the training texts") = None,
-    batch_size: option(int | None, "--batch-size", "texts per step") = None,
-    lr: option(float | None, "--lr", "peak learning rate") = None,
-    ce_weight: option(float | None, "--ce-weight", "share of cross-entropy, 0 to 1") = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Lr = None,
+    ce_weight: CeWeight = None,
     max_length: MaxLength = None,
     sets: Sets = None,
-    config: option(Path | None, "--config", "JSON or YAML of RunConfig fields; a run's config.json will do") = None,
+    config: Config = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     pair_column: PairColumn = None,
@@ -95,6 +106,86 @@ def train(
     store = Store(home)
     texts = _texts(store, wanted, text_column, label_column, pair_column)
     return _follow(store, submit(wanted, store=store, dataset=texts), detach)
+
+
+@app.command()
+def tune(
+    dataset: Dataset = None,
+    loss: Loss = None,
+    trials: option(int | None, "--trials", "trials wanted in all; default 15") = None,
+    name: option(str | None, "--name", "name of the study; alone, it goes on with that study") = None,
+    space: option(str | None, "--space", "search space: paper, authors or ours; default the loss's first") = None,
+    encoder: Encoder = None,
+    shots: Shots = None,
+    shots_by: ShotsBy = None,
+    support_seed: SupportSeed = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Lr = None,
+    ce_weight: CeWeight = None,
+    max_length: MaxLength = None,
+    sets: Sets = None,
+    config: Config = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    pair_column: PairColumn = None,
+    home: Home = None,
+) -> int:
+    """Search a loss's settings on validation texts; prints the best config as JSON for `train --config`.
+
+    What is given here by name (--lr, --ce-weight, --set sigma=1) is not searched. Called again, a study goes on.
+    """
+    from dmlviz.tuning import find_space, open_study, summary
+
+    given = {
+        "dataset": dataset, "loss": loss, "encoder": encoder, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
+        "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight, "max_length": max_length,
+    }  # fmt: skip
+    store, asked = Store(home), any(value is not None for value in given.values()) or bool(sets or config)
+    wanted = RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)) if asked or name is None else None
+    if wanted is not None:
+        find_space(wanted.loss, space)  # before the texts are fetched
+    texts = _texts(store, wanted or summary(store, name).config, text_column, label_column, pair_column)
+    if wanted is None:  # a study's own options; whether it is there was seen just now
+        wanted, space = summary(store, name).config, space or summary(store, name).space
+    return _tune(store, open_study(store, wanted, dataset=texts, trials=trials, name=name, space=space), texts)
+
+
+@app.command()
+def papers(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="a protocol, as `papers` lists it")] = None,
+    run_ids: option(str | None, "--runs", "ids, separated by commas, or 'all': our runs beside the published numbers") = None,
+    train: option(bool, "--train", "submit the protocol's runs; prints their ids") = False,
+    dataset: option(list[str] | None, "--dataset", "with --train, repeatable: only this data set, or another than the paper's") = None,
+    loss: option(list[str] | None, "--loss", "with --train, repeatable: only this loss, as the protocol labels it") = None,
+    encoder: Encoder = None,
+    epochs: Epochs = None,
+    shots: Shots = None,
+    sets: option(list[str] | None, "--set", "key=value, repeatable, with --train: any RunConfig field") = None,
+    limit: option(int | None, "--limit", "with --train: at most so many repetitions (seeds, folds) of each") = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """What papers did and reported; their protocols to train and to compare with."""
+    from dmlviz.papers import protocol, protocol_names
+
+    if name is None:
+        found = [protocol(one) for one in protocol_names()]
+        if as_json:
+            _out(json.dumps([one.model_dump(mode="json", include={"name", "title", "paper"}) for one in found], indent=1, ensure_ascii=False))
+        else:
+            _table(("NAME", "NUMBERS", "PAPER", "TITLE"), [(one.name, str(len(one.published)), one.paper, one.title) for one in found])
+        return 0
+    store, chosen = Store(home), protocol(name)
+    if train:
+        given = {"epochs": epochs, "shots": shots}
+        return _train_protocol(store, chosen, dataset, loss, encoder, merged_fields({}, sets or [], given), limit)
+    of_train = {"dataset": dataset, "loss": loss, "encoder": encoder, "epochs": epochs, "shots": shots, "set": sets, "limit": limit}
+    for option_name, value in of_train.items():
+        if value not in (None, []):
+            raise InputError(f"--{option_name} says what to train; add --train, or leave it out")
+    return _show_protocol(store, chosen, run_ids, as_json)
 
 
 @app.command()
@@ -217,6 +308,121 @@ def figure(
     _out("\n".join(map(str, paths)))
     for sentence in words:
         _say(sentence)
+
+
+# ---- studies and protocols
+
+
+def _tune(store: Store, name: str, texts: TextDataset) -> int:
+    """Work on the study until its trials are done or somebody stops it, then print what is best so far."""
+    from dmlviz.tuning import SPACES, run_study, summary
+
+    began, asked = summary(store, name), []
+    say_where = SPACES[began.config.loss][began.space].source
+    _say(f"study {name}: {began.done} of {began.wanted} trials done; space {began.space} ({say_where})")
+    before = {one: signal.signal(one, lambda *_: asked.append(1)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        ended = run_study(store, name, dataset=texts, say=_say, stopped=lambda: bool(asked))
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    if ended.best_config is not None:
+        _out(json.dumps(ended.best_config.model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False))
+        _say(f"best {ended.monitor} {ended.best_value:.4f} on validation texts, run {ended.best_run_id}")
+        _say(f"as options: {_as_options(ended.best_config)}")
+    if ended.done < ended.wanted:
+        _say(f"{ended.done} of {ended.wanted} trials done; 'python -m dmlviz tune --name {name}' goes on")
+    return 130 if asked else 0 if ended.done >= ended.wanted and ended.best_config is not None else 1
+
+
+def _as_options(config: RunConfig) -> str:
+    """'train --dataset r8 --loss g_loss --set lr=2e-05 ...': what differs from the defaults."""
+    fields = config.model_dump(mode="json", exclude_defaults=True, exclude={"dataset", "loss", "loss_settings", "dataset_hash"})
+    pairs = {**fields, **{f"loss.{key}": value for key, value in config.loss_settings.items()}}
+    words = ["train", "--dataset", config.dataset, "--loss", config.loss]
+    words += [word for key, value in pairs.items() for word in ("--set", f"{key}={'none' if value is None else _plain(value)}")]
+    return shlex.join(words)
+
+
+def _train_protocol(
+    store: Store, protocol: Protocol, datasets: list[str] | None, losses: list[str] | None, encoder: str | None, fields: dict[str, Any],
+    limit: int | None,
+) -> int:  # fmt: skip
+    """Queue the protocol's runs; all are checked before the first is written."""
+    from dmlviz.data.wording import count_of
+    from dmlviz.papers import configs
+    from dmlviz.submit import checked_config, submit
+
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit {limit} was given; give 1 or more")
+    found = configs(protocol, datasets=datasets, losses=losses, encoder=encoder, limit=limit, overrides=fields)
+    wanted = [checked_config(one) for one in found]
+    texts = {one.dataset: _texts(store, one, None, None, None) for one in {one.dataset: one for one in wanted}.values()}
+    ids = []
+    for one in wanted:
+        ids.append(submit(one, store=store, dataset=texts[one.dataset]))
+        _out(ids[-1])
+    _say(f"{count_of(len(ids), 'run')} queued; 'python -m dmlviz papers {protocol.name} --runs all' sets those that are finished beside the paper")
+    return 0
+
+
+def _show_protocol(store: Store, protocol: Protocol, run_ids: str | None, as_json: bool) -> int:
+    """Settings, what is not known, the numbers; ours beside them when runs are named."""
+    from dmlviz.papers import compare
+
+    ids = [one.strip() for one in (run_ids or "").split(",") if one.strip()]
+    found = store.runs() if ids == ["all"] else [store.run(one) for one in ids]
+    frame = compare(protocol, found)
+    if run_ids is not None and not (frame["n"] > 0).any():
+        _say(f"none of the {len(found):,} runs is finished and fits {protocol.name} in loss and data set")
+    if as_json:
+        facts = protocol.model_dump(mode="json", exclude={"tables"}) | {"numbers": json.loads(frame.to_json(orient="records"))}
+        _out(json.dumps(facts, indent=1, ensure_ascii=False))
+        return 0
+    for line in _protocol_lines(protocol):
+        _out(line)
+    if len(frame):
+        _out("")
+        _table(*_numbers(frame, bool(ids)))
+    return 0
+
+
+def _protocol_lines(protocol: Protocol) -> Iterable[str]:
+    yield f"{protocol.title}\n{protocol.paper}; settings from {protocol.source} ({protocol.trust})"
+    shots = ", ".join("all" if one is None else str(one) for one in protocol.shots)
+    lists = {"encoders": protocol.encoders, "data sets": protocol.datasets, "seeds": protocol.seeds, "support seeds": protocol.support_seeds}
+    yield from (f"{key}: {', '.join(map(str, values))}" for key, values in lists.items())
+    yield f"shots: {shots}" + (f"; folds: {len(protocol.folds)}" if protocol.folds else "")
+    yield "settings: " + ", ".join(f"{key} {_plain(value)}" for key, value in protocol.config.items())
+    for loss in protocol.losses:
+        own = {"ce_weight": loss.ce_weight, **loss.settings, **loss.config}
+        told = ", ".join(f"{key} {_plain(value)}" for key, value in own.items() if value is not None)
+        yield f"loss {loss.label}: {loss.name}{f' ({told})' if told else ''}"
+    yield from (f"not known: {one}" for one in protocol.what_is_unknown)
+    yield from (f"ours: {one}" for one in protocol.filled_in)
+    yield from (f"claim: {one.text} [{one.source}; {one.trust}]" for one in protocol.claims)
+
+
+def _numbers(frame: pd.DataFrame, ours: bool) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of the comparison; without runs only what is published, and on what ground."""
+    shown = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    number = lambda value, sign="": "-" if value is None else f"{value:{sign}.4g}"  # noqa: E731
+    head: tuple[str, ...] = ("DATASET", "LOSS", "ENCODER", "SHOTS", "METRIC", "PUBLISHED")
+    rows = [
+        (row["dataset"], row["loss"], row["encoder"], "all" if row["shots"] is None else f"{row['shots']:.0f}", row["metric"], row["printed"])
+        for row in shown
+    ]
+    if not ours:
+        known = [(row["spread_kind"] or "-", "?" if row["published_n"] is None else f"{row['published_n']:.0f}") for row in shown]
+        sources = [f"{row['source']} ({row['trust']})" for row in shown]
+        return (*head, "± IS", "RUNS", "SOURCE"), [(*row, *own, source) for row, own, source in zip(rows, known, sources, strict=True)]
+    head = (*head, "OURS", "95 %", "RUNS", "DIFFERENCE", "WHAT DIFFERED")
+    more = [
+        (number(row["ours"]), "-" if row["low"] is None else f"{row['low']:.4g} to {row['high']:.4g}", str(row["n"]), number(row["difference"], "+"),
+         row["differed"] or "-")
+        for row in shown
+    ]  # fmt: skip
+    return head, [(*row, *own) for row, own in zip(rows, more, strict=True)]
 
 
 # ---- following a run

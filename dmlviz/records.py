@@ -107,12 +107,22 @@ class RunConfig(Written):
     support_seed: int = Field(0, ge=0, description="draws the shots")
     seed: int = Field(0, ge=0, description="everything else: head and centres, batch order, dropout, hidden labels")
     validation: int = Field(64, ge=0, description="validation texts, drawn stratified from what the shots leave over")
+    folds: int | None = Field(None, ge=2, description="k-fold: all texts in so many parts, the same for every seed; None: the data set's own parts")
+    fold: int = Field(0, ge=0, description="which of the folds is the test part, counted from 0; the shots are drawn from the others")
     epochs: int = Field(4, ge=1, le=10_000)
     batch_size: int = Field(16, ge=1, le=4096)
+    batches: Literal["auto", "shuffled", "balanced"] = Field(
+        "auto", description="balanced: near-equal class shares and pairs of a class in every batch; auto: balanced where the loss compares pairs"
+    )
+    accumulation: int = Field(1, ge=1, le=4096, description="batches whose gradients are averaged before a step; the loss sees one batch at a time")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: a text of class c weighs S / (C * S_c) over the support, in cross-entropy and in G-Loss"
+    )
     lr: float | None = Field(None, gt=0, description="peak learning rate of encoder and head; None: what suits the encoder's width")
     center_lr: float | None = Field(None, gt=0, description="learning rate of the loss's centres; None: the encoder's, as in paper 1")
     weight_decay: float = Field(0.01, ge=0)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "constant", "step"] = Field("linear", description="step: a tenth of the learning rate from step_epoch on")
+    step_epoch: int = Field(30, ge=1, le=10_000, description="epochs before the step of the step schedule; 30 in the G-Loss authors' code")
     warmup_share: float = Field(0.1, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
     max_length: int = Field(128, ge=4, le=8192, description="tokens per text; the rest is cut")
@@ -120,6 +130,13 @@ class RunConfig(Written):
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU, fp32 elsewhere")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     selection: Literal["last", "best_validation"] = Field("last", description="which epoch's weights are tested")
+    monitor: Literal["accuracy", "macro_f1", "silhouette"] = Field(
+        "accuracy", description="what best_validation and patience look at, on validation; silhouette: macro, of unit vectors"
+    )
+    patience: int | None = Field(None, ge=1, description="end after so many epochs without a better monitored value; None: train all epochs")
+    readout: Literal["auto", "head", "centers", "mixed", "knn", "linear_probe", "propagation"] = Field(
+        "auto", description="what the run predicts with; auto: the head where cross-entropy trained it, else the centres, else a probe"
+    )
     snapshots: int = Field(4, ge=0, le=50, description="moments (the untrained encoder included) whose embeddings are kept")
     checkpoint_seconds: float = Field(20.0, ge=0, description="least time between two checkpoints at epoch ends; 0: after every epoch")
 

@@ -11,12 +11,14 @@ from dmlviz.data import draw_split, load_dataset
 from dmlviz.losses import check_ce_weight, check_settings, find_loss
 from dmlviz.records import InputError, RunConfig, TextDataset
 from dmlviz.store import Store
+from dmlviz.training.choices import check_readout
 from dmlviz.training.cost import default_lr
 from dmlviz.training.local import LocalEngine
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 FROM_OBJECTIVE = ("loss", "loss_settings", "ce_weight")
 FROM_DRAW = ("shots", "shots_by", "support_seed", "seed", "validation")
+FROM_DRAW_NOW = ("folds", "fold")  # not in folders that an older version wrote
 FROM_ENCODER = ("pooling", "max_length")
 
 
@@ -39,7 +41,8 @@ def _submit(config: RunConfig, store: Store, dataset: TextDataset | None, origin
     if dataset is None:
         dataset = store.dataset(config.dataset_hash) if config.dataset_hash else load_dataset(config.dataset, home=store.home)
     split = draw_split(
-        dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation
+        dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation,
+        folds=config.folds, fold=config.fold,
     )  # fmt: skip
     run_id = store.create(config, dataset, split, origin=origin)
     LocalEngine(store).submit(run_id)
@@ -50,6 +53,7 @@ def checked_config(config: RunConfig) -> RunConfig:
     """The config with its loss's settings in their type, its share of cross-entropy as a number, its encoder's folder absolute."""
     find_loss(config.loss)
     checked = check_settings(config.loss, dict(config.loss_settings))
+    check_readout(config)
     return config.model_copy(
         update={
             "loss_settings": {name: checked[name] for name in config.loss_settings},  # only the given: the rest stays the table's
@@ -98,6 +102,7 @@ def _written_fields(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         run_fields = {name: facts["config"][name] for name in (*FROM_OBJECTIVE, *FROM_DRAW)}
+        run_fields |= {name: facts["config"][name] for name in FROM_DRAW_NOW if name in facts["config"]}
         return {**run_fields, **{name: facts[name] for name in FROM_ENCODER}}
     except (OSError, ValueError):
         raise InputError(f"{path} is not readable JSON; restore it, or delete it to load the encoder alone") from None

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import overview_parts
+from dmlviz.ui import overview_parts, papers_parts
 
 ui.header(
     "Which loss, on which data, with how few labels?",
@@ -18,3 +18,5 @@ overview_parts.results(runs)
 overview_parts.next_step(runs)
 with st.container(key="wide"):
     overview_parts.thumbnails(ui.picked_runs())
+with ui.guard():
+    papers_parts.published(runs)

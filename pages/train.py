@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import train_form, train_live
+from dmlviz.ui import papers_parts, train_form, train_live, tuning_parts
 
 ui.header(
     "What should be trained on what?",
@@ -28,4 +28,8 @@ with model:
     losses = train_form.pick_losses()
 with protocol, ui.guard():
     train_live.plan_and_submit(chosen, encoder, losses, draws)
+with ui.guard():
+    papers_parts.reproduce()
+with ui.guard():
+    tuning_parts.tune(chosen, encoder, draws[0])
 train_live.running()

@@ -8,6 +8,7 @@ order of raw PCG64 numbers, which NumPy keeps stable between versions (the outpu
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -18,19 +19,29 @@ from dmlviz.records import InputError, ReaderNote, Split, TextDataset
 TEST_SHARE = 0.3  # of the texts, where a data set has no test part
 VALIDATION_SHARE = 0.2  # of the texts at most, where all the rest is trained on
 _TEST_SEED = 20_240_229  # one test part for all draws
+FOLD_SEED = 2048  # of the TripleEntropy authors' KFold; one set of folds for all draws
 _TEST, _TRAIN, _VAL = 1, 2, 3  # streams of random numbers
 
 
 def draw_split(
-    dataset: TextDataset, *, shots: int | None = 8, shots_by: Literal["class", "total"] = "class", support_seed: int = 0, validation: int = 64
+    dataset: TextDataset,
+    *,
+    shots: int | None = 8,
+    shots_by: Literal["class", "total"] = "class",
+    support_seed: int = 0,
+    validation: int = 64,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> Split:
     """Row ids for support, validation and test.
 
     `shots` per class or in all ("total": unbalanced, as it falls), None for every training text. Test is the part "test",
     or a stratified 30 % that is the same for every `support_seed`. No text of the test is in support or validation.
+    With `folds` the parts of the data set are put aside: test is fold number `fold` (from 0) of all texts, the rest is trained on.
     Raises InputError where a class (or the whole) has fewer texts than shots.
     """
     _check_settings(shots, shots_by, support_seed, validation)
+    dataset = _with_fold(dataset, folds, fold)
     keys = _text_keys(dataset)
     test, train = _test_and_train(dataset, keys, shots if shots_by == "class" else None)
     pool, notes = _pool(dataset, keys, train, test)
@@ -56,6 +67,25 @@ def _check_settings(shots: int | None, shots_by: str, support_seed: int, validat
         raise InputError(f"shots were asked for by {shown(str(shots_by))}; known: 'class' (so many per class), 'total' (so many in all).")
     if support_seed < 0 or validation < 0:
         raise InputError(f"support seed {support_seed} and validation {validation} were given; both must be 0 or more.")
+
+
+def _with_fold(dataset: TextDataset, folds: int | None, fold: int) -> TextDataset:
+    """The same texts with one fold as the part "test" and all others as "train": scikit-learn's KFold(folds, shuffle=True, random_state=2048)."""
+    if folds is None:
+        if fold:
+            raise InputError(f"fold {fold} was asked for without folds; give folds, the number of parts, too.")
+        return dataset
+    texts = len(dataset.texts)
+    if not 2 <= folds <= texts:
+        most = f"{dataset.name} has {count_of(texts, 'text')}, so give 2 to {texts:,}, or none for the data set's own parts"
+        raise InputError(f"{folds} folds were asked for; {most}.")
+    if not 0 <= fold < folds:
+        raise InputError(f"fold {fold} of {folds} was asked for; folds are counted from 0, so give 0 to {folds - 1}.")
+    order = np.arange(texts)
+    np.random.RandomState(FOLD_SEED).shuffle(order)  # NumPy keeps RandomState's stream frozen
+    parts = np.full(texts, "train")
+    parts[np.array_split(order, folds)[fold]] = "test"  # the first folds have one text more where it does not divide
+    return replace(dataset, parts=parts)
 
 
 def _text_keys(dataset: TextDataset) -> Sequence[Hashable]:

@@ -89,7 +89,7 @@ G_LOSS_FORMULA = (
 
 # fmt: off
 def _soft_triple_settings(
-    *, scale: float, margin: float, tau: float, centers_per_class: int, vectors: str, vectors_help: str, authors_vectors: str | None = None
+    *, scale: float, margin: float, tau: float, centers_per_class: int, vectors: str, vectors_help: str
 ) -> tuple[Setting, ...]:
     """SoftTriple and TripleEntropy share their settings, not their values."""
     return (
@@ -103,7 +103,7 @@ def _soft_triple_settings(
                 help="pulls the centres of a class together until superfluous ones merge; 0 switches it off"),
         Setting(name="centers_per_class", kind="int", default=centers_per_class, low=1, high=2000, letter="K",
                 help="centres each class starts with"),
-        Setting(name="vectors", kind="choice", default=vectors, choices=VECTORS, authors=authors_vectors, help=vectors_help),
+        Setting(name="vectors", kind="choice", default=vectors, choices=VECTORS, help=vectors_help),
     )
 
 
@@ -156,7 +156,7 @@ LOSSES: dict[str, LossEntry] = {
         diverges="scale",
         look_for="Classes drawn together more than by cross-entropy alone. The centres live among the tokens, not among the texts.",
         settings=_soft_triple_settings(
-            scale=8.0, margin=0.1, tau=0.0, centers_per_class=5, vectors="masked_tokens", authors_vectors="all_tokens",
+            scale=8.0, margin=0.1, tau=0.0, centers_per_class=5, vectors="masked_tokens",
             vectors_help="the authors' code takes every token, padding too (all_tokens); whether the paper masks is not known, "
             "so masked_tokens leaves padding out",
         ),
@@ -201,7 +201,7 @@ LOSSES: dict[str, LossEntry] = {
             Setting(name="mining", kind="choice", default="batch_all", choices=("batch_all", "batch_hard"),
                     help="batch_all: mean over triplets with a loss; batch_hard: farthest positive and nearest negative of each text "
                     "(Hermans et al. 2017, arXiv 1703.07737)"),
-            Setting(name="squared", kind="bool", default=True, authors=False,
+            Setting(name="squared", kind="bool", default=True,
                     help="true: squared distances (FaceNet, and the G-Loss paper's formula); false: not squared (the code of G-Loss's authors)"),
             Setting(name="normalise", kind="bool", default=False, help="true: vectors of length one, as in FaceNet"),
         ),
@@ -236,7 +236,7 @@ LOSSES: dict[str, LossEntry] = {
         needs_pairs=True,
         look_for="Classes told from each other, drawn together less tightly than by SupCon.",
         settings=(
-            Setting(name="normalise", kind="bool", default=True, help="vectors of length one; Sohn penalises their length instead, which is left out"),
+            Setting(name="normalise", kind="bool", default=True, help="vectors of length one; Sohn penalises length instead, which is left out"),
         ),
     ),
     "cos_sim": LossEntry(

@@ -6,23 +6,29 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_callback import ExportableState
 
 from dmlviz.encoder import load_encoder, pick_device, pick_precision
+from dmlviz.losses import LOSSES
 from dmlviz.records import InputError, RunConfig, Split, TextDataset
 from dmlviz.store_files import atomic_json
+from dmlviz.training.batches import BalancedSampler
+from dmlviz.training.choices import balances, check_readout
 from dmlviz.training.cost import default_lr
 from dmlviz.training.embed import Cancelled, embed
 from dmlviz.training.model import FineTuneModel
-from dmlviz.training.readouts import can_read_out, metrics_of, readout_scores
+from dmlviz.training.readouts import macro_silhouette, own_scores, quality, silhouette_exists
+
+DIVISORS = ("temperature", "sigma")  # settings that a loss divides by: small is what makes it diverge
 
 
 @dataclass
@@ -47,10 +53,17 @@ class Job:
 
     @classmethod
     def prepare(cls, config: RunConfig, dataset: TextDataset, split: Split, folder: Path) -> Job:
+        """Raises InputError for what can be known before training to lead nowhere."""
+        check_readout(config)
+        _check_split(config, dataset, split)
         device = pick_device(config.device)
         if config.lr is None:
             config = config.model_copy(update={"lr": default_lr(config.encoder)})
         return cls(config, dataset, split, folder, device, pick_precision(config.precision, device))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(math.ceil(len(self.split.support) / self.config.batch_size) / self.config.accumulation)
 
     def texts(self, rows: Sequence[int]) -> tuple[list[str], list[str] | None]:
         pairs = [self.dataset.text_pairs[i] for i in rows] if self.dataset.text_pairs is not None else None
@@ -60,10 +73,30 @@ class Job:
         """A fresh model. Seeds everything first, so the head is the same whatever was built before."""
         set_seed(self.config.seed)
         encoder = load_encoder(self.config.encoder, pooling=self.config.pooling, max_length=self.config.max_length)
-        return FineTuneModel(encoder, self.config, len(self.dataset.label_names)).to(self.device)
+        model = FineTuneModel(encoder, self.config, len(self.dataset.label_names)).to(self.device)
+        if self.config.class_weights == "balanced":
+            weights = balanced_weights(self.dataset.labels[self.split.support], len(self.dataset.label_names))
+            model.weigh_classes(torch.from_numpy(weights).to(self.device))
+        return model
 
     def embed(self, model: FineTuneModel, rows: Sequence[int], on_batch: Callable[[int], None] = lambda done: None) -> np.ndarray:
         return embed(model.encoder, *self.texts(rows), precision=self.precision, on_batch=on_batch)
+
+
+def _check_split(config: RunConfig, dataset: TextDataset, split: Split) -> None:
+    if config.readout == "linear_probe" and len(np.unique(dataset.labels[split.support])) < 2:
+        raise InputError("readout linear_probe needs support texts of two classes, and all are of one; raise shots or choose auto or knn")
+    if config.monitor == "silhouette" and len(split.validation) and not silhouette_exists(dataset.labels[split.validation]):
+        raise InputError(
+            "monitor silhouette needs validation texts of two classes, and two of one of them; "
+            f"the {len(split.validation)} drawn are not enough, so raise validation or monitor macro_f1"
+        )
+
+
+def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """(C,) float32 S / (C · S_c) over the support's labels (S,), C the classes in it; 1 for a class that is not."""
+    counts = np.bincount(labels, minlength=num_classes)
+    return np.where(counts > 0, len(labels) / ((counts > 0).sum() * np.maximum(counts, 1)), 1).astype(np.float32)
 
 
 def fit(job: Job, reporter: Reporter | None = None) -> FineTuneModel:
@@ -83,7 +116,7 @@ def fit(job: Job, reporter: Reporter | None = None) -> FineTuneModel:
         data_collator=lambda rows: {**model.encoder.pad([r["ids"] for r in rows]), "labels": torch.tensor([r["label"] for r in rows])},
         callbacks=[history],
     )
-    trainer.center_lr = job.config.center_lr or job.config.lr
+    trainer.job = job
     trainer.train(resume_from_checkpoint=last_checkpoint(job.folder))
     if history.stopped:
         raise Cancelled
@@ -99,14 +132,15 @@ def _rows(job: Job, model: FineTuneModel) -> list[dict[str, Any]]:
 
 def _arguments(job: Job) -> TrainingArguments:
     config = job.config
-    steps = math.ceil(len(job.split.support) / config.batch_size) * config.epochs
+    steps = job.steps_per_epoch * config.epochs
     return TrainingArguments(
         output_dir=str(job.folder),
         num_train_epochs=config.epochs,
         per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulation,
         learning_rate=config.lr,
         weight_decay=config.weight_decay,
-        lr_scheduler_type={"constant": "constant_with_warmup"}.get(config.schedule, config.schedule),
+        lr_scheduler_type={"constant": "constant_with_warmup", "step": "constant_with_warmup"}.get(config.schedule, config.schedule),
         warmup_steps=math.ceil(config.warmup_share * steps),
         max_grad_norm=config.max_grad_norm,
         bf16=job.precision == torch.bfloat16,
@@ -125,9 +159,29 @@ def _arguments(job: Job) -> TrainingArguments:
 
 
 class _RunTrainer(Trainer):
-    """The Trainer with a learning rate of their own for the loss's centres."""
+    """The Trainer with a learning rate of their own for the loss's centres, a step schedule and balanced batches."""
 
-    center_lr: float
+    job: Job
+
+    def _get_train_sampler(self, train_dataset=None):
+        config = self.job.config
+        if not balances(config):
+            return super()._get_train_sampler(train_dataset)
+        return BalancedSampler(self.job.dataset.labels[self.job.split.support], config.batch_size, config.seed)
+
+    def create_scheduler(self, num_training_steps, optimizer=None):
+        config = self.job.config
+        if config.schedule != "step":
+            return super().create_scheduler(num_training_steps, optimizer)
+        if self.lr_scheduler is None:
+            warmup, late = self.args.get_warmup_steps(num_training_steps), config.step_epoch * self.job.steps_per_epoch
+
+            def share(step: int) -> float:
+                return (step / warmup if step < warmup else 1.0) * (0.1 if step >= late else 1.0)
+
+            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, share)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def create_optimizer(self, model=None):
         if self.optimizer is None:
@@ -137,7 +191,7 @@ class _RunTrainer(Trainer):
                 theirs = [p for p in group["params"] if id(p) in own]
                 if theirs:
                     group["params"] = [p for p in group["params"] if id(p) not in own]
-                    self.optimizer.add_param_group({**group, "params": theirs, "lr": self.center_lr})
+                    self.optimizer.add_param_group({**group, "params": theirs, "lr": self.job.config.center_lr or self.job.config.lr})
         return self.optimizer
 
 
@@ -150,6 +204,8 @@ class History(TrainerCallback, ExportableState):
         self.count = 0
         self.saved = time.monotonic()
         self.stopped = False
+        self.best: float | None = None  # the monitored value
+        self.stale = 0  # epochs since it was reached
         self.snapshot_rows = snapshot_rows(job.split, job.dataset.labels)
         wanted = np.linspace(0, job.config.epochs, max(2, job.config.snapshots)).round().astype(int).tolist()
         self.snapshot_epochs = set(wanted) - {job.config.epochs}  # the last one is cut out of the final embeddings
@@ -162,18 +218,23 @@ class History(TrainerCallback, ExportableState):
             self._snapshot(0)
 
     def state(self) -> dict:
-        """What a checkpoint keeps of this: the terms summed since the last row, so that the row after a resume covers all its steps."""
-        return {"args": {}, "attributes": {"sums": {name: float(value) for name, value in self.sums.items()}, "count": self.count}}
+        """What a checkpoint keeps of this: the terms summed since the last row, so that the row after a resume covers all its steps; the patience."""
+        sums = {name: float(value) for name, value in self.sums.items()}
+        return {"args": {}, "attributes": {"sums": sums, "count": self.count, "best": self.best, "stale": self.stale}}
 
     def on_train_begin(self, args, state, control, **kwargs):
         kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes", {})
         self.sums = {name: torch.tensor(value, device=self.job.device) for name, value in kept.get("sums", {}).items()}
-        self.count = kept.get("count", 0)
+        self.count, self.best, self.stale = kept.get("count", 0), kept.get("best"), kept.get("stale", 0)
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_substep_end(self, args, state, control, **kwargs):
+        """After every batch: some are not followed by a step when gradients are accumulated."""
         for name, value in self.model.parts.items():
             self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
         self.count += 1
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.on_substep_end(args, state, control)
         self.reporter.progress("training", state.global_step, state.max_steps)
         if self.reporter.cancelled():
             self.stopped = control.should_training_stop = True
@@ -188,16 +249,19 @@ class History(TrainerCallback, ExportableState):
             self._write_row(state, None)
 
     def _write_row(self, state, lr: float | None) -> None:
-        """One row of history, the mean over the steps since the last; a term that is no longer a number ends the run."""
+        """One row of history, the mean over the batches since the last; a term that is no longer a number ends the run."""
         parts = {name: float(value) / self.count for name, value in self.sums.items()}
         self.sums, self.count = {}, 0
         self.reporter.event({"kind": "step", "step": state.global_step, "epoch": state.epoch, "lr": lr, **parts})
         bad = [name for name, value in parts.items() if not math.isfinite(value)]
         if bad:
-            raise InputError(
-                f"the {' and the '.join(bad)} term of {self.job.config.loss} was no longer a number at step {state.global_step}; "
-                f"lower lr (now {self.job.config.lr:g}) or the loss's scale, and train again"
-            )
+            raise InputError(self._not_a_number(bad, state.global_step))
+
+    def _not_a_number(self, terms: list[str], step: int) -> str:
+        config = self.job.config
+        setting = LOSSES[config.loss].diverges
+        other = f" or {'raise ' if setting in DIVISORS else ''}its {setting}" if setting else ""
+        return f"the {' and the '.join(terms)} term of {config.loss} was no longer a number at step {step}; lower lr (now {config.lr:g}){other}"
 
     def on_epoch_end(self, args, state, control, **kwargs):
         if not _is_whole(state.epoch):  # cancelled in the middle of it
@@ -207,6 +271,11 @@ class History(TrainerCallback, ExportableState):
             self._snapshot(epoch)
         if len(self.job.split.validation):
             self._validate(state)
+        if self.job.config.patience is not None and self.stale >= self.job.config.patience and epoch < self.job.config.epochs:
+            print(f"stopped after epoch {epoch}: no better validation {self.job.config.monitor} for {self.stale} epochs", flush=True)
+            control.should_training_stop, self.stopped = True, False  # a wish to cancel that came with the last step is heard by who embeds
+            control.should_save = False  # a resume from here would train on
+            return
         due = time.monotonic() - self.saved >= self.job.config.checkpoint_seconds and epoch < self.job.config.epochs
         control.should_save = due or self.stopped
 
@@ -221,24 +290,26 @@ class History(TrainerCallback, ExportableState):
             draft.rename(self.job.folder / f"snapshot-{epoch}.npy")
 
     def _validate(self, state) -> None:
-        job, names = self.job, self.job.dataset.label_names
-        # a probe has to be fitted on the support's vectors; head and centres need the validation texts alone
-        support = job.split.support if not can_read_out(self.model) else job.split.support[:0]
-        seen = replace(job.split, support=support, test=job.split.test[:0])
-        labels = job.dataset.labels[seen.row_ids]
-        scores = readout_scores(self.model, job.embed(self.model, seen.row_ids), labels, seen, len(names))
-        accuracy = metrics_of(scores, labels, seen)["validation_accuracy"]
-        self.reporter.event({"kind": "validation", "step": state.global_step, "epoch": state.epoch, "accuracy": accuracy})
-        if job.config.selection == "best_validation":
-            self._keep_best(accuracy, round(state.epoch))
+        job, config = self.job, self.job.config
+        vectors, scores = own_scores(self.model, lambda rows: job.embed(self.model, rows), job.dataset.labels, job.split)
+        labels = job.dataset.labels[job.split.validation]
+        values = quality(scores, labels)
+        if config.monitor == "silhouette":
+            values["silhouette"] = macro_silhouette(vectors, labels)
+        self.reporter.event({"kind": "validation", "step": state.global_step, "epoch": state.epoch, **values})
+        value, self.stale = values[config.monitor], self.stale + 1
+        if self.best is None or value > self.best:
+            self.best, self.stale = value, 0
+        if config.selection == "best_validation":
+            self._keep_best(value, round(state.epoch))
 
-    def _keep_best(self, accuracy: float, epoch: int) -> None:
-        note = self.job.folder / "best.json"
-        if not note.is_file() or accuracy > json.loads(note.read_text())["accuracy"]:
+    def _keep_best(self, value: float, epoch: int) -> None:
+        note, monitor = self.job.folder / "best.json", self.job.config.monitor
+        if not note.is_file() or value > json.loads(note.read_text())[monitor]:
             draft = self.job.folder / "best.draft.safetensors"
             save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, draft)
             draft.rename(self.job.folder / "best.safetensors")
-            atomic_json(note, {"accuracy": accuracy, "epoch": epoch})
+            atomic_json(note, {monitor: value, "epoch": epoch})
 
 
 def _is_whole(epoch: float) -> bool:

@@ -10,6 +10,8 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from dmlviz.encoder import TextEncoder, find_encoder
+from dmlviz.records import InputError
+from dmlviz.training.choices import no_such_readout, readouts_of
 from dmlviz.training.fit import Job
 from dmlviz.training.model import FineTuneModel, load_objective
 
@@ -41,14 +43,18 @@ class ForeignHead:
 
 
 def load_model(job: Job) -> tuple[FineTuneModel, ForeignHead | None]:
-    """The run's model with stored weights. Raises InputError when a stored objective does not fit the data set."""
+    """The run's model with stored weights. Raises InputError when a stored objective does not fit the data set, or the readout not the model."""
     model = job.build()
     place = find_encoder(job.config.encoder)
     had_objective = load_objective(model, place) if Path(place).is_dir() else False
     if had_objective:
         return model, None
     model.metric, model.ce_weight = None, 0.0  # an untrained head or untrained centres must not be read out
-    return model, foreign_head(place, job)
+    foreign = foreign_head(place, job)
+    known = readouts_of(head=foreign is not None, centers=False, mixed=False)
+    if job.config.readout not in ("auto", *known):
+        raise InputError(no_such_readout(job.config.readout, "a model without an objective of ours", known))
+    return model, foreign
 
 
 def foreign_head(place: str, job: Job) -> ForeignHead | None:

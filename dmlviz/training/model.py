@@ -15,6 +15,7 @@ from dmlviz.encoder import TextEncoder
 from dmlviz.losses import build_loss, check_ce_weight, check_settings
 from dmlviz.losses.base import mix
 from dmlviz.records import FORMAT, Encoded, InputError, RunConfig
+from dmlviz.training.choices import check_readout
 
 
 class FineTuneModel(nn.Module):
@@ -27,29 +28,44 @@ class FineTuneModel(nn.Module):
 
     def __init__(self, encoder: TextEncoder, config: RunConfig, num_classes: int) -> None:
         super().__init__()
+        check_readout(config)
         self.encoder = encoder
+        self.readout = config.readout
         self.ce_weight = check_ce_weight(config.loss, config.ce_weight)
         self.head = nn.Linear(encoder.dim, num_classes)
         settings = check_settings(config.loss, dict(config.loss_settings))
         self.metric = build_loss(config.loss, num_classes=num_classes, dim=encoder.dim, seed=config.seed, **settings)
+        self.register_buffer("class_weights", None, persistent=False)  # (C,); None: every text weighs the same
         self.parts: dict[str, Tensor] = {}  # the loss of the last step and its two terms, for the log
 
     @property
     def has_head(self) -> bool:
         return self.ce_weight > 0
 
+    def weigh_classes(self, weights: Tensor) -> None:
+        """Let a text of class c count weights[c] times, in cross-entropy and in a metric loss that knows weights. (C,), on the model's device."""
+        self.class_weights = weights
+        if self.metric is not None:
+            self.metric.class_weights = weights
+
     def forward(self, labels: Tensor, **batch: Tensor) -> dict[str, Tensor]:
         """`batch` as the tokenizer pads it, labels (B,) -> {"loss": scalar, "logits": (B, C)}."""
-        encoded = self.encoder(batch, padding_matters=getattr(self.metric, "which", None) == "all_tokens")
-        # the objective is computed in float32 whatever the encoder ran in: exp() and the solve need the digits
-        encoded = Encoded(encoded.pooled.float(), encoded.tokens.float(), encoded.mask)
+        encoded = self._encode(batch)
+        # with a second pass the metric term sees another dropout mask than CE, as in the G-Loss authors' code; without CE one pass is enough
+        twice = self.training and self.has_head and self.metric is not None and self.metric.second_forward
+        again = self._encode(batch) if twice else encoded
         with torch.autocast(encoded.pooled.device.type, enabled=False):
             logits = self.head(encoded.pooled)
-            ce = functional.cross_entropy(logits, labels)
-            metric = self.metric(encoded, labels) if self.metric is not None else None
+            ce = functional.cross_entropy(logits, labels, weight=self.class_weights)
+            metric = self.metric(again, labels) if self.metric is not None else None
         loss = mix(ce, metric, self.ce_weight)
         self.parts = {"loss": loss.detach(), "ce": ce.detach(), **({"metric": metric.detach()} if metric is not None else {})}
         return {"loss": loss, "logits": logits}
+
+    def _encode(self, batch: dict[str, Tensor]) -> Encoded:
+        encoded = self.encoder(batch, padding_matters=getattr(self.metric, "which", None) == "all_tokens")
+        # the objective is computed in float32 whatever the encoder ran in: exp() and the solve need the digits
+        return Encoded(encoded.pooled.float(), encoded.tokens.float(), encoded.mask)
 
     def objective_state(self) -> dict[str, Tensor]:
         """Head and loss parameters, without the encoder."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dmlviz.cautions import cautions
 from dmlviz.records import InputError, Progress, RunConfig
 from dmlviz.store import Store
 
@@ -115,6 +116,8 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     dataset, split = store.dataset(run.config.dataset_hash or ""), store.split(run_id)
     job = Job.prepare(run.config, dataset, split, store.checkpoints_folder(run_id))
     store.update(run_id, facts={**_facts(job), "estimated_seconds": estimate(run.config, dataset, split).work_seconds})
+    for sentence in cautions(job.config, split, dataset, on_cpu=job.device.type == "cpu"):
+        print(sentence, flush=True)
     began = time.monotonic()
     if run.origin == "loaded":
         model, foreign = load_model(job)
@@ -127,7 +130,7 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     trained = time.monotonic()
     arrays, metrics = _read_out(job, model, foreign, life)
     if taken is not None:
-        arrays |= _with_final_snapshot(*taken, arrays["embeddings"], split, dataset.labels, run.config.epochs)
+        arrays |= _with_final_snapshot(*taken, arrays["embeddings"], split, dataset.labels, _last_epoch(store, run_id, run.config))
     store.save_arrays(run_id, arrays)
     _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
     metrics |= {"train_seconds": round(trained - began, 2), "embed_seconds": round(time.monotonic() - trained, 2)}
@@ -164,10 +167,17 @@ def _with_final_snapshot(vectors, epochs, embeddings, split, labels, last_epoch:
     return {"snapshots": np.concatenate([vectors, final[None]]), "snapshot_epochs": np.append(epochs, last_epoch), "snapshot_rows": rows}
 
 
+def _last_epoch(store: Store, run_id: str, config: RunConfig) -> float:
+    """The epoch that training ended with; fewer than asked for where patience ran out."""
+    if config.patience is None:
+        return config.epochs
+    return max((row["epoch"] for row in store.events(run_id) if row.get("epoch") is not None), default=config.epochs)
+
+
 def _seconds_per_text(life: Life, split, config: RunConfig) -> float:
     """Embedding costs about a third of a training step per text."""
     start, _ = life.pace.get("training", (time.monotonic(), 0))
-    done = life.store.run(life.run_id).progress.done * config.batch_size
+    done = life.store.run(life.run_id).progress.done * config.batch_size * config.accumulation
     return (time.monotonic() - start) / max(done, 1) / 3
 
 
@@ -184,16 +194,26 @@ def _read_out(job, model, foreign, life: Life) -> tuple[dict[str, np.ndarray], d
         life.progress("embedding", done, len(rows))
 
     vectors, labels = job.embed(model, rows, on_batch), job.dataset.labels[rows]
-    scores = readout_scores(model, vectors, labels, job.split, len(job.dataset.label_names))
-    if foreign is not None:
-        scores = {"head": foreign.scores(vectors, job, rows), **{k: v for k, v in scores.items() if k != "head"}}
+    head = foreign.scores(vectors, job, rows) if foreign is not None else None
+    scores = readout_scores(model, vectors, labels, job.split, len(job.dataset.label_names), head=head)
     arrays = {"embeddings": vectors.astype(np.float16), "labels": labels, **{f"scores_{name}": value for name, value in scores.items()}}
     if "head" in scores:
         arrays["logits"] = scores["head"]
     centers = model.metric.centers() if model.metric is not None else None
     if centers is not None:
         arrays |= {"centers": centers.detach().float().cpu().numpy(), "centers_space": np.array(model.metric.centers_space)}
-    return arrays, metrics_of(scores, labels, job.split)
+    return arrays, metrics_of(scores, labels, job.split) | _silhouettes(job, vectors, labels)
+
+
+def _silhouettes(job, vectors: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Of the test part and of validation, where the run monitors it (it takes every pair of texts)."""
+    from dmlviz.training.readouts import macro_silhouette
+
+    if job.config.monitor != "silhouette":
+        return {}
+    parts = {"silhouette": "test", "validation_silhouette": "validation"}
+    found = {name: macro_silhouette(vectors[job.split.roles == role], labels[job.split.roles == role]) for name, role in parts.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _save_weights(store: Store, run_id: str, save: Callable) -> None:

@@ -77,10 +77,13 @@ def read_upload(content: bytes, name: str, text: str | None, label: str | None, 
     return read_file(content, filename=name, text=text, label=label, text_pair=text_pair)
 
 
+DRAWN_BY = ("shots", "shots_by", "support_seed", "validation", "folds", "fold")  # fields of a RunConfig that decide the split
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
-def drawn_split(content_hash: str, _dataset: TextDataset, shots: int | None, shots_by: str, support_seed: int, validation: int) -> Split:
-    """The few-shot draw, for the estimate."""
-    return draw_split(_dataset, shots=shots, shots_by=shots_by, support_seed=support_seed, validation=validation)
+def drawn_split(content_hash: str, _dataset: TextDataset, *drawn_by: int | str | None) -> Split:
+    """The few-shot draw, for the estimate. `drawn_by`: the values of DRAWN_BY."""
+    return draw_split(_dataset, **dict(zip(DRAWN_BY, drawn_by, strict=True)))
 
 
 def where(name: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import streamlit as st
 
+from dmlviz.cautions import cautions
 from dmlviz.data import CATALOGUE, peek_columns
 from dmlviz.figures import classes
 from dmlviz.figures.theme import loss_color
 from dmlviz.losses import LOSSES, Setting
+from dmlviz.losses.table import variant
 from dmlviz.records import DEFAULT_ENCODER, RunConfig, TextDataset
 from dmlviz.training.cost import estimate
 from dmlviz.ui import loaders
@@ -126,17 +128,17 @@ def _loss_card(name: str) -> dict[str, Any]:
             for part in entry.formula.split(r",\quad "):
                 st.latex(part)
             st.caption(f"{entry.paper}. {'ce_weight is the paper’s $' + entry.ce_weight_letter + '$.' if entry.ce_weight_letter else ''}")
+            st.caption(f"On the map: {entry.look_for}")
             weight = st.slider(
-                "ce_weight",
-                0.0,
-                1.0,
-                entry.ce_weight,
-                0.05,
-                key=f"train_{name}_ce_weight",
+                "ce_weight", 0.0, 1.0, entry.ce_weight, 0.05, key=f"train_{name}_ce_weight", **KEEP,
                 help="Share of cross-entropy; the rest is this loss.",
-                **KEEP,
-            )
-            settings = {setting.name: _setting(name, setting) for setting in entry.settings}
+            )  # fmt: skip
+            settings: dict[str, Any] = {}
+            for setting in entry.settings:  # in the table's order, so what a setting hangs on has been asked before it
+                if setting.only_when is None or settings[setting.only_when[0]] in setting.only_when[1]:
+                    settings[setting.name] = _setting(name, setting)
+        if said := variant(name, settings):
+            st.caption("A mixed variant: neither all as in the paper nor all as in the code." if said == "mixed variant" else f"As in the {said}.")
     return {"loss": name, "loss_settings": {k: v for k, v in settings.items() if v != entry.defaults[k]}, "ce_weight": weight}
 
 
@@ -180,7 +182,8 @@ def _rare() -> dict[str, Any]:
     def number(field: str, low: float, high: float, step: float, form: str | None = None) -> Any:
         return st.number_input(field, low, high, FIELDS[field].default, step, form, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
 
-    def choice(field: str, options: tuple[str, ...]) -> str:
+    def choice(field: str) -> str:
+        options = get_args(FIELDS[field].annotation)
         default = options.index(FIELDS[field].default)
         return st.selectbox(field, options, default, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
 
@@ -190,11 +193,20 @@ def _rare() -> dict[str, Any]:
             "max_length": number("max_length", 4, 8192, 16),
             "validation": number("validation", 0, 10_000, 8),
             "snapshots": number("snapshots", 0, 50, 1),
-            "pooling": choice("pooling", ("auto", "cls", "mean")),
-            "schedule": choice("schedule", ("linear", "cosine", "constant")),
-            "selection": choice("selection", ("last", "best_validation")),
-            "precision": choice("precision", ("auto", "fp32", "bf16")),
+            "pooling": choice("pooling"),
+            "schedule": choice("schedule"),
+            "selection": choice("selection"),
+            "monitor": choice("monitor"),
+            "readout": choice("readout"),
+            "batches": choice("batches"),
+            "accumulation": number("accumulation", 1, 4096, 1),
+            "class_weights": choice("class_weights"),
+            "precision": choice("precision"),
         }
+        if picked["schedule"] == "step":
+            picked["step_epoch"] = number("step_epoch", 1, 10_000, 1)
+        help_patience = f"{FIELDS['patience'].description} (0 here)"
+        picked["patience"] = st.number_input("patience", 0, 10_000, 0, key="train_patience", help=help_patience, **KEEP) or None
         rates = {name: st.number_input(name, 0.0, 1.0, 0.0, 1e-5, "%.1e", key=f"train_{name}", help=RATE_HELP[name], **KEEP) for name in RATE_HELP}
     return {**picked, **{name: rate or None for name, rate in rates.items()}}
 
@@ -204,13 +216,14 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
     past = loaders.runs()
     costs = []
     for config in configs:
-        split = loaders.drawn_split(
-            chosen.dataset.content_hash, chosen.dataset, config.shots, config.shots_by, config.support_seed, config.validation
-        )
+        split = loaders.drawn_split(chosen.dataset.content_hash, chosen.dataset, *(getattr(config, name) for name in loaders.DRAWN_BY))
         costs.append(estimate(config, chosen.dataset, split, past))
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
     trust = "from finished runs here" if costs[0].calibrated else "a rough guess until a run has finished here"
     runs = f"{len(configs)} run{'s' if len(configs) > 1 else ''}"
     st.markdown(f"**{runs}**, about **{duration(seconds)}** ({trust}), **{disk / 1e6:,.0f} MB** on disk. Runs go on without the browser.")
+    warned = dict.fromkeys(said for config in configs for said in cautions(config, split, chosen.dataset))
+    if warned:
+        st.warning("  \n".join(map(escaped, warned)))
     if split.notes:
         notes(split.notes, title="About the draw")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import KFold
 
 from dmlviz.data import draw_split
 from dmlviz.records import InputError
@@ -167,3 +168,55 @@ def test_real_reuters_draw(shared_data):
     assert counts(dataset, split.support) == [8] * 8
     assert (len(split.validation), len(split.test)) == (64, 2189)
     assert not {dataset.texts[i] for i in split.support} & {dataset.texts[i] for i in split.test}
+
+
+# ---- folds
+
+
+def test_folds_are_those_of_scikit_learn_whatever_the_parts(make_dataset):
+    dataset = make_dataset("ab" * 25 + "a", ["train"] * 30 + ["val"] * 10 + ["test"] * 11)
+    reference = KFold(n_splits=4, shuffle=True, random_state=2048).split(np.zeros(51))
+    for fold, (_, wanted) in enumerate(reference):
+        split = draw_split(dataset, shots=4, validation=6, folds=4, fold=fold)
+        assert sorted(split.test.tolist()) == wanted.tolist()
+        assert not set(split.test.tolist()) & set([*split.support.tolist(), *split.validation.tolist()])
+        assert counts(dataset, split.support) == [4, 4]
+        assert len(split.validation) == 6
+    whole = draw_split(dataset, shots=None, validation=0, folds=4, fold=3)
+    assert sorted(whole.row_ids.tolist()) == list(range(51))
+
+
+def test_a_fold_stays_while_seeds_and_shots_change(make_dataset):
+    dataset = make_dataset("ab" * 30)
+    tests, supports = set(), set()
+    for seed, shots in ((0, 4), (1, 4), (0, 8)):
+        split = draw_split(dataset, shots=shots, support_seed=seed, folds=3, fold=1)
+        tests.add(tuple(split.test.tolist()))
+        supports.add(tuple(split.support.tolist()))
+    assert (len(tests), len(supports)) == (1, 3)
+    few, more = (draw_split(dataset, shots=shots, folds=3, fold=1) for shots in (4, 8))
+    assert set(few.support) < set(more.support)
+
+
+def test_a_text_of_the_fold_is_never_a_shot(make_dataset):
+    dataset = make_dataset("ab" * 20, texts=[f"text {i % 30}" for i in range(40)])
+    for fold in range(4):
+        split = draw_split(dataset, shots=None, validation=0, folds=4, fold=fold)
+        tested = {dataset.texts[i] for i in split.test}
+        assert not tested & {dataset.texts[i] for i in split.support}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"folds": 4, "fold": 4}, "fold 4 of 4 was asked for; folds are counted from 0, so give 0 to 3."),
+        ({"folds": 4, "fold": -1}, "fold -1 of 4 was asked for; folds are counted from 0, so give 0 to 3."),
+        ({"folds": 1}, "1 folds were asked for; toy has 20 texts, so give 2 to 20, or none for the data set's own parts."),
+        ({"folds": 21}, "21 folds were asked for; toy has 20 texts, so give 2 to 20, or none for the data set's own parts."),
+        ({"fold": 2}, "fold 2 was asked for without folds; give folds, the number of parts, too."),
+    ],
+)
+def test_a_fold_that_does_not_exist_is_one_sentence(asked, said, make_dataset):
+    with pytest.raises(InputError) as caught:
+        draw_split(make_dataset("ab" * 10), shots=2, **asked)
+    assert str(caught.value) == said

@@ -111,8 +111,67 @@ def test_the_form_is_made_from_the_table(visit):
     assert not app.exception
     keys = {one.key for kind in ("slider", "selectbox", "toggle", "number_input") for one in getattr(app, kind)}
     for name, entry in LOSSES.items():
-        assert {f"train_{name}_{setting.name}" for setting in entry.settings} <= keys
+        works = [one for one in entry.settings if one.only_when is None or entry.defaults[one.only_when[0]] in one.only_when[1]]
+        assert {f"train_{name}_{setting.name}" for setting in works} == {key for key in keys if key.startswith(f"train_{name}_")} - {
+            f"train_{name}_ce_weight"
+        }
         assert (f"train_{name}_ce_weight" in keys) == (entry.loss_class is not None)
+
+
+def test_a_setting_without_effect_is_not_asked_for(visit):
+    app = visit("train")
+    asked = {one.key for one in (*app.number_input, *app.selectbox)}
+    assert "train_g_loss_sigma" not in asked
+    assert "train_g_loss_median_of" in asked
+    app.selectbox(key="train_g_loss_sigma_rule").set_value("fixed").run()
+    asked = {one.key for one in (*app.number_input, *app.selectbox)}
+    assert "train_g_loss_sigma" in asked
+    assert "train_g_loss_median_of" not in asked
+
+
+def test_what_would_hardly_learn_is_said_before_it_starts(visit, tiny_csv, tiny_encoder):
+    app = own_file(visit("train"), str(tiny_csv))
+    app.number_input(key="train_shots").set_value(2).run()
+    assert any("5 centres per class but a class has 2 shots" in one.value for one in app.warning)
+
+
+def test_a_paper_is_chosen_and_its_unknowns_are_said(visit, home):
+    app = visit("train", home.store.home)
+    app.selectbox(key="train_paper").set_value("g_loss_integrated").run()
+    assert not app.exception
+    assert "Whether the numbers come from the formula of the paper" in unescaped(app)
+    assert app.multiselect(key="paper_losses_g_loss_integrated").value[:2] == ["CE", "SCL+CE"]
+    assert any(one.label.startswith("Train these ") for one in app.button)
+    app.multiselect(key="paper_losses_g_loss_integrated").set_value([]).run()
+    assert "Choose a data set and a loss." in words(app)
+
+
+def test_a_search_without_validation_texts_is_a_sentence(visit, tiny_csv, tiny_encoder):
+    app = visit("train")
+    assert button(app, "Start the search").disabled
+    app = own_file(app, str(tiny_csv))
+    app.text_input(key="train_encoder").set_value(str(tiny_encoder)).run()
+    assert "The grid of paper 1" in unescaped(app) or "G-Loss" in unescaped(app)
+    app.number_input(key="train_validation").set_value(0).run()
+    button(app, "Start the search").click().run()
+    assert not app.exception
+    assert any("validation" in one.value for one in app.error)
+
+
+def test_published_numbers_stand_beside_ours(visit, own_home):
+    for run_id in own_home.hostile:  # as if these runs were of a data set that a paper reports
+        folder = own_home.store.folder(run_id)
+        written = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**written, "dataset": "r8"}))
+    app = visit("overview", own_home.store.home)
+    app.selectbox(key="overview_paper").set_value("g_loss_integrated").run()
+    table = next(one.value for one in app.dataframe if "Published" in one.value)
+    row = table[(table["Loss"] == "CE") & (table["Metric"] == "Accuracy %") & (table["Encoder"] == "bert-base-uncased")].iloc[0]
+    ours = 100 * own_home.store.run(own_home.hostile[0]).metrics["accuracy"]
+    assert (row["Published"], row["Interval"], row["n"]) == (97.57, "single run", 1)
+    assert row["Ours"] == pytest.approx(ours)
+    assert row["Difference"] == pytest.approx(ours - 97.57)
+    assert "instead of bert-base-uncased" in re.sub(r"\\(.)", r"\1", words(app))
 
 
 def broken(kind: str) -> tuple[str, bytes | None, str]:

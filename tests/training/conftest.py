@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -34,6 +36,15 @@ def tiny_config(tiny_encoder) -> Callable[..., RunConfig]:
 
 
 @pytest.fixture
+def calm_encoder(tiny_encoder, tmp_path) -> str:
+    """The tiny encoder without dropout: what is left of chance is the order of the texts."""
+    folder = shutil.copytree(tiny_encoder, tmp_path / "calm")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}))
+    return str(folder)
+
+
+@pytest.fixture
 def make_job(tiny_dataset, tiny_config, tmp_path):
     """make_job(folder="a", loss=..., ...): a job whose checkpoints go to that folder; the same folder again goes on from there."""
     from dmlviz.training.fit import Job
@@ -41,7 +52,8 @@ def make_job(tiny_dataset, tiny_config, tmp_path):
     def make(folder: str = "job", **fields) -> Job:
         config = tiny_config(**fields)
         split = draw_split(
-            tiny_dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation
+            tiny_dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation,
+            folds=config.folds, fold=config.fold,
         )  # fmt: skip
         return Job.prepare(config, tiny_dataset, split, tmp_path / folder)
 

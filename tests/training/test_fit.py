@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from sklearn.utils.class_weight import compute_class_weight
 
 from dmlviz.losses import LOSSES
 from dmlviz.records import InputError
 from dmlviz.training.embed import Cancelled
-from dmlviz.training.fit import Reporter, fit, last_checkpoint, snapshot_rows, stored_snapshots
+from dmlviz.training.fit import Reporter, balanced_weights, fit, last_checkpoint, snapshot_rows, stored_snapshots
+from dmlviz.training.model import FineTuneModel
+from dmlviz.training.readouts import macro_silhouette, quality
 
 TOLERANCE = 1e-6
 
@@ -75,11 +79,27 @@ def test_every_parameter_that_should_move_moves(make_job, loss):
     assert moved("encoder.model.encoder.layer.1")
     assert moved("encoder.model.embeddings")
     assert moved("head") or not model.has_head
+    own = [name for name, _ in model.metric.named_parameters()] if model.metric is not None else []
+    assert {f"metric.{name}" for name in own} <= set(moved("metric"))
     if LOSSES[loss].has_centers:
-        own = [name for name, _ in model.metric.named_parameters()]
         assert own
-        assert {f"metric.{name}" for name in own} <= set(moved("metric"))
         assert model.metric.centers().shape[::2] == (3, 32)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_loss_is_in_the_optimiser_and_in_the_checkpoint(make_job, loss):
+    job = make_job(loss=loss, center_lr=0.5, lr=1e-3, schedule="constant", warmup_share=0)
+    with pytest.raises(Cancelled):
+        fit(job, Reporter(**stop_at(2)))
+    folder = Path(last_checkpoint(job.folder))
+    groups = torch.load(folder / "optimizer.pt", weights_only=True)["param_groups"]
+    model = job.build()
+    own = list(model.metric.parameters()) if model.metric is not None else []
+    assert sum(len(group["params"]) for group in groups if group["lr"] == 0.5) == len(own)
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+    kept = load_file(folder / "model.safetensors")
+    assert {f"metric.{name}" for name in (model.metric.state_dict() if model.metric is not None else ())} <= set(kept)
+    assert {"head.weight", "head.bias"} <= set(kept)
 
 
 def test_centres_have_their_own_learning_rate(make_job):
@@ -119,6 +139,35 @@ def test_a_resumed_run_is_the_undisturbed_one(make_job, loss, stop):
     np.testing.assert_array_equal(stored_snapshots(job.folder)[0], stored_snapshots(make_job("undisturbed").folder)[0])
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_goes_on_as_if_nothing_had_been(make_job, loss):
+    settings = {"loss": loss, "epochs": 3, "snapshots": 0, "checkpoint_seconds": 60, "class_weights": "balanced"}
+    undisturbed, wanted = train(make_job("undisturbed", **settings))
+    rows = []
+    with pytest.raises(Cancelled):
+        fit(make_job("disturbed", **settings), Reporter(event=rows.append, **stop_at(4)))
+    model = fit(make_job("disturbed", **settings), Reporter(event=rows.append))
+    assert_same_rows(by_step(rows), wanted)
+    for name, value in undisturbed.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, atol=TOLERANCE, rtol=0)
+
+
+# 24 texts in batches of 4, accumulated: three steps an epoch, as above
+@pytest.mark.parametrize("stop", [1, 6, 7], ids=["first step", "end of an epoch", "mid-epoch"])
+@pytest.mark.parametrize("fields", [{"loss": "supcon"}, {"loss": "soft_triple", "batches": "balanced", "accumulation": 2, "shots": 8}])
+def test_a_resumed_run_with_balanced_batches_is_the_undisturbed_one(make_job, fields, stop):
+    settings = {**fields, "snapshots": 0}
+    undisturbed, wanted = train(make_job("undisturbed", **settings))
+    assert max(step for _, step in wanted) == 12
+    job, rows = make_job("disturbed", **settings), []
+    with pytest.raises(Cancelled):
+        fit(job, Reporter(event=rows.append, **stop_at(stop)))
+    model = fit(make_job("disturbed", **settings), Reporter(event=rows.append))
+    assert_same_rows(by_step(rows), wanted)
+    everything = job.split.row_ids
+    np.testing.assert_allclose(job.embed(model, everything), job.embed(undisturbed, everything), atol=TOLERANCE)
+
+
 def test_a_row_that_covers_several_steps_survives_a_resume(make_job):
     # 900 steps are logged two by two; step 301 is the first of a pair
     settings = {"shots": 6, "shots_by": "total", "batch_size": 2, "epochs": 300, "snapshots": 0, "checkpoint_seconds": 60, "validation": 0}
@@ -145,11 +194,12 @@ def test_half_a_checkpoint_is_passed_over(make_job):
     assert min(step for kind, step in rows if kind == "step") == 5
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "triple_entropy"])
-def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_job, loss):
-    job = make_job(loss=loss, lr=1e30, max_grad_norm=1e30, warmup_share=0, schedule="constant", validation=0, epochs=10)
+@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize(("loss", "scaled"), [("cross_entropy", False), ("triple_entropy", True)])
+def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_job, loss, scaled, accumulation):
+    job = make_job(loss=loss, accumulation=accumulation, lr=1e30, max_grad_norm=1e30, warmup_share=0, schedule="constant", validation=0, epochs=10)
     with pytest.raises(
-        InputError, match=rf"term of {loss} was no longer a number at step \d+; lower lr \(now 1e\+30\) or the loss's scale, and train"
+        InputError, match=rf"term of {loss} was no longer a number at step \d+; lower lr \(now 1e\+30\){' or its scale' if scaled else ''}$"
     ):
         fit(job)
 
@@ -224,3 +274,158 @@ def test_a_device_that_is_missing_is_a_sentence(make_job):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(InputError, match=f"^device '{missing}' is not available here; available: .*cpu. Use 'auto'$"):
         make_job(device=missing)
+
+
+# ---- batches
+
+
+def batches_seen(job, monkeypatch) -> list[list[int]]:
+    """The labels of every batch, in the order they were trained."""
+    seen = []
+    forward = FineTuneModel.forward
+
+    def look(self, labels, **batch):
+        seen.append(labels.tolist())
+        return forward(self, labels, **batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FineTuneModel, "forward", look)
+        fit(job)
+    return seen
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_losses_that_compare_pairs_get_pairs(make_job, loss, monkeypatch):
+    seen = batches_seen(make_job(loss=loss, epochs=3, validation=0, snapshots=0), monkeypatch)
+    assert len(seen) == 9
+    lonely = [labels for labels in seen if any(labels.count(one) == 1 for one in labels)]
+    assert bool(lonely) != LOSSES[loss].needs_pairs
+
+
+def test_batches_differ_between_epochs_and_seeds(make_job, monkeypatch):
+    settings = {"loss": "supcon", "epochs": 2, "validation": 0, "snapshots": 0}
+    first, again, other = (batches_seen(make_job(f"{i}", seed=seed, **settings), monkeypatch) for i, seed in enumerate((0, 0, 1)))
+    assert first == again != other
+    assert first[:3] != first[3:]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "soft_triple"])
+def test_two_accumulated_halves_are_the_whole_batch(make_job, calm_encoder, loss):
+    settings = {"loss": loss, "encoder": calm_encoder, "epochs": 2, "snapshots": 0, "weight_decay": 0}
+    whole, wanted = train(make_job("whole", batch_size=4, **settings))
+    halves, found = train(make_job("halves", batch_size=2, accumulation=2, **settings))
+    assert_same_rows(found, wanted, tolerance=1e-5)
+    start = make_job("start", **settings).build().state_dict()
+    for name, value in whole.state_dict().items():
+        if name.endswith("attention.self.key.bias"):  # softmax does not see it: its gradient is rounding, which Adam makes large
+            continue
+        torch.testing.assert_close(halves.state_dict()[name], value, atol=1e-5, rtol=0)
+    assert any((whole.state_dict()[name] - value).abs().max() > 1e-3 for name, value in start.items())
+
+
+# ---- weights, passes, schedules
+
+
+def test_balanced_weights_by_hand():
+    labels = np.array([0, 0, 0, 0, 0, 1, 3, 3])
+    np.testing.assert_allclose(balanced_weights(labels, 5), [8 / 15, 8 / 3, 1, 8 / 6, 1], rtol=1e-6)
+    found = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=labels)
+    np.testing.assert_allclose(balanced_weights(labels, 5)[[0, 1, 3]], found, rtol=1e-6)
+
+
+def test_class_weights_reach_cross_entropy_and_g_loss(make_job):
+    job = make_job(loss="g_loss", shots=9, shots_by="total", support_seed=3, class_weights="balanced", ce_weight=0.5)
+    model = job.build().eval()
+    wanted = torch.from_numpy(balanced_weights(job.dataset.labels[job.split.support], 3))
+    assert len(set(wanted.tolist())) > 1, "the draw happens to be balanced; the test shows nothing"
+    assert torch.equal(model.metric.class_weights, wanted)
+    assert not [name for name in model.state_dict() if "class_weights" in name]  # drawn from the support again, never loaded
+    rows = job.split.support
+    batch, labels = model.encoder.pad(model.encoder.token_ids(*job.texts(rows))), torch.from_numpy(job.dataset.labels[rows])
+    with torch.no_grad():
+        each = torch.nn.functional.cross_entropy(model(labels, **batch)["logits"], labels, reduction="none")
+    slow = sum(float(wanted[y] * one) for y, one in zip(labels, each, strict=True)) / sum(float(wanted[y]) for y in labels)
+    assert float(model.parts["ce"]) == pytest.approx(slow, abs=1e-6)
+    assert make_job().build().class_weights is None
+
+
+def test_a_second_pass_has_a_dropout_mask_of_its_own(make_job):
+    texts = slice(0, 8)
+
+    def parts(second: bool, train_mode: bool) -> tuple[float, float, int]:
+        job = make_job(loss="supcon", ce_weight=0.5, loss_settings={"second_forward": second}, shots=8)
+        model, rows = job.build().train(train_mode), job.split.support[texts]
+        passes = []
+        model.encoder.register_forward_hook(lambda *_: passes.append(1))
+        torch.manual_seed(0)
+        model(torch.from_numpy(job.dataset.labels[rows]), **model.encoder.pad(model.encoder.token_ids(*job.texts(rows))))
+        return float(model.parts["ce"]), float(model.parts["metric"]), len(passes)
+
+    one, two = parts(False, True), parts(True, True)
+    assert (one[2], two[2]) == (1, 2)
+    assert one[0] == two[0]
+    assert one[1] != two[1]
+    assert parts(True, False) == parts(False, False)
+
+
+def test_the_step_schedule_is_the_authors_multi_step_lr(make_job):
+    _, rows = train(make_job(schedule="step", step_epoch=2, warmup_share=0, epochs=4, center_lr=1e-2, loss="soft_triple", validation=0))
+    lrs = [row["lr"] for (kind, _), row in rows.items() if kind == "step"]
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    reference, wanted = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones=[2]), []
+    for _ in range(4):
+        wanted += 3 * reference.get_last_lr()
+        optimiser.step()
+        reference.step()
+    assert lrs == pytest.approx(wanted)
+    _, rows = train(make_job("warm", schedule="step", step_epoch=2, warmup_share=0.25, epochs=4, validation=0, snapshots=0))
+    assert [row["lr"] for (kind, _), row in rows.items() if kind == "step"][:4] == pytest.approx([0, 1e-3 / 3, 2e-3 / 3, 1e-3])
+
+
+# ---- validation
+
+TOO_FAST = {"lr": 0.02, "schedule": "constant", "warmup_share": 0, "validation": 18, "shots": 2}  # accuracy goes up and down
+
+
+@pytest.mark.parametrize("monitor", ["accuracy", "macro_f1", "silhouette"])
+def test_patience_ends_the_run_and_the_best_epoch_is_tested(make_job, monitor):
+    settings = {**TOO_FAST, "monitor": monitor, "selection": "best_validation", "epochs": 40, "snapshots": 0, "checkpoint_seconds": 60}
+    job = make_job(patience=3, **settings)
+    model, rows = train(job)
+    values = [row[monitor] for (kind, _), row in rows.items() if kind == "validation"]
+    best = int(np.argmax(values))
+    assert len(values) == best + 1 + 3 < 40
+    assert all(("silhouette" in row) == (monitor == "silhouette") for (kind, _), row in rows.items() if kind == "validation")
+    assert json.loads((job.folder / "best.json").read_text()) == {monitor: values[best], "epoch": best + 1}
+    vectors = job.embed(model, job.split.validation)
+    labels = job.dataset.labels[job.split.validation]
+    scores = model.head(torch.from_numpy(vectors)).detach().numpy()
+    found = {**quality(scores, labels), "silhouette": macro_silhouette(vectors, labels)}[monitor]
+    assert found == pytest.approx(values[best], abs=1e-6)
+
+
+def test_patience_survives_a_resume(make_job):
+    settings = {**TOO_FAST, "patience": 3, "epochs": 40, "snapshots": 0}
+    undisturbed, wanted = train(make_job("undisturbed", **settings))
+    last = max(step for _, step in wanted)
+    for stop in (1, last - 1, last):
+        job, rows = make_job(f"stopped-{stop}", **settings), []
+        reporter = Reporter(event=rows.append, **stop_at(stop))
+        if stop < last:
+            with pytest.raises(Cancelled):
+                fit(job, reporter)
+        else:
+            fit(job, reporter)  # out of patience just then: the training is done
+        model = fit(job, Reporter(event=rows.append))
+        assert_same_rows(by_step(rows), wanted)
+        assert torch.equal(model.head.weight, undisturbed.head.weight)
+
+
+def test_a_silhouette_that_does_not_exist_is_said_before_training(make_job):
+    with pytest.raises(InputError, match=r"^monitor silhouette needs validation texts of two classes.* the 1 drawn are not enough, so raise"):
+        make_job(monitor="silhouette", validation=1)
+
+
+def test_a_fold_is_tested(make_job, tiny_dataset):
+    jobs = [make_job(str(fold), folds=3, fold=fold, validation=0) for fold in range(3)]
+    assert sorted(row for job in jobs for row in job.split.test) == list(range(len(tiny_dataset.texts)))

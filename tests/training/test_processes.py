@@ -139,6 +139,23 @@ def test_a_run_cancelled_while_its_map_is_made_leaves_at_once_and_trains_no_seco
     assert store.verify(run_id) == []
 
 
+def test_a_run_that_lost_patience_says_so_and_is_whole(store, queue):
+    settings = {"loss": "soft_triple", "ce_weight": 0.5, "readout": "mixed", "monitor": "silhouette", "patience": 2, "validation": 12, "lr": 0.02}
+    run_id = queue(**settings)
+    run = wait_for(store, run_id, "finished")
+    last = max(row["epoch"] for row in store.events(run_id))
+    assert last < 150
+    assert store.arrays(run_id).snapshot_epochs.tolist()[-1] == last
+    assert list(run.metrics)[:1] == ["readout"]
+    assert run.metrics["readout"] == "mixed"
+    assert -1 <= run.metrics["validation_silhouette"] <= 1
+    assert set(store.arrays(run_id).scores) == {"head", "centers", "mixed", "knn", "linear_probe", "propagation"}
+    log = store.log_tail(run_id)
+    assert "centres per class but a class has 1 shot" in log
+    assert f"stopped after epoch {round(last)}: no better validation silhouette for 2 epochs" in log
+    assert store.verify(run_id) == []
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "triple_entropy"])
 def test_real_weights_on_real_reuters_texts(store, shared_data, loss):
     from transformers import AutoModel

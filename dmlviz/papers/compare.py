@@ -1,0 +1,207 @@
+"""Published numbers beside those of our runs, and in words what differed."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from dmlviz.data.wording import count_of
+from dmlviz.losses import LOSSES, check_ce_weight, check_settings
+from dmlviz.papers.expand import one_config, same_place, short
+from dmlviz.papers.reader import Protocol, ProtocolLoss, PublishedNumber
+from dmlviz.records import InputError, Run, RunConfig, SettingValue
+from dmlviz.training.choices import balances
+
+REPEATS = ("seed", "support_seed", "fold", "dataset_hash")  # runs that differ in nothing else are one row
+SILENT = {*REPEATS, "dataset", "encoder", "loss", "loss_settings", "ce_weight", "shots", "shots_by", "readout"}  # said on their own
+SILENT |= {"device", "precision", "snapshots", "checkpoint_seconds"}  # of the machine or of what is kept, not of the result
+PERCENT = ("accuracy", "macro_f1")
+SAME_TEXTS = {"mr_textgcn": "mr", "r8_cased": "r8", "r52_cased": "r52", "sst2_phrases": "sst2", "imdb_sample": "imdb"}  # other form or parts
+COLUMNS = (
+    "dataset", "loss", "encoder", "shots", "metric", "printed", "published", "spread", "spread_kind", "published_n", "source", "trust",
+    "ours", "low", "high", "n", "difference", "differed", "run_ids",
+)  # fmt: skip
+
+
+def compare(protocol: Protocol, runs: Iterable[Run]) -> pd.DataFrame:
+    """A row per published number and group of our runs that fits it; one without ours where none does.
+
+    A finished run fits where its loss (the row of the protocol whose settings are nearest) and its data set do. Runs that differ in seeds and
+    folds alone are a group: `ours` is their mean, `low` and `high` the 95 % t interval over its `n` runs (empty for one run). Runs of an encoder
+    that the protocol does not have stand beside its first encoder. Where the protocol has several shots, a run must have the same. Where it publishes
+    no numbers, a row has ours alone. Accuracy and macro-F1 in per cent.
+    """
+    groups = _groups(protocol, runs)
+    rows = []
+    for number in protocol.published or _wanted(protocol, groups):
+        fitting = [group for group in groups if _fits(protocol, number, group)]
+        rows += [_row(protocol, number, group) for group in fitting or ([None] if protocol.published else [])]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def fitting_loss(protocol: Protocol, config: RunConfig) -> ProtocolLoss:
+    """The row of the protocol that this config trains, or comes nearest to; the protocol has one with this loss."""
+    rows = [loss for loss in protocol.losses if loss.name == config.loss]
+    return min(rows, key=lambda loss: len(_other_settings(config, loss, config.dataset)))
+
+
+def differences(protocol: Protocol, loss: ProtocolLoss, encoder: str, dataset: str, shots: int | None, runs: Sequence[Run]) -> list[str]:
+    """What these runs (equal but for seeds and folds) did differently from the protocol, in words."""
+    config, wanted = runs[0].config, one_config(protocol, loss, dataset, encoder, {"shots": shots})
+    found = []
+    if not same_place(config.encoder, encoder):
+        found.append(f"encoder {short(config.encoder)} instead of {encoder}")
+    if config.dataset.lower() != dataset:
+        found.append(f"data {short(config.dataset)} instead of {dataset}")
+    if _shots(config) != _shots(wanted):
+        found.append(f"{_shots(config)} instead of {_shots(wanted)}")
+    found += _other_settings(config, loss, dataset)
+    for name in RunConfig.model_fields:
+        here, there = getattr(config, name), getattr(wanted, name)
+        if name not in SILENT and here != there and there is not None and not _idle(name, runs[0], wanted):
+            found.append(f"{name} {_plain(here)} instead of {_plain(there)}")
+    return found + _other_readout(wanted, runs[0]) + _other_repeats(protocol, runs)
+
+
+# ---- which runs stand beside which number
+
+
+def _groups(protocol: Protocol, runs: Iterable[Run]) -> list[tuple[ProtocolLoss, list[Run]]]:
+    """Finished runs by everything but seeds and folds, each group with the protocol's loss that it fits."""
+    found: dict[str, list[Run]] = defaultdict(list)
+    losses, texts = {loss.name for loss in protocol.losses}, {_texts(dataset) for dataset in protocol.datasets}
+    for run in runs:
+        if run.state == "finished" and "accuracy" in run.metrics and run.config.loss in losses and _texts(run.config.dataset) in texts:
+            found[repr({k: v for k, v in run.config.model_dump().items() if k not in REPEATS})].append(run)
+    return [(fitting_loss(protocol, group[0].config), group) for group in found.values()]
+
+
+def _wanted(protocol: Protocol, groups: Sequence[tuple[ProtocolLoss, list[Run]]]) -> list[PublishedNumber]:
+    """Rows for a protocol without published numbers: the data sets and losses that we have runs of."""
+    keys = {(dataset, loss.label): None for dataset in protocol.datasets for loss, runs in groups if _same_texts(runs[0].config.dataset, dataset)}
+    return [
+        PublishedNumber(dataset, label, protocol.encoders[0], protocol.shots[0], "accuracy", "-", math.nan, None, "", None, "-", "not published")
+        for dataset, label in keys
+    ]
+
+
+def _fits(protocol: Protocol, number: PublishedNumber, group: tuple[ProtocolLoss, list[Run]]) -> bool:
+    loss, config = group[0], group[1][0].config
+    if number.loss not in (loss.published_label, loss.label) or not _same_texts(config.dataset, number.dataset):
+        return False
+    if len(protocol.shots) > 1 and (config.shots, config.shots_by) != (number.shots, protocol.config.get("shots_by", "class")):
+        return False
+    named = [encoder for encoder in protocol.encoders if same_place(encoder, config.encoder)]
+    return number.encoder == (named or protocol.encoders)[0]
+
+
+def _same_texts(one: str, other: str) -> bool:
+    return _texts(one) == _texts(other)
+
+
+def _texts(dataset: str) -> str:
+    """A name for the texts of a data set in whatever form or parts."""
+    return SAME_TEXTS.get(short(dataset), short(dataset))
+
+
+# ---- one row
+
+
+def _row(protocol: Protocol, number: PublishedNumber, group: tuple[ProtocolLoss, list[Run]] | None) -> dict[str, Any]:
+    told = {
+        "dataset": number.dataset, "loss": number.loss, "encoder": number.encoder, "shots": number.shots, "metric": number.metric,
+        "printed": number.printed, "published": number.mean, "spread": number.spread, "spread_kind": number.spread_kind,
+        "published_n": number.n, "source": number.source, "trust": number.trust,
+        "ours": None, "low": None, "high": None, "n": 0, "difference": None, "differed": "", "run_ids": "",
+    }  # fmt: skip
+    if group is None:
+        return told
+    loss, runs = group
+    readout = one_config(protocol, loss, number.dataset, number.encoder, {}).readout
+    values = [value for run in runs if (value := metric_of(run, number.metric, readout)) is not None]
+    told |= {"differed": "; ".join(differences(protocol, loss, number.encoder, number.dataset, number.shots, runs)), "n": len(values)}
+    told |= {"run_ids": ",".join(run.id for run in runs), "loss": loss.label}
+    if values:
+        mean, low, high = interval(values)
+        told |= {"ours": mean, "low": low, "high": high, "difference": mean - number.mean}
+    return told
+
+
+def metric_of(run: Run, metric: str, readout: str = "auto") -> float | None:
+    """The run's value as the papers print it (per cent), of this readout if the run has it. Times are never ours: the machine is another."""
+    value = run.metrics.get(f"{readout}_{metric}", run.metrics.get(metric)) if metric in (*PERCENT, "silhouette") else None
+    return None if value is None else 100 * value if metric in PERCENT else value
+
+
+def interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float | None, float | None]:
+    """Mean and t interval over runs; one run has no interval."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, None, None
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return mean, mean - half, mean + half
+
+
+# ---- words
+
+
+def _other_settings(config: RunConfig, loss: ProtocolLoss, dataset: str) -> list[str]:
+    """The loss's settings and weight where they differ from the protocol's row."""
+    special = loss.per_dataset[dataset].settings if dataset in loss.per_dataset else {}
+    here, there = _settings(config.loss, config.loss_settings), _settings(loss.name, {**loss.settings, **special})
+    idle = {one.name for one in LOSSES[config.loss].settings if one.only_when and here.get(one.only_when[0]) == there.get(one.only_when[0])
+            and here.get(one.only_when[0]) not in one.only_when[1]}  # fmt: skip
+    found = [f"{name} {_plain(here[name])} instead of {_plain(value)}" for name, value in there.items() if name not in idle and here[name] != value]
+    weights = check_ce_weight(config.loss, config.ce_weight), check_ce_weight(loss.name, loss.ce_weight)
+    return found + ([f"ce_weight {weights[0]:g} instead of {weights[1]:g}"] if abs(weights[0] - weights[1]) > 1e-9 else [])
+
+
+def _settings(name: str, given: dict[str, SettingValue]) -> dict[str, SettingValue]:
+    try:
+        return check_settings(name, given)
+    except InputError:  # a run of an older version had a setting that is gone
+        return {**LOSSES[name].defaults, **{key: value for key, value in given.items() if key in LOSSES[name].defaults}}
+
+
+def _other_readout(wanted: RunConfig, run: Run) -> list[str]:
+    asked, used = wanted.readout, run.metrics.get("readout")
+    return [f"readout {used} instead of {asked}"] if asked not in ("auto", used) and f"{asked}_accuracy" not in run.metrics else []
+
+
+def _other_repeats(protocol: Protocol, runs: Sequence[Run]) -> list[str]:
+    lists = {"seed": protocol.seeds, "support_seed": protocol.support_seeds, "fold": protocol.folds}
+    found = []
+    for name, wanted in lists.items():
+        used = sorted({getattr(run.config, name) for run in runs})
+        if wanted and used and used != list(wanted):
+            found.append(f"{name.replace('_', ' ')} {_span(used)} instead of {_span(wanted)}")
+    repeats = math.prod(len(values) for values in lists.values() if values)
+    return [*found, f"{count_of(len(runs), 'run')} instead of {repeats}"] if len(runs) != repeats else found
+
+
+def _span(values: Sequence[int]) -> str:
+    run_on = len(values) > 2 and list(values) == list(range(values[0], values[0] + len(values)))
+    return f"{values[0]}-{values[-1]}" if run_on else ", ".join(map(str, values))
+
+
+def _idle(name: str, run: Run, wanted: RunConfig) -> bool:
+    """A field that changes nothing here: a step epoch without a step schedule, batches or a pooling that "auto" has chosen as well."""
+    if name == "step_epoch":
+        return "step" not in (run.config.schedule, wanted.schedule)
+    if name == "batches":
+        return balances(run.config) == balances(wanted)
+    return name == "pooling" and run.facts.get("pooling") == wanted.pooling
+
+
+def _shots(config: RunConfig) -> str:
+    return "all training texts" if config.shots is None else f"{config.shots} texts {'per class' if config.shots_by == 'class' else 'in all'}"
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else f"{value:g}" if isinstance(value, float) else str(value)

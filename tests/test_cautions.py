@@ -1,0 +1,30 @@
+"""What is said before a run that would train but hardly learn."""
+
+from __future__ import annotations
+
+import pytest
+
+from dmlviz.cautions import cautions
+from dmlviz.data import draw_split
+from dmlviz.records import RunConfig
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"loss": "cross_entropy", "shots": 1, "batch_size": 1}, None),
+        ({"loss": "soft_triple", "shots": 10}, None),
+        ({"loss": "soft_triple", "shots": 4}, "SoftTriple: 10 centres per class but a class has 4 shots; some will attract no text. Lower"),
+        ({"loss": "triple_entropy", "shots": 1}, "TripleEntropy: 5 centres per class but a class has 1 shot;"),
+        ({"loss": "supcon", "shots": 4}, None),
+        ({"loss": "supcon", "shots": 4, "batch_size": 1}, "SupCon compares texts of a batch, and a batch of one has nothing to compare"),
+        ({"loss": "triplet", "shots": 1}, "Triplet compares texts of a class, and no class has two; raise the shots"),
+        ({"loss": "g_loss", "shots": 4, "batch_size": 3}, "G-Loss spreads labels over the batch, and 3 texts make hardly a graph; raise batch_size"),
+        ({"loss": "cross_entropy", "precision": "bf16", "device": "cpu"}, "bf16 on a CPU"),
+    ],
+)
+def test_what_would_hardly_learn_is_said(tiny_dataset, fields, sentence):
+    config = RunConfig(dataset="tiny", **fields)
+    found = cautions(config, draw_split(tiny_dataset, shots=config.shots, validation=0), tiny_dataset)
+    assert len(found) == (sentence is not None)
+    assert sentence is None or found[0].startswith(sentence)

@@ -1,0 +1,75 @@
+"""Two processes on one model: the loss's centres are part of the gradient sync."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import two_processes
+
+from dmlviz.losses import LOSSES
+
+pytestmark = pytest.mark.slow
+
+WHOLE, HALVES = [slice(0, 8)], [slice(0, 4), slice(4, 8)]
+# Proxy-Anchor is no mean over texts (it sums inside a logarithm), so two halves averaged are what two processes compute, not the joined batch
+CASES = {
+    "soft_triple": ({"tau": 0.1}, WHOLE),
+    "triple_entropy": ({"vectors": "all_tokens"}, WHOLE),
+    "proxy_nca": ({}, WHOLE),
+    "proxy_anchor": ({}, HALVES),
+}
+
+
+@pytest.fixture(scope="module")
+def configs(tiny_encoder, tmp_path_factory) -> dict[str, dict]:
+    """A config for each case, on the tiny encoder without dropout."""
+    calm = tmp_path_factory.mktemp("calm")
+    for path in tiny_encoder.iterdir():
+        (calm / path.name).write_bytes(path.read_bytes())
+    said = json.loads((calm / "config.json").read_text())
+    (calm / "config.json").write_text(json.dumps({**said, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}))
+    base = {"dataset": "tiny", "encoder": str(calm), "ce_weight": 0.5}
+    return {loss: {**base, "loss": loss, "loss_settings": settings} for loss, (settings, _) in CASES.items()}
+
+
+@pytest.fixture(scope="module")
+def ranks(configs, tmp_path_factory) -> dict[str, list[dict]]:
+    """The state of the model in both processes, for each case; all in one launch."""
+    folder = tmp_path_factory.mktemp("ranks")
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}
+    with open(folder / "log.txt", "w") as log:
+        launcher = subprocess.Popen(
+            [*command, two_processes.__file__, json.dumps(list(configs.values())), str(folder)], env=environment, cwd=root, stdout=log, stderr=log
+        )
+        try:
+            code = launcher.wait(timeout=240)
+        finally:
+            launcher.terminate()  # not kill: the launcher ends the processes that it started
+            launcher.wait(timeout=30)
+    assert code == 0, (folder / "log.txt").read_text()[-3000:]
+    return {loss: [torch.load(folder / f"{loss}-{rank}.pt", weights_only=True) for rank in range(2)] for loss in configs}
+
+
+@pytest.mark.parametrize("loss", CASES)
+def test_two_processes_train_what_one_would(configs, ranks, loss):
+    first, second = ranks[loss]
+    model = two_processes.build(configs[loss])
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    alone = two_processes.train(model, model, CASES[loss][1])
+    own = [name for name in start if name.startswith("metric.") and start[name].is_floating_point()]
+    assert own
+    assert LOSSES[loss].has_centers
+    for name in own:
+        assert (first[name] - start[name]).abs().max() > 1e-4, f"{name} did not move"
+    assert first.keys() == second.keys() == alone.keys()
+    for name, value in alone.items():
+        assert torch.equal(first[name], second[name]), name
+        torch.testing.assert_close(first[name], value, atol=1e-5, rtol=0, msg=lambda said, name=name: f"{name}: {said}")
