@@ -21,11 +21,14 @@ def distances(vectors: Tensor, *, normalise: bool, squared: bool) -> Tensor:
     with full_precision(vectors):
         if normalise:
             vectors = F.normalize(vectors, dim=1)
-        gaps = (vectors[:, None] - vectors[None]).square().sum(dim=2)  # exact for equal vectors, which products are not
-        if squared:
-            return gaps
-        apart = gaps > 0
-        return torch.where(apart, gaps, torch.ones_like(gaps)).sqrt() * apart
+        # by differences: torch's default above 25 texts, by products, leaves texts that have come close without a correct digit
+        gaps = torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
+    return gaps.square() if squared else gaps
+
+
+def mean_above_zero(losses: Tensor) -> Tensor:
+    """Mean over the entries above zero; zero, with a zero gradient, when none is."""
+    return losses.sum() / (losses > 0).sum().clamp(min=1)
 
 
 def same_class(labels: Tensor) -> Tensor:

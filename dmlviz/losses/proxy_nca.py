@@ -28,7 +28,7 @@ class ProxyNCA(MetricLoss):
 
     def forward(self, encoded: Encoded, labels: Tensor) -> Tensor:
         vectors, labels = self.vectors(encoded, labels)  # (B, D), (B,)
-        if len(labels) == 0:
+        if len(labels) == 0 or self.num_classes == 1:  # a single proxy has no other to be told from
             return self.zero(encoded)
         scores = self.class_scores(vectors)  # (B, C)
         if self.denominator == "all":

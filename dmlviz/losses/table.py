@@ -64,7 +64,7 @@ class LossEntry:
     vectors: Literal["pooled", "tokens", "setting"]  # what it works on; "setting": the setting `vectors` decides
     readout: Literal["head", "centers"]  # what predicts by default
     has_centers: bool = False
-    needs_pairs: bool = False  # has nothing to learn from a batch without two texts of a class
+    needs_pairs: bool = False  # compares the texts of a batch with each other, so it wants two of each class in it
     diverges: str = ""  # the setting to change when its term is no longer a number
     look_for: str = ""  # what to look for on the map
     ce_weight_letter: str = ""  # how the paper writes our ce_weight
@@ -197,7 +197,8 @@ LOSSES: dict[str, LossEntry] = {
         look_for="Gaps of about the margin between classes; within a class nothing more is asked once the gap is there.",
         settings=(
             Setting(name="margin", kind="float", default=5.0, low=0, high=100, letter=r"\alpha",
-                    help="5 as in the code of G-Loss's authors and SBERT, for vectors of any length; with normalise, 0.05 is the library's value"),
+                    help="5 as in the code of G-Loss's authors and in SBERT, for vectors of any length; pytorch-metric-learning's default is 0.05, "
+                    "for normalised vectors"),
             Setting(name="mining", kind="choice", default="batch_all", choices=("batch_all", "batch_hard"),
                     help="batch_all: mean over triplets with a loss; batch_hard: farthest positive and nearest negative of each text "
                     "(Hermans et al. 2017, arXiv 1703.07737)"),
@@ -236,7 +237,8 @@ LOSSES: dict[str, LossEntry] = {
         needs_pairs=True,
         look_for="Classes told from each other, drawn together less tightly than by SupCon.",
         settings=(
-            Setting(name="normalise", kind="bool", default=True, help="vectors of length one; Sohn penalises length instead, which is left out"),
+            Setting(name="normalise", kind="bool", default=True,
+                    help="true: vectors of length one; Sohn penalises length instead, which is left out"),
         ),
     ),
     "cos_sim": LossEntry(

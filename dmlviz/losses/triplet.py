@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dmlviz.losses.base import MetricLoss
-from dmlviz.losses.pairs import distances, other_class, same_class
+from dmlviz.losses.pairs import distances, mean_above_zero, other_class, same_class
 from dmlviz.records import Encoded
 
 
@@ -33,6 +33,6 @@ class Triplet(MetricLoss):
             far = gaps.masked_fill(~positives, -torch.inf).amax(dim=1)[anchors]
             near = gaps.masked_fill(~negatives, torch.inf).amin(dim=1)[anchors]
             return (far - near + self.margin).relu().mean()
-        losses = (gaps[:, :, None] - gaps[:, None, :] + self.margin).relu()  # (B, B, B): anchor, positive, negative
-        losses = losses * (positives[:, :, None] & negatives[:, None, :])
-        return losses.sum() / (losses > 0).sum().clamp(min=1)
+        anchor, positive = positives.nonzero(as_tuple=True)  # (P,), (P,): far fewer rows than B * B
+        losses = (gaps[anchor, positive][:, None] - gaps[anchor] + self.margin).relu()  # (P, B): one column per negative
+        return mean_above_zero(losses * negatives[anchor])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 from pytorch_metric_learning.distances import DotProductSimilarity, LpDistance
-from pytorch_metric_learning.losses import NPairsLoss, ProxyNCALoss, SoftTripleLoss, SupConLoss, TripletMarginLoss
+from pytorch_metric_learning.losses import ContrastiveLoss, NPairsLoss, ProxyNCALoss, SoftTripleLoss, SupConLoss, TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner
 from pytorch_metric_learning.reducers import MeanReducer
 from pytorch_metric_learning.regularizers import SparseCentersRegularizer
@@ -126,12 +126,13 @@ def g_loss_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: di
     shares = slow_transition([unit(vector) for vector in encoded.pooled], float(loss_fn.sigma), knobs["row_normalise"])
     scores = slow_propagation(shares, labels, visible)
     hidden = [label for label, shown in zip(labels, visible, strict=True) if not shown]
+    weight = [1.0] * CLASSES if loss_fn.class_weights is None else loss_fn.class_weights.tolist()
     seen = {label for label, shown in zip(labels, visible, strict=True) if shown}
     if knobs["form"] == "scores_as_logits":
-        losses = [row.exp().sum().log() - row[label] for row, label in zip(scores, hidden, strict=True)]
+        terms = [(weight[label], row.exp().sum().log() - row[label]) for row, label in zip(scores, hidden, strict=True)]
     else:
-        losses = [-(row[label] / row.sum()).log() for row, label in zip(scores, hidden, strict=True) if label in seen]
-    mean = sum(losses) / len(losses)
+        terms = [(weight[label], -(row[label] / row.sum()).log()) for row, label in zip(scores, hidden, strict=True) if label in seen]
+    mean = sum(share * loss for share, loss in terms) / sum(share for share, _ in terms)
     return mean / len(hidden) if knobs["divide_again"] else mean
 
 
@@ -197,12 +198,17 @@ def contrastive_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knob
     return sum(means)
 
 
+def contrastive_library(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
+    return ContrastiveLoss(**knobs)(encoded.pooled, labels)
+
+
 def n_pairs_case(encoded: Encoded, labels: Tensor, loss_fn: MetricLoss, knobs: dict) -> Tensor:
     """Sohn 2016, eq. 6: log(1 + sum of exp(differences)), over the first two texts of each class in the drawn order."""
     with torch.no_grad():
         order = loss_fn.draw_order(len(labels)).tolist()  # a look: the draw is not used up
     texts, classes = [unit(vector) if knobs["normalise"] else vector for vector in encoded.pooled], labels.tolist()
     pairs = [[i for i in order if classes[i] == c][:2] for c in range(CLASSES)]
+    pairs = [pair for pair in pairs if len(pair) == 2]
     losses = []
     for a, p in pairs:
         rest = sum((dot(texts[a], texts[q]) - dot(texts[a], texts[p])).exp() for b, q in pairs if b != a)
@@ -287,28 +293,36 @@ CASES = [
     Case("g_loss", "loop", g_loss_case, {"sigma_rule": "tuned", "sigma": 0.5}),
     Case("g_loss", "loop", g_loss_case, {"row_normalise": True}),
     Case("g_loss", "loop", g_loss_case, {"divide_again": True}),
+    Case("g_loss", "loop", g_loss_case, {"median_of": "squared_distance"}),
+    Case("g_loss", "loop", g_loss_case, {"median_diagonal": True}),
     Case("g_loss", "loop", g_loss_case, {"form": "scores_as_logits", "row_normalise": True, "divide_again": True, "median_diagonal": True}),
     Case("g_loss", "loop", g_loss_case, {"form": "scores_as_logits"}),
     Case("g_loss", "loop", g_loss_case, {"form": "scores_as_logits", "row_normalise": True, "visible_share": 0.5}),
     Case("supcon", "loop", supcon_case),
+    Case("supcon", "loop", supcon_case, {"factor": "tau_over_0.07"}),
     Case("supcon", "loop", supcon_case, {"temperature": 0.1, "factor": "tau_over_0.07"}),
     Case("supcon", "pytorch-metric-learning", supcon_library),
     Case("triplet", "loop", triplet_case),
     Case("triplet", "loop", triplet_case, {"squared": False}),
     Case("triplet", "loop", triplet_case, {"margin": 0.05, "squared": False, "normalise": True}),
+    Case("triplet", "loop", triplet_case, {"margin": 0.05, "normalise": True}),
     Case("triplet", "loop", triplet_case, {"mining": "batch_hard"}),
+    Case("triplet", "loop", triplet_case, {"mining": "batch_hard", "squared": False}),
     Case("triplet", "loop", triplet_case, {"mining": "batch_hard", "margin": 0.2, "squared": False, "normalise": True}),
     Case("triplet", "pytorch-metric-learning", triplet_library, {"squared": False}),
     Case("triplet", "pytorch-metric-learning", triplet_library, {"margin": 0.05, "normalise": True}),
     Case("triplet", "pytorch-metric-learning", triplet_library, {"mining": "batch_hard", "squared": False}),
     Case("contrastive", "loop", contrastive_case),
     Case("contrastive", "loop", contrastive_case, {"pos_margin": 0.3, "neg_margin": 1.6}),
+    Case("contrastive", "pytorch-metric-learning", contrastive_library),
+    Case("contrastive", "pytorch-metric-learning", contrastive_library, {"pos_margin": 0.3, "neg_margin": 1.6}),
     Case("n_pairs", "loop", n_pairs_case),
     Case("n_pairs", "loop", n_pairs_case, {"normalise": False}),
     Case("n_pairs", "pytorch-metric-learning", n_pairs_library),
     Case("cos_sim", "loop", cos_sim_case),
     Case("proxy_nca", "loop", proxy_nca_case),
     Case("proxy_nca", "loop", proxy_nca_case, {"scale": 3.0}),
+    Case("proxy_nca", "loop", proxy_nca_case, {"denominator": "all"}),
     Case("proxy_nca", "loop", proxy_nca_case, {"scale": 3.0, "denominator": "all"}),
     Case("proxy_nca", "pytorch-metric-learning", proxy_nca_library, {"scale": 2.0, "denominator": "all"}),
     Case("proxy_anchor", "loop", proxy_anchor_case),
@@ -316,9 +330,9 @@ CASES = [
 ]
 
 
-def errors(case: Case, dtype: torch.dtype, seed: int = 0) -> tuple[float, float]:
+def errors(case: Case, dtype: torch.dtype, seed: int = 0, batch: tuple[Encoded, Tensor] | None = None) -> tuple[float, float]:
     """Largest relative error of the value and of the gradient. The oracle works in float64 on the rounded numbers."""
-    encoded, labels = make_encoded(seed=seed)
+    encoded, labels = batch or make_encoded(seed=seed)
     loss_fn = build_loss(case.loss, num_classes=CLASSES, dim=DIM, seed=seed, **case.settings).to(dtype)
     loss_fn.prepare(encoded.pooled.to(dtype))
     inputs = [part.to(dtype).requires_grad_() for part in encoded[:2]]

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import CLASSES, DIM, make_encoded
+from oracles import CLASSES, DIM, g_loss_case, make_encoded
 from torch import Tensor
 
 from dmlviz.losses import build_loss
+from dmlviz.propagation import propagate, text_transition
 from dmlviz.records import Encoded, InputError
 
 
@@ -236,3 +237,36 @@ def test_class_weights_weigh_the_hidden_texts_as_cross_entropy_does(form):
         each.append(plain(encoded, labels))
     plain.class_weights = torch.tensor([3.0, 1.0, 9.0])
     torch.testing.assert_close(plain(encoded, labels), (3 * each[0] + each[1]) / 4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"form": "scores_as_logits"}, {"divide_again": True}], ids=str)
+def test_class_weights_match_the_slow_loop_and_torch(settings):
+    encoded, labels = make_encoded(texts=12)
+    loss_fn = make_loss(sigma_rule="fixed", visible_share=0.5, **settings).double()
+    loss_fn.class_weights = torch.tensor([0.2, 1.0, 5.0], dtype=torch.float64)
+    knobs = {"form": "nll", "row_normalise": False, "divide_again": False} | settings
+    expected = g_loss_case(encoded, labels, loss_fn, knobs)
+    torch.testing.assert_close(loss_fn(encoded, labels), expected, rtol=1e-10, atol=0)
+    loss_fn.class_weights = torch.full((3,), 7.0, dtype=torch.float64)  # a weighted mean: a factor of all weights is nothing
+    even = loss_fn.eval()(encoded, labels)
+    loss_fn.class_weights = None
+    torch.testing.assert_close(even, loss_fn(encoded, labels))
+
+
+def test_the_weighted_mean_is_that_of_torch():
+    encoded, labels = make_encoded(texts=12)
+    loss_fn = make_loss(sigma_rule="fixed", form="scores_as_logits").eval()
+    mask = loss_fn.draw_mask(12)
+    shares = text_transition(F.normalize(encoded.pooled, dim=1), float(loss_fn.sigma))
+    scores = propagate(shares, F.one_hot(labels, CLASSES).double(), mask)
+    weights = torch.tensor([0.2, 1.0, 5.0], dtype=torch.float64)
+    loss_fn.class_weights = weights
+    torch.testing.assert_close(loss_fn(encoded, labels), F.cross_entropy(scores, labels[~mask], weight=weights))
+
+
+def test_tuned_is_a_fixed_sigma_that_preparation_leaves_alone():
+    encoded, labels = make_encoded()
+    tuned, fixed = (make_loss(sigma_rule=rule, sigma=0.31) for rule in ("tuned", "fixed"))
+    tuned.prepare(encoded.pooled)
+    assert float(tuned.sigma) == pytest.approx(0.31)
+    assert tuned(encoded, labels) == fixed(encoded, labels)

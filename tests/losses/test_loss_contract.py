@@ -177,3 +177,26 @@ def test_gradient_descent_on_the_embeddings_lowers_the_loss(name):
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", [name for name, entry in LOSSES.items() if entry.has_centers])
+def test_a_text_that_lies_on_a_center_scores_highest_for_its_class(name):
+    """Guards the sign: the library's `get_logits` of ProxyNCA is a distance, small for the right class."""
+    loss_fn = make_loss(name)
+    scores = loss_fn.class_scores(loss_fn.centers()[:, 0].detach())
+    assert scores.argmax(dim=1).tolist() == list(range(CLASSES))
+
+
+@each_loss
+def test_the_names_in_a_checkpoint_stay(name):
+    """A run that was saved must load: whoever changes a name here needs a way to read the old one."""
+    weights = {"proxy_anchor": "loss.proxies"}
+    expected = {"draws"} | ({weights.get(name, "weight")} if LOSSES[name].has_centers else set()) | ({"sigma"} if name == "g_loss" else set())
+    assert set(make_loss(name).state_dict()) == expected
+
+
+@each_loss
+def test_the_second_forward_is_off_unless_it_is_asked_for(name):
+    assert make_loss(name).second_forward is False
+    if "second_forward" in LOSSES[name].defaults:
+        assert make_loss(name, second_forward=True).second_forward is True

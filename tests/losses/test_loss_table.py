@@ -105,6 +105,23 @@ def test_every_row_can_be_shown():
         assert entry.formula.count("{") == entry.formula.count("}")
         assert entry.has_centers or entry.readout == "head"
     assert str(LOSSES["soft_triple"].paper) == "Qian et al. 2019, arXiv 1909.05235"
+    assert str(LOSSES["n_pairs"].paper) == "Sohn 2016"
+
+
+def test_the_losses_that_compare_texts_of_a_batch():
+    assert {name for name, entry in LOSSES.items() if entry.needs_pairs} == {"supcon", "triplet", "contrastive", "n_pairs", "cos_sim", "g_loss"}
+
+
+@each_setting
+def test_what_a_setting_hangs_on_is_asked_before_it_and_an_authors_value_is_accepted(name, setting):
+    if setting.only_when is not None:
+        other, values = setting.only_when
+        before = [one.name for one in LOSSES[name].settings]
+        assert before.index(other) < before.index(setting.name)
+        assert all(check_settings(name, {other: value})[other] == value for value in values)
+    if setting.authors is not None:
+        assert check_settings(name, {setting.name: setting.authors})[setting.name] == setting.authors != setting.default
+        assert "authors" in setting.help
 
 
 def test_an_unknown_loss_is_a_sentence_with_a_suggestion():

@@ -13,6 +13,7 @@ from dmlviz.propagation import sqrt_median_sigma
 from dmlviz.records import InputError
 from dmlviz.training.choices import check_readout
 from dmlviz.training.fit import Reporter, fit
+from dmlviz.training.load import load_model
 from dmlviz.training.readouts import CHUNK, knn, linear_probe, macro_silhouette, metrics_of, mixed, propagation, readout_scores
 
 CLASSES, SUPPORT = 4, 20
@@ -238,6 +239,13 @@ def test_a_readout_that_cannot_be_made_is_said_before_training(make_job, tiny_co
     assert str(caught.value) == sentence
     with pytest.raises(InputError):
         check_readout(tiny_config(**fields))
+
+
+def test_a_loaded_encoder_has_no_centres_to_ask(make_job):
+    with pytest.raises(InputError, match=r"^readout centers does not apply to a model without an objective of ours: it has no centres; choose auto"):
+        load_model(make_job(loss="soft_triple", readout="centers"))
+    model, foreign = load_model(make_job(loss="soft_triple", readout="knn"))
+    assert (model.metric, model.has_head, foreign) == (None, False, None)
 
 
 def test_a_probe_needs_two_classes(make_job):
