@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "losses": LOW | {"propagation", "losses"},
     "training": TRAINING,
     "analysis": {"records", "store", "propagation", "analysis"},
-    "figures": {"records", "analysis", "figures"},
+    "figures": {"records", "losses", "analysis", "figures"},
     "export": {"records", "store", "analysis", "figures"},
     "submit": {"records", "store", "data", "losses", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},

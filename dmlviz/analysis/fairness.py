@@ -13,12 +13,11 @@ def _support(config: RunConfig) -> str:
 
 
 def _test(config: RunConfig) -> str:
-    folds = getattr(config, "folds", None)
-    return config.dataset + (f", fold {config.fold} of {folds}" if folds else "")
+    return config.dataset + (f", fold {config.fold} of {config.folds}" if config.folds else "")
 
 
 def _selection(config: RunConfig) -> str:
-    return "last epoch" if config.selection == "last" else f"best validation {getattr(config, 'monitor', 'accuracy').replace('_', '-')}"
+    return "last epoch" if config.selection == "last" else f"best validation {config.monitor.replace('_', '-')}"
 
 
 def _lr(config: RunConfig) -> str:
@@ -26,7 +25,7 @@ def _lr(config: RunConfig) -> str:
 
 
 def _batch(config: RunConfig) -> str:
-    return str(config.batch_size * getattr(config, "accumulation", 1))
+    return str(config.batch_size * config.accumulation)
 
 
 # what is compared -> (its name, why it matters, how a config says it)
@@ -36,7 +35,8 @@ CHECKS: tuple[tuple[str, tuple[Aspect, ...], str], ...] = (
     ("Training texts", (("", _support),), "the draw of the shots often moves accuracy more than the loss does"),
     ("Encoders", (("", lambda c: c.encoder), ("pooling ", lambda c: c.pooling), ("tokens a text ", lambda c: str(c.max_length))),
      "a difference may be the encoder's"),
-    ("Budgets", (("epochs ", lambda c: str(c.epochs)), ("learning rate ", _lr), ("batch size ", _batch), ("schedule ", lambda c: c.schedule)),
+    ("Budgets", (("epochs ", lambda c: str(c.epochs)), ("patience ", lambda c: str(c.patience or "none")), ("learning rate ", _lr),
+                 ("batch size ", _batch), ("schedule ", lambda c: c.schedule)),
      "a better number may come from the training, not from the loss"),
     ("Selection rules", (("", _selection),), "choosing the best epoch lifts a number by itself"),
 )  # fmt: skip

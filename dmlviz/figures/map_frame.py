@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.fairness import unfair
+from ..losses.table import variant
 from ..records import InputError, Pane
 from .labels import medoid, place_labels
 from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
@@ -255,8 +256,18 @@ def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
         said.append(f"Colour is the {rows['color_by'].iloc[0]}" + (f"; {hidden} classes are grey." if hidden > 0 else "."))
     said.append(f"Test accuracy {', '.join(percent(accuracy(pane)) for pane in panes)} ({_draws(panes)}).")
     said.append(_method(panes))
+    said += _variants(panes, _titles(table))
     said += unfair([pane.run for pane in panes], _titles(table))
     return " ".join([*said, f"Runs {', '.join(pane.run.id for pane in panes)}."])
+
+
+def _variants(panes: Sequence[Pane], titles: Sequence[str]) -> list[str]:
+    """Where a loss's paper and its authors' code differ: which of them these runs follow."""
+    found: dict[str, list[str]] = {}
+    for pane, title in zip(panes, titles, strict=True):
+        if said := variant(pane.run.config.loss, pane.run.config.loss_settings):
+            found.setdefault(said, []).append(title)
+    return [f"{_and(names)}: {said if said == 'mixed variant' else 'as in the ' + said}." for said, names in found.items()]
 
 
 def _titles(table: pd.DataFrame) -> list[str]:

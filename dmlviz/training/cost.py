@@ -39,6 +39,7 @@ def estimate(config: RunConfig, dataset: TextDataset, split: Split, past: Sequen
     tokens = np.minimum(np.array([len(t) for t in dataset.texts]) / 4.5 + 2, config.max_length)  # about 4.5 characters a token in English
     per_token = 24 * layers * width**2
     trained = tokens[split.support].sum() * config.epochs * 1.25  # padding inside groups of like length
+    trained *= 2 if config.loss_settings.get("second_forward") in (True, "true") else 1  # the encoder runs twice a step
     looked = tokens[split.validation].sum() * config.epochs
     embedded = tokens[split.row_ids].sum()
     work = per_token * (3 * trained + looked + embedded)

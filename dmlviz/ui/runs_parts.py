@@ -10,6 +10,7 @@ import streamlit as st
 from dmlviz.figures import curves
 from dmlviz.figures.theme import loss_title
 from dmlviz.losses import LOSSES
+from dmlviz.losses.table import variant
 from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.submit import submit_loaded
 from dmlviz.ui import loaders
@@ -126,9 +127,16 @@ def _facts(run: Run) -> None:
         f"Id `{run.id}`",
         f"{run.facts.get('device', 'device not recorded yet')}, {run.facts.get('precision', '')}",
         versions,
+        _form(run),
         f"{here.size(run.id) / 1e6:,.0f} MB in `{here.folder(run.id)}`",
     ]
     st.caption("  \n".join(line for line in lines if line))
+
+
+def _form(run: Run) -> str:
+    """'G-Loss as in the paper', where paper and authors' code differ."""
+    said = variant(run.config.loss, run.config.loss_settings)
+    return f"{LOSSES[run.config.loss].title}: {said if said == 'mixed variant' else 'as in the ' + said}" if said else ""
 
 
 def _config_rows(runs: list[Run]) -> pd.DataFrame:

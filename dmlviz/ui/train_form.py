@@ -15,6 +15,7 @@ from dmlviz.losses import LOSSES, Setting
 from dmlviz.losses.table import variant
 from dmlviz.records import DEFAULT_ENCODER, RunConfig, TextDataset
 from dmlviz.training.cost import estimate
+from dmlviz.training.local import visible_gpus
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, notes, theme
 from dmlviz.ui.picture import picture
@@ -222,7 +223,8 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
     trust = "from finished runs here" if costs[0].calibrated else "a rough guess until a run has finished here"
     runs = f"{len(configs)} run{'s' if len(configs) > 1 else ''}"
     st.markdown(f"**{runs}**, about **{duration(seconds)}** ({trust}), **{disk / 1e6:,.0f} MB** on disk. Runs go on without the browser.")
-    warned = dict.fromkeys(said for config in configs for said in cautions(config, split, chosen.dataset))
+    on_cpu = not visible_gpus()
+    warned = dict.fromkeys(said for config in configs for said in cautions(config, split, chosen.dataset, on_cpu=on_cpu))
     if warned:
         st.warning("  \n".join(map(escaped, warned)))
     if split.notes:

@@ -9,6 +9,7 @@ from figure_cases import HOSTILE, make_pane, names
 
 from dmlviz.figures import manifold, theme
 from dmlviz.figures.map_paper import MOST_PANE_MM
+from dmlviz.losses import LOSSES
 from dmlviz.records import InputError
 
 ALL = ("test", "validation", "support")
@@ -205,3 +206,14 @@ def test_the_caption_says_what_besides_the_loss_differs(panes, texts):
     said = manifold.caption(table, [panes[0], longer])
     assert re.search(r"Budgets differ \(epochs \d+ \(SoftTriple[^)]*\), 9 \(TripleEntropy[^)]*\)\): a better number may come from the training", said)
     assert "differ" not in manifold.caption(manifold.frame(panes[:2], names(8), texts), panes[:2])
+
+
+def test_the_caption_says_whether_paper_or_code_was_followed(panes, texts):
+    """Only G-Loss and SupCon know both forms; the third pane is G-Loss."""
+    said = manifold.caption(manifold.frame(panes, names(8), texts), panes)
+    assert "G-Loss + CE: as in the paper." in said
+    assert said.count("as in the") == 1
+    code = {setting.name: setting.authors for setting in LOSSES["g_loss"].settings if setting.authors is not None}
+    run = dataclasses.replace(panes[2].run, config=panes[2].run.config.model_copy(update={"loss_settings": code}))
+    changed = [*panes[:2], panes[2]._replace(run=run)]
+    assert "G-Loss + CE: as in the authors' code." in manifold.caption(manifold.frame(changed, names(8), texts), changed)

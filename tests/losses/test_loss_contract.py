@@ -200,3 +200,11 @@ def test_the_second_forward_is_off_unless_it_is_asked_for(name):
     assert make_loss(name).second_forward is False
     if "second_forward" in LOSSES[name].defaults:
         assert make_loss(name, second_forward=True).second_forward is True
+
+
+@pytest.mark.parametrize("name", [name for name, entry in LOSSES.items() if entry.has_centers])
+def test_a_single_class_has_nothing_to_be_told_from_and_stays_finite(name):
+    encoded, labels = batch(3)
+    loss = build_loss(name, num_classes=1, dim=DIM)(encoded, labels * 0)
+    loss.backward()
+    assert torch.isfinite(loss)

@@ -42,3 +42,8 @@ def test_finished_runs_of_this_home_set_the_pace(asked):
     learnt = estimate(config, dataset, split, [done, other])
     assert learnt.calibrated
     assert learnt.seconds == pytest.approx(START_SECONDS + 4 * guess.work_seconds + MAP_SECONDS)
+
+
+def test_a_second_forward_pass_is_paid_for(asked):
+    once, twice = (estimate(*asked(loss="g_loss", epochs=500, loss_settings={"second_forward": on})) for on in (False, True))
+    assert twice.work_seconds > once.work_seconds
