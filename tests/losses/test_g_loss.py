@@ -207,9 +207,9 @@ def test_a_badly_placed_text_costs_what_the_formula_says_and_keeps_its_gradient(
 
 
 def test_each_rule_of_the_median_gives_its_sigma():
-    """Four texts on a line of unit vectors: the six distances by hand; with the diagonal, four zeros come in front of twelve of them."""
-    encoded = on_circle(0, 20, 60, 120)
-    chords = sorted(2 * math.sin(math.radians(angle) / 2) for angle in (20, 60, 120, 40, 100, 60))
+    """Four texts on a circle: the six distances by hand; with the diagonal, four zeros come in front of twelve of them."""
+    encoded = on_circle(0, 20, 80, 150)
+    chords = sorted(2 * math.sin(math.radians(angle) / 2) for angle in (20, 80, 150, 60, 130, 70))  # the third is not 1, so its square differs
     lower_median = chords[2]
     for settings, median in (
         ({}, lower_median),
@@ -270,3 +270,13 @@ def test_tuned_is_a_fixed_sigma_that_preparation_leaves_alone():
     tuned.prepare(encoded.pooled)
     assert float(tuned.sigma) == pytest.approx(0.31)
     assert tuned(encoded, labels) == fixed(encoded, labels)
+
+
+def test_class_weights_stay_with_their_texts_when_one_is_left_out():
+    """The first hidden text has no visible text of its class; the weights of the two that follow must not move up."""
+    encoded, labels = on_circle(200, 0, 10, 120, 131), torch.tensor([2, 0, 0, 1, 1])
+    loss_fn = hide(make_loss(sigma_rule="fixed", sigma=0.7), 0, 1, 3)
+    loss_fn.class_weights = torch.tensor([3.0, 0.5, 9.0])
+    knobs = {"form": "nll", "row_normalise": False, "divide_again": False}
+    torch.testing.assert_close(loss_fn(encoded, labels), g_loss_case(encoded, labels, loss_fn, knobs), rtol=1e-10, atol=0)
+    assert loss_fn.left_out == 1
