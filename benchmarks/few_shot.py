@@ -88,7 +88,7 @@ def table(rows: list[dict], names: list[str], sets: list[str], base: dict[str, s
         cells = []
         for one in sets:
             own = [value for (s, o, _), value in found.items() if (s, o) == (one, name)]
-            cells.append(f"{interval(own)[0]:.1f} ± {interval(own)[1]:.1f} (n = {len(own)})" if own else "–")
+            cells.append(said(own, ".1f", f" (n = {len(own)})") if own else "–")
         lines.append(f"| {title(name)} | " + " | ".join(cells) + " |")
     lines += ["", "| difference, points, paired by draw | " + " | ".join(sets) + " | all sets |", "|---" * (len(sets) + 2) + "|"]
     for name in names:
@@ -97,11 +97,17 @@ def table(rows: list[dict], names: list[str], sets: list[str], base: dict[str, s
         cells, means = [], []
         for one in sets:
             pairs = [v - found[one, base[name], d] for (s, o, d), v in found.items() if (s, o) == (one, name) and (one, base[name], d) in found]
-            cells.append(f"{interval(pairs)[0]:+.1f} ± {interval(pairs)[1]:.1f}" if pairs else "–")
+            cells.append(said(pairs, "+.1f") if pairs else "–")
             means += [interval(pairs)[0]] if pairs else []
         mean = f"{np.mean(means):+.1f}" if means else "–"
         lines.append(f"| {title(name)} minus {title(base[name])} | " + " | ".join(cells) + f" | {mean} |")
     return "\n".join(lines)
+
+
+def said(values: list[float], form: str, count: str = "") -> str:
+    """'44.5 ± 8.7 (n = 5)'; one value has no interval."""
+    mean, half = interval(values)
+    return f"{mean:{form}} ± {half:.1f}{count}" if len(values) > 1 else f"{mean:{form}} (one draw)"
 
 
 def title(name: str) -> str:
@@ -143,7 +149,8 @@ def main() -> int:
     print(table(rows, list(OBJECTIVES), options.sets.split(","), dict.fromkeys(OBJECTIVES, "cross_entropy")))
     if any(row["objective"] in VARIANTS for row in rows):
         base = {name: "cross_entropy, 120 epochs" if "120" in name else "cross_entropy" for name in VARIANTS}
-        print("\n" + table(rows, list(VARIANTS), ["trec", "mr"], base))
+        tried = [name for name in VARIANTS if any(row["objective"] == name for row in rows)]
+        print("\n" + table(rows, tried, ["trec", "mr"], base))
     return 0
 
 
