@@ -169,6 +169,26 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
+class TokenSample:
+    """Token vectors of some texts after training: for centres that live in token space. Unit of a row: one token, special ones left out."""
+
+    vectors: np.ndarray  # (M, D) float16
+    rows: np.ndarray  # (M,) int64 into the data set: the text each token is of
+    words: np.ndarray  # (M,) str: the token as the tokenizer writes it
+
+
+@dataclass(frozen=True, eq=False)
+class GraphBatches:
+    """Training batches as G-Loss saw them: the last one before each snapshot. Rows are padded with -1 to the longest batch."""
+
+    rows: np.ndarray  # (S, B) int64 into the data set, -1: none
+    visible: np.ndarray  # (S, B) bool: the label was shown
+    vectors: np.ndarray  # (S, B, D) float16 pooled, with dropout as in training
+    sigma: np.ndarray  # (S,) float
+    epochs: np.ndarray  # (S,) float
+
+
+@dataclass(frozen=True, eq=False)
 class RunArrays:
     """What a finished run keeps of its texts. Memory-mapped: nothing is read until it is touched."""
 
@@ -183,6 +203,9 @@ class RunArrays:
     snapshots: np.ndarray | None  # (E, P, D) float16
     snapshot_epochs: np.ndarray | None  # (E,) float, 0 is the encoder before training
     snapshot_rows: np.ndarray | None  # (P,) int64 into the data set
+    center_snapshots: np.ndarray | None = None  # (E, C, K, D) float32, at snapshot_epochs
+    tokens: TokenSample | None = None  # where the centres live in token space
+    graph: GraphBatches | None = None  # G-Loss
 
 
 @dataclass(frozen=True, eq=False)

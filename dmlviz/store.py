@@ -6,6 +6,7 @@ is a marker file beside it, so that two processes never write the same file.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -20,7 +21,22 @@ from typing import Any
 import numpy as np
 import psutil
 
-from dmlviz.records import ACTIVE_STATES, FORMAT, InputError, PathLike, Progress, Projection, Run, RunArrays, RunConfig, Split, State, TextDataset
+from dmlviz.records import (
+    ACTIVE_STATES,
+    FORMAT,
+    GraphBatches,
+    InputError,
+    PathLike,
+    Progress,
+    Projection,
+    Run,
+    RunArrays,
+    RunConfig,
+    Split,
+    State,
+    TextDataset,
+    TokenSample,
+)
 from dmlviz.store_files import (
     atomic_json,
     disk_bytes,
@@ -239,8 +255,11 @@ class Store:
         scores = {name.removeprefix("scores_"): found.pop(name) for name in sorted(found) if name.startswith("scores_")}
         split = self.split(run_id)
         space = str(found.pop("centers_space", "")) or None
-        names = ("embeddings", "labels", "logits", "centers", "snapshots", "snapshot_epochs", "snapshot_rows")
-        return RunArrays(row_ids=split.row_ids, roles=split.roles, scores=scores, centers_space=space, **{name: found.get(name) for name in names})
+        names = ("embeddings", "labels", "logits", "centers", "snapshots", "snapshot_epochs", "snapshot_rows", "center_snapshots")
+        groups = {"tokens": _group(TokenSample, "token_", found), "graph": _group(GraphBatches, "graph_", found)}
+        return RunArrays(
+            row_ids=split.row_ids, roles=split.roles, scores=scores, centers_space=space, **{name: found.get(name) for name in names}, **groups
+        )
 
     def save_projection(self, run_id: str, projection: Projection) -> None:
         """Keep a map under views/. Coordinates are stored because a seed alone does not repeat them on another machine."""
@@ -299,6 +318,12 @@ class Store:
         gone = folder.with_name(f".{run_id}.deleted-{secrets.token_hex(3)}")
         folder.rename(gone)
         shutil.rmtree(gone)
+
+
+def _group(record: type, prefix: str, found: Mapping[str, np.ndarray]) -> Any:
+    """The record whose arrays are stored as <prefix><field>; None when the run has none of them."""
+    fields = [field.name for field in dataclasses.fields(record)]
+    return record(**{name: found[prefix + name] for name in fields}) if all(prefix + name in found for name in fields) else None
 
 
 def _read_run(run_id: str, folder: Path) -> Run:
