@@ -170,7 +170,8 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class TokenSample:
-    """Token vectors of some texts after training: for centres that live in token space. Unit of a row: one token, special ones left out."""
+    """Token vectors of some texts after training: for centres that live in token space. One row is one token; special ones are
+    in it as they were in the loss, padding is not."""
 
     vectors: np.ndarray  # (M, D) float16
     rows: np.ndarray  # (M,) int64 into the data set: the text each token is of

@@ -56,17 +56,21 @@ class GLoss(MetricLoss):
         self.median = {"squared": median_of == "squared_distance", "include_diagonal": median_diagonal}
         self.register_buffer("sigma", torch.tensor(math.nan if sigma_rule == "sqrt_median" else sigma))
         self.left_out = 0  # hidden texts of the last batch that were not counted
+        self.seen: tuple[Tensor, Tensor, float] | None = None  # the last training batch: unit vectors (B, D), visible (B,), sigma
 
     def forward(self, encoded: Encoded, labels: Tensor) -> Tensor:
         pooled, labels = self.vectors(encoded, labels)  # (B, D), (B,)
-        self.left_out = 0
+        self.left_out, self.seen = 0, None
         if len(pooled) < 2:
             return self.zero(encoded)
         embeddings = F.normalize(wide(pooled), dim=1)  # float64 from here to the loss
         visible = self.draw_mask(len(pooled)).to(embeddings.device)  # (B,)
         labels = labels.to(embeddings.device)
         one_hot = F.one_hot(labels, self.num_classes).to(embeddings.dtype)  # (B, C)
-        shares = text_transition(embeddings, self._sigma(embeddings), self.row_normalise)
+        sigma = self._sigma(embeddings)
+        if self.training:
+            self.seen = (embeddings.detach(), visible, sigma)
+        shares = text_transition(embeddings, sigma, self.row_normalise)
         scores = propagate(shares, one_hot, visible)  # (U, C)
         hidden, again = labels[~visible], int((~visible).sum()) if self.divide_again else 1
         weights = torch.ones_like(scores[:, 0]) if self.class_weights is None else self.class_weights.to(scores)[hidden]  # (U,)

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from dmlviz.training.cost import default_lr
 from dmlviz.training.embed import Cancelled, embed
 from dmlviz.training.model import FineTuneModel
 from dmlviz.training.readouts import macro_silhouette, own_scores, quality, silhouette_exists
+from dmlviz.training.snapshots import keep_batch, keep_snapshot, snapshot_rows
 
 DIVISORS = ("temperature", "sigma")  # settings that a loss divides by: small is what makes it diverge
 
@@ -113,7 +115,7 @@ def fit(job: Job, reporter: Reporter | None = None) -> FineTuneModel:
         model=model,
         args=_arguments(job),
         train_dataset=_rows(job, model),
-        data_collator=lambda rows: {**model.encoder.pad([r["ids"] for r in rows]), "labels": torch.tensor([r["label"] for r in rows])},
+        data_collator=partial(_collate, model),
         callbacks=[history],
     )
     trainer.job = job
@@ -127,7 +129,16 @@ def fit(job: Job, reporter: Reporter | None = None) -> FineTuneModel:
 
 def _rows(job: Job, model: FineTuneModel) -> list[dict[str, Any]]:
     ids = model.encoder.token_ids(*job.texts(job.split.support))
-    return [{"ids": one, "label": int(job.dataset.labels[row])} for one, row in zip(ids, job.split.support, strict=True)]
+    return [{"ids": one, "label": int(job.dataset.labels[row]), "row": int(row)} for one, row in zip(ids, job.split.support, strict=True)]
+
+
+def _collate(model: FineTuneModel, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """A batch as FineTuneModel.forward takes it."""
+    return {
+        **model.encoder.pad([row["ids"] for row in rows]),
+        "labels": torch.tensor([row["label"] for row in rows]),
+        "rows": torch.tensor([row["row"] for row in rows]),
+    }
 
 
 def _arguments(job: Job) -> TrainingArguments:
@@ -214,7 +225,7 @@ class History(TrainerCallback, ExportableState):
         """The untrained encoder's snapshot, and what the loss wants to know of it. A resumed run has both in its checkpoint."""
         if self.model.metric is not None and last_checkpoint(self.job.folder) is None:
             self.model.metric.prepare(torch.from_numpy(self.job.embed(self.model, self.job.split.support)).to(self.job.device))
-        if not (self.job.folder / "snapshot-0.npy").is_file():
+        if not (self.job.folder / "snapshot-0.safetensors").is_file():
             self._snapshot(0)
 
     def state(self) -> dict:
@@ -269,6 +280,8 @@ class History(TrainerCallback, ExportableState):
         epoch = round(state.epoch)
         if epoch in self.snapshot_epochs:
             self._snapshot(epoch)
+        if self.job.config.snapshots and epoch in (*self.snapshot_epochs, self.job.config.epochs):
+            keep_batch(self.job.folder, epoch, self.model)
         if len(self.job.split.validation):
             self._validate(state)
         if self.job.config.patience is not None and self.stale >= self.job.config.patience and epoch < self.job.config.epochs:
@@ -284,10 +297,7 @@ class History(TrainerCallback, ExportableState):
 
     def _snapshot(self, epoch: int) -> None:
         if self.job.config.snapshots:
-            vectors = self.job.embed(self.model, self.snapshot_rows).astype(np.float16)
-            draft = self.job.folder / "snapshot.draft.npy"  # a killed run must not leave half a file
-            np.save(draft, vectors, allow_pickle=False)
-            draft.rename(self.job.folder / f"snapshot-{epoch}.npy")
+            keep_snapshot(self.job.folder, epoch, self.model, self.job.embed(self.model, self.snapshot_rows))
 
     def _validate(self, state) -> None:
         job, config = self.job, self.job.config
@@ -314,31 +324,6 @@ class History(TrainerCallback, ExportableState):
 
 def _is_whole(epoch: float) -> bool:
     return abs(epoch - round(epoch)) < 1e-6
-
-
-def snapshot_rows(split: Split, labels: np.ndarray, *, support: int = 32, test: int = 96) -> np.ndarray:
-    """(P,) the rows whose vectors are kept over epochs: at most so many support texts, and a stratified sample of the test texts.
-
-    Few, because they are embedded at every snapshot: 128 texts of Reuters take MiniLM more than a training step does.
-    """
-    rng = np.random.default_rng(0)  # the same rows for every run on these parts, so that snapshots compare
-    known = split.support if len(split.support) <= support else np.sort(rng.choice(split.support, support, replace=False))
-    if len(split.test) <= test:
-        return np.concatenate([known, split.test])
-    order = rng.permutation(split.test)
-    rank = np.zeros(len(order))
-    for name in np.unique(labels[order]):  # the k-th text of a class of n gets rank k / n: a prefix is stratified
-        own = np.flatnonzero(labels[order] == name)
-        rank[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return np.concatenate([known, np.sort(order[np.argsort(rank, kind="stable")[:test]])])
-
-
-def stored_snapshots(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """((E, P, D) float16, (E,) epochs) from a job's folder, or None."""
-    found = sorted((int(p.stem.split("-")[1]), p) for p in folder.glob("snapshot-*.npy"))
-    if not found:
-        return None
-    return np.stack([np.load(p, allow_pickle=False) for _, p in found]), np.array([epoch for epoch, _ in found], dtype=np.float64)
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -37,6 +37,7 @@ class FineTuneModel(nn.Module):
         self.metric = build_loss(config.loss, num_classes=num_classes, dim=encoder.dim, seed=config.seed, **settings)
         self.register_buffer("class_weights", None, persistent=False)  # (C,); None: every text weighs the same
         self.parts: dict[str, Tensor] = {}  # the loss of the last step and its two terms, for the log
+        self.rows: Tensor | None = None  # (B,) the data set's rows of the last batch
 
     @property
     def has_head(self) -> bool:
@@ -48,8 +49,9 @@ class FineTuneModel(nn.Module):
         if self.metric is not None:
             self.metric.class_weights = weights
 
-    def forward(self, labels: Tensor, **batch: Tensor) -> dict[str, Tensor]:
-        """`batch` as the tokenizer pads it, labels (B,) -> {"loss": scalar, "logits": (B, C)}."""
+    def forward(self, labels: Tensor, rows: Tensor | None = None, **batch: Tensor) -> dict[str, Tensor]:
+        """`batch` as the tokenizer pads it, labels (B,) -> {"loss": scalar, "logits": (B, C)}. `rows` (B,) are only remembered."""
+        self.rows = rows
         encoded = self._encode(batch)
         # with a second pass the metric term sees another dropout mask than CE, as in the G-Loss authors' code; without CE one pass is enough
         twice = self.training and self.has_head and self.metric is not None and self.metric.second_forward

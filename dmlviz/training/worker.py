@@ -106,9 +106,10 @@ def _sentence(error: Exception) -> str:
 def _run(store: Store, run_id: str, life: Life) -> None:
     life.progress("loading", 0, 1)
     from dmlviz.training.cost import estimate
-    from dmlviz.training.fit import Job, Reporter, fit, stored_snapshots
+    from dmlviz.training.fit import Job, Reporter, fit
     from dmlviz.training.load import load_model
     from dmlviz.training.model import save_model
+    from dmlviz.training.snapshots import stored_batches, stored_snapshots
 
     run = store.run(run_id)
     if "train_seconds" in run.metrics:  # cancelled or killed while its maps were made: everything else is there
@@ -121,16 +122,17 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     began = time.monotonic()
     if run.origin == "loaded":
         model, foreign = load_model(job)
-        taken = None
+        taken = {}
     else:
         reporter = Reporter(event=lambda row: store.add_event(run_id, row), progress=life.progress, cancelled=life.cancelled)
         life.ahead = lambda phase, done, total: len(split.row_ids) * _seconds_per_text(life, split, run.config) if phase == "training" else None
         model, foreign = fit(job, reporter), None
-        taken = stored_snapshots(job.folder) if run.config.snapshots else None
+        taken = stored_snapshots(job.folder)
     trained = time.monotonic()
     arrays, metrics = _read_out(job, model, foreign, life)
-    if taken is not None:
-        arrays |= _with_final_snapshot(*taken, arrays["embeddings"], split, dataset.labels, _last_epoch(store, run_id, run.config))
+    arrays |= stored_batches(job.folder)
+    if taken:
+        arrays |= _with_final_snapshot(taken, arrays, split, dataset.labels, _last_epoch(store, run_id, run.config))
     store.save_arrays(run_id, arrays)
     _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
     metrics |= {"train_seconds": round(trained - began, 2), "embed_seconds": round(time.monotonic() - trained, 2)}
@@ -157,14 +159,15 @@ def _finish(store: Store, run_id: str, life: Life) -> None:
     store.end(run_id, "finished", progress=Progress("done", 1, 1, "text", 0.0))
 
 
-def _with_final_snapshot(vectors, epochs, embeddings, split, labels, last_epoch: int) -> dict[str, np.ndarray]:
-    """The stored snapshots plus the final embeddings of the same rows. (E, P, D), (E,), (P,)."""
-    from dmlviz.training.fit import snapshot_rows
+def _with_final_snapshot(taken: dict[str, np.ndarray], arrays, split, labels, last_epoch: float) -> dict[str, np.ndarray]:
+    """The stored snapshots, and the final embeddings of the same rows and the final centres as the last of them."""
+    from dmlviz.training.snapshots import snapshot_rows
 
     rows = snapshot_rows(split, labels)
     place = {row: i for i, row in enumerate(split.row_ids)}
-    final = embeddings[[place[row] for row in rows]]
-    return {"snapshots": np.concatenate([vectors, final[None]]), "snapshot_epochs": np.append(epochs, last_epoch), "snapshot_rows": rows}
+    last = {"snapshots": arrays["embeddings"][[place[row] for row in rows]], "center_snapshots": arrays.get("centers")}
+    found = {name: np.concatenate([taken[name], last[name][None]]) for name in ("snapshots", "center_snapshots") if name in taken}
+    return {**found, "snapshot_epochs": np.append(taken["snapshot_epochs"], last_epoch), "snapshot_rows": rows}
 
 
 def _last_epoch(store: Store, run_id: str, config: RunConfig) -> float:
@@ -185,6 +188,7 @@ def _read_out(job, model, foreign, life: Life) -> tuple[dict[str, np.ndarray], d
     """All arrays but the snapshots, and the metrics, of the model on every row of the split."""
     from dmlviz.training.embed import Cancelled
     from dmlviz.training.readouts import metrics_of, readout_scores
+    from dmlviz.training.snapshots import snapshot_rows, token_sample
 
     rows = job.split.row_ids
 
@@ -202,6 +206,9 @@ def _read_out(job, model, foreign, life: Life) -> tuple[dict[str, np.ndarray], d
     centers = model.metric.centers() if model.metric is not None else None
     if centers is not None:
         arrays |= {"centers": centers.detach().float().cpu().numpy(), "centers_space": np.array(model.metric.centers_space)}
+        if model.metric.centers_space == "tokens":
+            met = snapshot_rows(job.split, job.dataset.labels)
+            arrays |= token_sample(model, *job.texts(met), met)
     return arrays, metrics_of(scores, labels, job.split) | _silhouettes(job, vectors, labels)
 
 

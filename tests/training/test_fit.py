@@ -14,9 +14,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from dmlviz.losses import LOSSES
 from dmlviz.records import InputError
 from dmlviz.training.embed import Cancelled
-from dmlviz.training.fit import Reporter, balanced_weights, fit, last_checkpoint, snapshot_rows, stored_snapshots
+from dmlviz.training.fit import Reporter, balanced_weights, fit, last_checkpoint
 from dmlviz.training.model import FineTuneModel
 from dmlviz.training.readouts import macro_silhouette, quality
+from dmlviz.training.snapshots import stored_snapshots
 
 TOLERANCE = 1e-6
 
@@ -135,8 +136,11 @@ def test_a_resumed_run_is_the_undisturbed_one(make_job, loss, stop):
     assert_same_rows(by_step(rows), wanted)
     everything = job.split.row_ids
     np.testing.assert_allclose(job.embed(model, everything), job.embed(undisturbed, everything), atol=TOLERANCE)
-    np.testing.assert_array_equal(stored_snapshots(job.folder)[1], [0, 1, 2, 3])
-    np.testing.assert_array_equal(stored_snapshots(job.folder)[0], stored_snapshots(make_job("undisturbed").folder)[0])
+    kept, before = stored_snapshots(job.folder), stored_snapshots(make_job("undisturbed").folder)
+    np.testing.assert_array_equal(kept["snapshot_epochs"], [0, 1, 2, 3])
+    assert set(kept) == set(before)
+    for name, array in kept.items():
+        np.testing.assert_array_equal(array, before[name])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -227,35 +231,6 @@ def test_best_validation_gives_back_the_best_epoch(make_job):
     assert accuracy == pytest.approx(best["accuracy"])
     last, _ = train(make_job("last", **{**job.config.model_dump(), "selection": "last"}))
     assert not torch.equal(last.head.weight, model.head.weight)
-
-
-def test_snapshots_begin_with_the_untrained_encoder(make_job):
-    job = make_job(epochs=4, snapshots=3)
-    untrained = job.embed(job.build(), snapshot_rows(job.split, job.dataset.labels))
-    train(job)
-    vectors, epochs = stored_snapshots(job.folder)
-    assert epochs.tolist() == [0, 2]  # the last of the three is cut out of the final embeddings
-    assert vectors.shape == (2, len(job.split.support) + len(job.split.test), 32)
-    assert vectors.dtype == np.float16
-    np.testing.assert_array_equal(vectors[0], untrained.astype(np.float16))
-    assert not np.array_equal(vectors[0], vectors[1])
-
-
-def test_snapshot_rows_are_a_stratified_sample(make_job):
-    job = make_job()
-    rows = snapshot_rows(job.split, job.dataset.labels, support=9, test=9)
-    assert len(set(rows.tolist())) == len(rows) == 18
-    support, test = rows[:9], rows[9:]
-    assert set(support) <= set(job.split.support)
-    assert set(test) <= set(job.split.test)
-    assert np.bincount(job.dataset.labels[test]).tolist() == [3, 3, 3]
-    np.testing.assert_array_equal(rows, snapshot_rows(job.split, job.dataset.labels, support=9, test=9))
-
-
-def test_no_snapshots_when_none_are_wanted(make_job):
-    job = make_job(epochs=2, snapshots=0)
-    train(job)
-    assert stored_snapshots(job.folder) is None
 
 
 @pytest.mark.parametrize("loss", LOSSES)
