@@ -51,6 +51,8 @@ VARIANTS = {
     "triple_entropy, pooled": {**TRIPLE, "loss_settings": {"vectors": "pooled"}},
     "triple_entropy, all tokens": {**TRIPLE, "loss_settings": {"vectors": "all_tokens"}},
     "triple_entropy, CE weight 0.9": {**TRIPLE, "ce_weight": 0.9},
+    "proxy_anchor, scale 8": {**OBJECTIVES["proxy_anchor"], "loss_settings": {"scale": 8.0}},
+    "proxy_anchor, centre lr 1e-2": {**OBJECTIVES["proxy_anchor"], "center_lr": 1e-2},
     "triple_entropy, pooled, centre lr 1e-2": {**TRIPLE, "center_lr": 1e-2, "loss_settings": {"vectors": "pooled"}},
 }
 

@@ -77,11 +77,15 @@ class Space:
 
 
 LR = Axis(name="lr", values=(1e-5, 2e-5, 3e-5, 4e-5, 5e-5))
+TAU = Axis(name="temperature", values=(0.1, 0.3, 0.5, 0.7))
 TENTHS = Axis(name="lambda", low=0.5, high=0.9, step=0.1)
 SIGMA = Axis(name="sigma", low=0.1, high=10)
 OURS = "ours: the grid of paper 1 (arXiv 2112.08462) is not known"
+UNKNOWN = "ours: no paper of this field gives a grid for it"
+RATE = Axis(name="lr", low=1e-5, high=5e-4, log=True)
+WEIGHT = Axis(name="lambda", low=0.1, high=0.9, step=0.1)
 SOFT_AXES = (
-    Axis(name="lr", low=1e-5, high=5e-4, log=True),
+    RATE,
     Axis(name="scale", low=2, high=20),
     Axis(name="temperature", values=(0.05, 0.1, 0.2)),
     Axis(name="margin", values=(0.01, 0.1, 0.3, 0.7)),
@@ -101,18 +105,47 @@ SPACES: dict[str, dict[str, Space]] = {  # loss -> name -> space; the first is t
         ),
     },
     "supcon": {
-        "paper": Space(
-            source="the code of arXiv 2604.25853 for lr and temperature; lambda as Gunel et al. (2021) searched it",
-            axes=(LR, Axis(name="temperature", values=(0.1, 0.3, 0.5, 0.7)), Axis(name="lambda", values=(0.1, 0.3, 0.5, 0.7, 0.9, 1.0))),
+        "gunel": Space(
+            source="Gunel et al. (2021) for temperature and lambda; lr as in arXiv 2604.25853",
+            axes=(LR, TAU, Axis(name="lambda", values=(0.1, 0.3, 0.5, 0.7, 0.9, 1.0))),
         ),
-        "authors": Space(
-            source="the code of arXiv 2604.25853, integrated: lambda fixed at 0.9",
-            axes=(LR, Axis(name="temperature", values=(0.1, 0.3, 0.5, 0.7))),
-            ce_weight=0.1,
+        "paper": Space(
+            source="arXiv 2604.25853: lr {1..5}e-5, temperature 0.01-1; lambda is listed without a range, so G-Loss's 0.1-0.9 is taken",
+            axes=(LR, Axis(name="temperature", low=0.01, high=1), Axis(name="lambda", low=0.1, high=0.9)),
+        ),
+        "authors": Space(source="the code of arXiv 2604.25853, integrated: lambda fixed at 0.9", axes=(LR, TAU), ce_weight=0.1),
+        "authors_standalone": Space(
+            source="the code of arXiv 2604.25853, standalone: without cross-entropy",
+            axes=(LR, Axis(name="temperature", low=0.1, high=1)),
+            ce_weight=0.0,
         ),
     },
+    "triplet": {
+        "authors": Space(
+            source="the code of arXiv 2604.25853: the learning rate alone; its triplet is not squared, with a margin of 5",
+            axes=(LR,),
+            settings={"squared": False, "margin": 5.0},
+        ),
+        "ours": Space(source=UNKNOWN, axes=(RATE, Axis(name="margin", values=(0.05, 0.2, 0.5, 1.0)), WEIGHT), settings={"normalise": True}),
+    },
+    "cos_sim": {
+        "authors": Space(source="the code of arXiv 2604.25853: the learning rate alone", axes=(LR,)),
+        "ours": Space(source=UNKNOWN, axes=(RATE, WEIGHT)),
+    },
+    "contrastive": {
+        "ours": Space(
+            source=UNKNOWN, axes=(RATE, Axis(name="pos_margin", values=(0.0, 0.1, 0.2)), Axis(name="neg_margin", values=(0.5, 1.0, 1.4)), WEIGHT)
+        )
+    },
+    "n_pairs": {"ours": Space(source=UNKNOWN, axes=(RATE, WEIGHT))},
+    "proxy_nca": {"ours": Space(source=UNKNOWN, axes=(RATE, Axis(name="scale", values=(1.0, 3.0, 8.0, 16.0)), WEIGHT))},
+    "proxy_anchor": {
+        "ours": Space(
+            source=UNKNOWN, axes=(RATE, Axis(name="scale", values=(4.0, 8.0, 16.0, 32.0)), Axis(name="margin", values=(0.01, 0.1, 0.3)), WEIGHT)
+        )
+    },
     "soft_triple": {"ours": Space(source=OURS, axes=SOFT_AXES)},
-    "triple_entropy": {"ours": Space(source=OURS, axes=(*SOFT_AXES, Axis(name="lambda", low=0.1, high=0.9, step=0.1)))},
+    "triple_entropy": {"ours": Space(source=OURS, axes=(*SOFT_AXES, WEIGHT))},
 }
 
 

@@ -22,9 +22,10 @@ from dmlviz.training.local import dispatcher_lock
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [
-    "few_shot_dml", "g_loss_integrated", "g_loss_standalone", "gunel_few_shot", "proxies_at_inference", "triple_entropy_jan", "triple_entropy_may",
+    "few_shot_dml", "g_loss_glue", "g_loss_integrated", "g_loss_standalone", "gunel_few_shot", "proxies_at_inference", "triple_entropy_jan",
+    "triple_entropy_may",
 ]  # fmt: skip
-NUMBERS = {"g_loss_integrated": 3 * 4 * 5 * 2, "g_loss_standalone": 4 * 5 * 6, "gunel_few_shot": 2 * 3 * 2}
+NUMBERS = {"g_loss_glue": 3 * 3 * 2, "g_loss_integrated": 3 * 4 * 5 * 2, "g_loss_standalone": 4 * 5 * 6, "gunel_few_shot": 2 * 3 * 2}
 WORK = "import sys; from dmlviz.store import Store; from dmlviz.training.worker import work; [work(Store(sys.argv[1]), one) for one in sys.argv[2:]]"
 
 
@@ -70,6 +71,8 @@ def test_papers_without_tables_have_claims_with_their_source(name):
         ("g_loss_integrated", "r52", "G-Loss-O+CE", "macro_f1", "bert-base-uncased", None, "84.55±0.38"),
         ("g_loss_integrated", "ohsumed", "G-Loss-O+CE", "accuracy", "roberta-large", None, "75.35±0.42"),
         ("g_loss_integrated", "r8", "G-Loss-SQRT+CE", "macro_f1", "distilbert-base-uncased", None, "93.62±0.69"),
+        ("g_loss_glue", "qnli", "SCL+CE", "accuracy", "distilbert-base-uncased", None, "87.18"),
+        ("g_loss_glue", "sst2_phrases", "G-Loss-O+CE", "accuracy", "roberta-large", None, "95.88"),
         ("g_loss_standalone", "r8", "G-Loss-O", "silhouette", None, None, "0.7870"),
         ("g_loss_standalone", "20ng", "SCL", "total_seconds", None, None, "11671.10"),
         ("g_loss_standalone", "mr_textgcn", "Cos-sim", "stop_epoch", None, None, "20"),

@@ -79,7 +79,15 @@ def test_the_papers_spaces_are_those_of_the_notes():
     authors = {axis.name: (axis.low, axis.high, axis.step) for axis in SPACES["g_loss"]["authors"].axes}
     assert authors["visible_share"] == authors["lambda"] == (0.5, 0.9, 0.1)
     assert (tuning.SEED, tuning.TRIALS, tuning.STARTUP_TRIALS, tuning.WARMUP_EPOCHS, tuning.PRUNE_EVERY) == (42, 15, 3, 5, 1)
+    searched = {name: axis for name, space in SPACES["supcon"].items() for axis in space.axes if axis.name == "temperature"}
+    assert searched["gunel"].values == searched["authors"].values == (0.1, 0.3, 0.5, 0.7)
+    assert [(searched[name].low, searched[name].high) for name in ("paper", "authors_standalone")] == [(0.01, 1), (0.1, 1)]
+    assert [axis.name for axis in SPACES["triplet"]["authors"].axes] == [axis.name for axis in SPACES["cos_sim"]["authors"].axes] == ["lr"]
     assert "not known" in SPACES["triple_entropy"]["ours"].source
+
+
+def test_every_loss_with_something_to_tune_has_a_space():
+    assert set(SPACES) == set(LOSSES) - {"cross_entropy"}
 
 
 def test_what_is_given_is_not_searched():

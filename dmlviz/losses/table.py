@@ -197,12 +197,12 @@ LOSSES: dict[str, LossEntry] = {
         look_for="Gaps of about the margin between classes; within a class nothing more is asked once the gap is there.",
         settings=(
             Setting(name="margin", kind="float", default=5.0, low=0, high=100, letter=r"\alpha",
-                    help="5 as in the code of G-Loss's authors and in SBERT, for vectors of any length; pytorch-metric-learning's default is 0.05, "
-                    "for normalised vectors"),
+                    help="5 as in the code of G-Loss's authors and in SBERT, for vectors of any length (their paper gives none); "
+                    "pytorch-metric-learning's default is 0.05, for normalised vectors"),
             Setting(name="mining", kind="choice", default="batch_all", choices=("batch_all", "batch_hard"),
                     help="batch_all: mean over triplets with a loss; batch_hard: farthest positive and nearest negative of each text "
                     "(Hermans et al. 2017, arXiv 1703.07737)"),
-            Setting(name="squared", kind="bool", default=True,
+            Setting(name="squared", kind="bool", default=True, authors=False,
                     help="true: squared distances (FaceNet, and the G-Loss paper's formula); false: not squared (the code of G-Loss's authors)"),
             Setting(name="normalise", kind="bool", default=False, help="true: vectors of length one, as in FaceNet"),
         ),

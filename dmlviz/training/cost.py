@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
+from dmlviz.losses import LOSSES, check_ce_weight
 from dmlviz.records import DEFAULT_ENCODER, Run, RunConfig, Split, TextDataset
 from dmlviz.training.local import visible_gpus
 
@@ -34,13 +35,16 @@ class Cost(NamedTuple):
 
 
 def estimate(config: RunConfig, dataset: TextDataset, split: Split, past: Sequence[Run] = ()) -> Cost:
-    """Seconds and bytes of one run. A token costs 24·layers·width² operations forward and three times that in training."""
+    """Seconds and bytes of one run. A token costs 24·layers·width² operations forward and three times that in training.
+
+    With `patience` it is what the run costs at most.
+    """
     layers, width = _shape(config.encoder)
     tokens = np.minimum(np.array([len(t) for t in dataset.texts]) / 4.5 + 2, config.max_length)  # about 4.5 characters a token in English
     per_token = 24 * layers * width**2
     trained = tokens[split.support].sum() * config.epochs * 1.25  # padding inside groups of like length
     trained *= 2 if config.loss_settings.get("second_forward") in (True, "true") else 1  # the encoder runs twice a step
-    looked = tokens[split.validation].sum() * config.epochs
+    looked = tokens[_looked_at(config, split)].sum() * config.epochs
     embedded = tokens[split.row_ids].sum()
     work = per_token * (3 * trained + looked + embedded)
     rate = CPU_CORE_RATE * (psutil.cpu_count() or 1) if not visible_gpus() or config.device == "cpu" else GPU_RATE
@@ -50,11 +54,21 @@ def estimate(config: RunConfig, dataset: TextDataset, split: Split, past: Sequen
     return Cost(START_SECONDS + seconds * (factor or 1.0) + MAP_SECONDS, int(disk), factor is not None, float(seconds))
 
 
+def _looked_at(config: RunConfig, split: Split) -> np.ndarray:
+    """Rows embedded after every epoch: the validation texts, and the support where the run's own readout asks for its vectors."""
+    if not len(split.validation):
+        return split.validation
+    probes = config.readout in ("knn", "linear_probe", "propagation")
+    if config.readout == "auto":
+        probes = check_ce_weight(config.loss, config.ce_weight) == 0 and not LOSSES[config.loss].has_centers
+    return np.concatenate([split.support, split.validation]) if probes else split.validation
+
+
 def _overhead(config: RunConfig, split: Split, layers: int) -> float:
     """Seconds that go into calling layers, whatever their width."""
-    steps = math.ceil(len(split.support) / config.batch_size) * config.epochs
+    steps = math.ceil(len(split.support) / config.batch_size) * config.epochs  # a batch whose gradient is only accumulated costs its calls too
     passes = steps * math.ceil(min(config.batch_size, len(split.support)) / PASS_TEXTS)
-    looks = math.ceil(len(split.validation) / 16) * config.epochs + math.ceil(len(split.row_ids) / 16)
+    looks = math.ceil(len(_looked_at(config, split)) / 16) * config.epochs + math.ceil(len(split.row_ids) / 16)
     return STEP_SECONDS * steps + LAYER_SECONDS * layers * (passes + looks / 3)
 
 

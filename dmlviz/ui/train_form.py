@@ -204,6 +204,12 @@ def _rare() -> dict[str, Any]:
             "class_weights": choice("class_weights"),
             "precision": choice("precision"),
         }
+        folds = st.number_input("folds", 0, 100, 0, key="train_folds", help=f"{FIELDS['folds'].description} (0 here)", **KEEP)
+        if folds >= 2:
+            fold = st.number_input("fold", 0, int(folds) - 1, 0, key="train_fold", help=FIELDS["fold"].description, **KEEP)
+            picked |= {"folds": int(folds), "fold": int(fold)}
+        elif folds == 1:
+            st.caption("One fold would leave nothing to train on; 2 or more, or 0.")
         if picked["schedule"] == "step":
             picked["step_epoch"] = number("step_epoch", 1, 10_000, 1)
         help_patience = f"{FIELDS['patience'].description} (0 here)"
@@ -222,7 +228,8 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
     trust = "from finished runs here" if costs[0].calibrated else "a rough guess until a run has finished here"
     runs = f"{len(configs)} run{'s' if len(configs) > 1 else ''}"
-    st.markdown(f"**{runs}**, about **{duration(seconds)}** ({trust}), **{disk / 1e6:,.0f} MB** on disk. Runs go on without the browser.")
+    about = "at most" if any(config.patience for config in configs) else "about"
+    st.markdown(f"**{runs}**, {about} **{duration(seconds)}** ({trust}), **{disk / 1e6:,.0f} MB** on disk. Runs go on without the browser.")
     on_cpu = not visible_gpus()
     warned = dict.fromkeys(said for config in configs for said in cautions(config, split, chosen.dataset, on_cpu=on_cpu))
     if warned:

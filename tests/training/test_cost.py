@@ -47,3 +47,11 @@ def test_finished_runs_of_this_home_set_the_pace(asked):
 def test_a_second_forward_pass_is_paid_for(asked):
     once, twice = (estimate(*asked(loss="g_loss", epochs=500, loss_settings={"second_forward": on})) for on in (False, True))
     assert twice.work_seconds > once.work_seconds
+
+
+def test_validation_by_a_probe_embeds_the_support_too(asked):
+    by_head, by_probe = (estimate(*asked(loss="supcon", epochs=500, batch_size=12, ce_weight=weight)) for weight in (0.5, 0.0))
+    assert by_probe.work_seconds > by_head.work_seconds
+    assert estimate(*asked(loss="proxy_nca", epochs=500, ce_weight=0.0)).work_seconds == pytest.approx(
+        estimate(*asked(loss="proxy_nca", epochs=500, ce_weight=0.5)).work_seconds
+    )
