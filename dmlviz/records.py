@@ -138,7 +138,15 @@ class RunConfig(Written):
         "auto", description="what the run predicts with; auto: the head where cross-entropy trained it, else the centres, else a probe"
     )
     snapshots: int = Field(4, ge=0, le=50, description="moments (the untrained encoder included) whose embeddings are kept")
+    control: Literal["none", "pre_trained", "shuffled_labels"] = Field(
+        "none", description="pre_trained: nothing is trained; shuffled_labels: the support's labels are dealt out anew, so nothing can be learnt"
+    )
     checkpoint_seconds: float = Field(20.0, ge=0, description="least time between two checkpoints at epoch ends; 0: after every epoch")
+
+    @property
+    def shown_loss(self) -> str:
+        """The name that decides colour and title: the loss, or "pre_trained" where nothing was trained."""
+        return "pre_trained" if self.control == "pre_trained" else self.loss
 
 
 class Progress(NamedTuple):
@@ -211,18 +219,22 @@ class RunArrays:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """A two-dimensional map of a run's embeddings, and how far it can be trusted."""
+    """A map of a run's embeddings in two or three dimensions, and how far it can be trusted."""
 
-    points: np.ndarray  # (N, 2) float32
+    points: np.ndarray  # (N, 2) or (N, 3) float32
     row_ids: np.ndarray  # (N,) int64 into the data set
-    method: str  # "pca", "umap"
+    method: str  # "pca", "umap", "tsne", "pacmap"
     metric: str  # "cosine", "euclidean"
     seed: int
-    trustworthiness: float  # 0..1, higher is better; on at most 2,000 points (see `trust_n`)
+    trustworthiness: float  # 0..1, higher is better; at `trust_n` anchor texts against all
     trust_neighbors: int  # the k of the trustworthiness
-    trust_n: int  # points it was measured on
-    variance: tuple[float, float] | None = None  # PCA: share of the variance on each axis
+    trust_n: int  # texts it was measured at
+    variance: tuple[float, ...] | None = None  # PCA: share of the variance on each axis
     residual: float | None = None  # after registration on another map: 0 is the same layout, 1 unrelated
+    settings: Mapping[str, float] = field(default_factory=dict)  # those of the method that differ from its defaults
+    start: str = "own pca"  # where the layout began: "own pca"; "common" to several runs; "aligned" with them throughout
+    shared_with: tuple[str, ...] = ()  # common, aligned: ids of the runs (this one too) that share the start or were aligned
+    notes: tuple[str, ...] = ()  # sentences: a setting that was lowered because there are few texts ...
 
 
 class Pane(NamedTuple):

@@ -6,7 +6,9 @@ is a marker file beside it, so that two processes never write the same file.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -14,7 +16,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,7 @@ from dmlviz.store_files import (
 )
 
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,150}")
+VIEW = re.compile(r"[a-z]+-[a-z]+-[0-9]+(-[a-z0-9]+)*")  # folder of a stored map
 SILENT_SECONDS = 12.0  # a heartbeat older than this is a dead worker, where its process cannot be asked
 QUEUED = Progress("queued", 0, 0, "step", None)
 
@@ -264,20 +267,46 @@ class Store:
     def save_projection(self, run_id: str, projection: Projection) -> None:
         """Keep a map under views/. Coordinates are stored because a seed alone does not repeat them on another machine."""
         facts = {k: v for k, v in projection.__dict__.items() if k not in ("points", "row_ids")}
-        target = self._view(run_id, projection.method, projection.metric, projection.seed)
+        kind = {"settings": projection.settings, "start": projection.start, "shared_with": projection.shared_with}
+        target = self._view(run_id, projection.method, projection.metric, projection.seed, projection.points.shape[1], **kind)
         write_arrays(target, {"points": projection.points, "row_ids": projection.row_ids}, facts)
 
-    def projection(self, run_id: str, method: str, metric: str = "cosine", seed: int = 0) -> Projection | None:
-        """The stored map, or None when it has not been computed."""
-        folder = self._view(run_id, method, metric, seed)
-        if not folder.is_dir():
-            return None
-        facts = read_json(folder / "facts.json")
-        facts["variance"] = tuple(facts["variance"]) if facts.get("variance") else None
-        return Projection(**facts, **read_stored_arrays(folder))
+    def projection(
+        self,
+        run_id: str,
+        method: str,
+        metric: str = "cosine",
+        seed: int = 0,
+        *,
+        dims: int = 2,
+        settings: Mapping[str, float] | None = None,
+        start: str = "own pca",
+        shared_with: Sequence[str] = (),
+    ) -> Projection | None:
+        """The stored map, or None when it has not been computed. `settings` holds those that differ from the method's defaults."""
+        folder = self._view(run_id, method, metric, seed, dims, settings=settings or {}, start=start, shared_with=shared_with)
+        return _read_projection(folder) if folder.is_dir() else None
 
-    def _view(self, run_id: str, method: str, metric: str, seed: int) -> Path:
-        return self.folder(run_id) / "views" / f"{method}-{metric}-{seed}"
+    def projections(self, run_id: str) -> list[Projection]:
+        """Every stored map of the run, in order of its folder's name; what is not a map, or half of one, is passed over."""
+        found = []
+        for folder in sorted((self.folder(run_id) / "views").glob("*")):
+            if VIEW.fullmatch(folder.name) and (folder / "points.npy").is_file():
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # replaced while we read, or written by a newer version
+                    found.append(_read_projection(folder))
+        return found
+
+    def _view(
+        self, run_id: str, method: str, metric: str, seed: int, dims: int, *, settings: Mapping[str, float], start: str, shared_with: Sequence[str]
+    ) -> Path:
+        """views/umap-cosine-0, and what is not usual behind it: -3d, -common or -aligned, a hash of settings and partners."""
+        name = f"{method}-{metric}-{seed}" + ("" if dims == 2 else f"-{dims}d") + ("" if start in ("own pca", "own") else f"-{start}")
+        if settings or shared_with:
+            unusual = [sorted((key, float(value)) for key, value in settings.items()), sorted(shared_with)]
+            name += "-" + hashlib.sha256(json.dumps(unusual).encode()).hexdigest()[:10]
+        if not VIEW.fullmatch(name):
+            raise InputError(f"no map is stored under {name!r}; methods and metrics are single words such as umap and cosine")
+        return self.folder(run_id) / "views" / name
 
     # ---- the end of a run
 
@@ -318,6 +347,13 @@ class Store:
         gone = folder.with_name(f".{run_id}.deleted-{secrets.token_hex(3)}")
         folder.rename(gone)
         shutil.rmtree(gone)
+
+
+def _read_projection(folder: Path) -> Projection:
+    facts = read_json(folder / "facts.json")
+    facts["variance"] = tuple(facts["variance"]) if facts.get("variance") else None
+    listed = {name: tuple(facts.pop(name, ())) for name in ("notes", "shared_with")}  # older maps have neither
+    return Projection(**facts, **listed, **read_stored_arrays(folder))
 
 
 def _group(record: type, prefix: str, found: Mapping[str, np.ndarray]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.losses import check_ce_weight, check_settings, find_loss
-from dmlviz.records import InputError, RunConfig, TextDataset
+from dmlviz.records import InputError, Run, RunConfig, TextDataset
 from dmlviz.store import Store
 from dmlviz.training.choices import check_readout
 from dmlviz.training.cost import default_lr
@@ -34,6 +34,29 @@ def submit(config: RunConfig, *, store: Store, dataset: TextDataset | None = Non
 def submit_loaded(model: str, dataset_ref: str, *, store: Store, dataset: TextDataset | None = None, **fields: Any) -> str:
     """Queue a run that trains nothing: it reads `model` (a folder or Hub id fine-tuned elsewhere) and looks at the texts with it."""
     return _submit(loaded_config(model, dataset_ref, **fields), store, dataset, "loaded")
+
+
+def submit_control(run: Run, control: str, *, store: Store) -> str:
+    """Queue the control of a run, and return its id; where the same one is there already, that one's.
+
+    "pre_trained": the run's encoder before training, on the same texts. "shuffled_labels": the same training with labels that say nothing.
+    Raises InputError for a run that was fine-tuned elsewhere: where it began is not known.
+    """
+    if run.origin == "loaded":
+        raise InputError(f"run {run.id} was fine-tuned elsewhere, so its control is not known; make controls of runs trained here")
+    asked = checked_config(control_config(run.config, control))
+    for other in store.runs():
+        if other.config == asked and other.state not in ("failed", "cancelled", "interrupted"):
+            return other.id
+    return submit(asked, store=store)
+
+
+def control_config(config: RunConfig, control: str) -> RunConfig:
+    """What the control of a run with this config is made with. Nothing is left in it of a loss that the pre-trained encoder never met."""
+    if control == "shuffled_labels":
+        return config.model_copy(update={"control": control})
+    kept = ("dataset", "dataset_hash", "encoder", "shots", "shots_by", "support_seed", "validation", "folds", "fold", "pooling", "max_length")
+    return RunConfig(**{name: getattr(config, name) for name in kept}, control=control)
 
 
 def _submit(config: RunConfig, store: Store, dataset: TextDataset | None, origin: str) -> str:

@@ -359,6 +359,54 @@ def test_a_map_comes_back_as_it_was(store, make_run):
     assert store.projection(run_id, "umap", "cosine", 3) is None
 
 
+def test_maps_of_other_settings_starts_and_dimensions_lie_side_by_side(store, make_run):
+    run_id = make_run()
+    rng = np.random.default_rng(0)
+    plain = {"method": "umap", "metric": "cosine", "seed": 0, "trustworthiness": 0.9, "trust_neighbors": 2, "trust_n": 6}
+    kinds = [
+        {},
+        {"settings": {"min_dist": 0.5}},
+        {"settings": {"min_dist": 0.5, "n_neighbors": 30}},
+        {"start": "common", "shared_with": ("a", "b")},
+        {"start": "common", "shared_with": ("a", "c")},
+        {"start": "aligned", "shared_with": ("a", "b"), "notes": ("a sentence",)},
+        {"dims": 3},
+    ]
+    made = []
+    for kind in kinds:
+        points = rng.normal(size=(6, kind.get("dims", 2))).astype(np.float32)
+        made.append(Projection(points, np.arange(6), **plain, **{name: value for name, value in kind.items() if name != "dims"}))
+        store.save_projection(run_id, made[-1])
+    assert (store.folder(run_id) / "views" / "umap-cosine-0").is_dir()
+    for kind, kept in zip(kinds, made, strict=True):
+        found = store.projection(run_id, "umap", **{name: value for name, value in kind.items() if name != "notes"})
+        np.testing.assert_array_equal(found.points, kept.points)
+        assert (found.settings, found.start, found.shared_with, found.notes) == (kept.settings, kept.start, kept.shared_with, kept.notes)
+    backwards = store.projection(run_id, "umap", settings={"n_neighbors": 30.0, "min_dist": 0.5})
+    np.testing.assert_array_equal(backwards.points, made[2].points)  # neither order nor 30 or 30.0 matters
+    turned = store.projection(run_id, "umap", start="common", shared_with=("b", "a"))
+    np.testing.assert_array_equal(turned.points, made[3].points)
+    np.testing.assert_array_equal(store.projection(run_id, "umap", start="own").points, made[0].points)
+    assert store.projection(run_id, "umap", settings={"min_dist": 0.4}) is None
+    (store.folder(run_id) / "views" / "graph").mkdir()
+    (store.folder(run_id) / "views" / "tsne-cosine-0").mkdir()  # half written
+    assert len(store.projections(run_id)) == len(kinds)
+    with pytest.raises(InputError, match="methods and metrics are single words"):
+        store.projection(run_id, "../../other", "cosine")
+
+
+def test_a_map_of_an_older_version_is_read(store, make_run):
+    run_id = make_run()
+    folder = store.folder(run_id) / "views" / "umap-cosine-0"
+    folder.mkdir(parents=True)
+    np.save(folder / "points.npy", np.zeros((3, 2), dtype=np.float32))
+    np.save(folder / "row_ids.npy", np.arange(3))
+    facts = {"method": "umap", "metric": "cosine", "seed": 0, "trustworthiness": 0.9, "trust_neighbors": 15, "trust_n": 3, "variance": None}
+    (folder / "facts.json").write_text(json.dumps({**facts, "residual": None}))
+    found = store.projection(run_id, "umap")
+    assert (found.settings, found.start, found.shared_with, found.notes) == ({}, "own pca", (), ())
+
+
 def test_verify_finds_nothing_wrong_with_a_sound_run(store, finished):
     assert store.verify(finished[0]) == []
 

@@ -86,6 +86,14 @@ def class_styles(label_names: Sequence[str], focus: Sequence[str] = ()) -> dict[
     return {name: styles.get(name, grey) if name in kept else grey for name in names}
 
 
+def scale(steps: int) -> list[str]:
+    """Colours of a number from low (dark blue) to high (yellow): cividis (Nunez et al. 2018)."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps["cividis"]((i + 0.5) / steps)).upper() for i in range(steps)]
+
+
 def loss_color(name: str) -> str:
     """The loss's fixed colour; an unknown loss is drawn in cross-entropy's grey."""
     return LOSS_COLORS.get(name.replace("-", "_"), LOSS_COLORS["cross_entropy"])
@@ -100,7 +108,7 @@ def loss_title(name: str, ce_weight: float | None = None) -> str:
 
 def run_titles(configs: Sequence[RunConfig]) -> list[str]:
     """One title per run: its loss, and what tells it from the runs that share it ("SupCon · seed 1")."""
-    bases = [loss_title(config.loss, config.ce_weight) for config in configs]
+    bases = [base_title(config) for config in configs]
     told = ("dataset", "encoder", "shots", "support_seed", "seed", "epochs", "lr", "ce_weight", "loss_settings", "pooling", "batch_size")
     titles = []
     for config, base in zip(configs, bases, strict=True):
@@ -108,6 +116,12 @@ def run_titles(configs: Sequence[RunConfig]) -> list[str]:
         differs = [field for field in told if len({repr(getattr(twin, field)) for twin in twins}) > 1]
         titles.append(" · ".join([base, *(_told(config, field) for field in differs[:2])]))
     return titles
+
+
+def base_title(config: RunConfig) -> str:
+    """The run's loss; a control says that it is one."""
+    title = loss_title(config.shown_loss, config.ce_weight)
+    return f"{title}, shuffled labels" if config.control == "shuffled_labels" else title
 
 
 def _told(config: RunConfig, field: str) -> str:

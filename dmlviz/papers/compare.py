@@ -77,7 +77,8 @@ def _groups(protocol: Protocol, runs: Iterable[Run]) -> list[tuple[ProtocolLoss,
     found: dict[str, list[Run]] = defaultdict(list)
     losses, texts = {loss.name for loss in protocol.losses}, {_texts(dataset) for dataset in protocol.datasets}
     for run in runs:
-        if run.state == "finished" and "accuracy" in run.metrics and run.config.loss in losses and _texts(run.config.dataset) in texts:
+        ours = run.state == "finished" and "accuracy" in run.metrics and run.config.control == "none"
+        if ours and run.config.loss in losses and _texts(run.config.dataset) in texts:
             found[repr({k: v for k, v in run.config.model_dump().items() if k not in REPEATS})].append(run)
     return [(fitting_loss(protocol, group[0].config), group) for group in found.values()]
 

@@ -67,6 +67,11 @@ class Job:
     def steps_per_epoch(self) -> int:
         return math.ceil(math.ceil(len(self.split.support) / self.config.batch_size) / self.config.accumulation)
 
+    def train_labels(self) -> np.ndarray:
+        """(S,) labels that training sees of the support texts: their own, or the same ones dealt out anew for the control."""
+        own = self.dataset.labels[self.split.support]
+        return np.random.default_rng(self.config.seed).permutation(own) if self.config.control == "shuffled_labels" else own
+
     def texts(self, rows: Sequence[int]) -> tuple[list[str], list[str] | None]:
         pairs = [self.dataset.text_pairs[i] for i in rows] if self.dataset.text_pairs is not None else None
         return [self.dataset.texts[i] for i in rows], pairs
@@ -77,7 +82,7 @@ class Job:
         encoder = load_encoder(self.config.encoder, pooling=self.config.pooling, max_length=self.config.max_length)
         model = FineTuneModel(encoder, self.config, len(self.dataset.label_names)).to(self.device)
         if self.config.class_weights == "balanced":
-            weights = balanced_weights(self.dataset.labels[self.split.support], len(self.dataset.label_names))
+            weights = balanced_weights(self.train_labels(), len(self.dataset.label_names))
             model.weigh_classes(torch.from_numpy(weights).to(self.device))
         return model
 
@@ -129,7 +134,7 @@ def fit(job: Job, reporter: Reporter | None = None) -> FineTuneModel:
 
 def _rows(job: Job, model: FineTuneModel) -> list[dict[str, Any]]:
     ids = model.encoder.token_ids(*job.texts(job.split.support))
-    return [{"ids": one, "label": int(job.dataset.labels[row]), "row": int(row)} for one, row in zip(ids, job.split.support, strict=True)]
+    return [{"ids": i, "label": int(label), "row": int(row)} for i, label, row in zip(ids, job.train_labels(), job.split.support, strict=True)]
 
 
 def _collate(model: FineTuneModel, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
@@ -178,7 +183,7 @@ class _RunTrainer(Trainer):
         config = self.job.config
         if not balances(config):
             return super()._get_train_sampler(train_dataset)
-        return BalancedSampler(self.job.dataset.labels[self.job.split.support], config.batch_size, config.seed)
+        return BalancedSampler(self.job.train_labels(), config.batch_size, config.seed)
 
     def create_scheduler(self, num_training_steps, optimizer=None):
         config = self.job.config

@@ -46,11 +46,12 @@ def load_model(job: Job) -> tuple[FineTuneModel, ForeignHead | None]:
     """The run's model with stored weights. Raises InputError when a stored objective does not fit the data set, or the readout not the model."""
     model = job.build()
     place = find_encoder(job.config.encoder)
-    had_objective = load_objective(model, place) if Path(place).is_dir() else False
+    untrained = job.config.control == "pre_trained"  # the encoder as training would have found it, whatever lies beside its weights
+    had_objective = load_objective(model, place) if Path(place).is_dir() and not untrained else False
     if had_objective:
         return model, None
     model.metric, model.ce_weight = None, 0.0  # an untrained head or untrained centres must not be read out
-    foreign = foreign_head(place, job)
+    foreign = None if untrained else foreign_head(place, job)
     known = readouts_of(head=foreign is not None, centers=False, mixed=False)
     if job.config.readout not in ("auto", *known):
         raise InputError(no_such_readout(job.config.readout, "a model without an objective of ours", known))

@@ -120,7 +120,7 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     for sentence in cautions(job.config, split, dataset, on_cpu=job.device.type == "cpu"):
         print(sentence, flush=True)
     began = time.monotonic()
-    if run.origin == "loaded":
+    if run.origin == "loaded" or run.config.control == "pre_trained":
         model, foreign = load_model(job)
         taken = {}
     else:
