@@ -11,10 +11,13 @@ page = st.navigation(
         st.Page("pages/train.py", title="Train"),
         st.Page("pages/runs.py", title="Runs"),
         st.Page("pages/manifold.py", title="Manifold"),
+        st.Page("pages/proxies.py", title="Proxies"),
+        st.Page("pages/graph.py", title="Graph"),
         st.Page("pages/figures.py", title="Figures"),
     ],
     position="top",
 )
 with ui.guard():
+    ui.hear()
     ui.sidebar()
     page.run()

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dmlviz.data.wording import did_you_mean
 from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, save_bytes, save_figure
 from dmlviz.figures import FIGURES, split_options
+from dmlviz.figures.centers_frame import center_input
+from dmlviz.figures.graph_frame import GraphInput
 from dmlviz.figures.theme import PRESETS
 from dmlviz.figures.theme import preset as find_preset
-from dmlviz.panes import load_panes
-from dmlviz.records import FigureSpec, InputError, Pane, Run, Split, TextDataset
-from dmlviz.store import Store
+from dmlviz.panes import load_panes, map_values, read_kind
+from dmlviz.records import FigureSpec, InputError, Pane, Run, RunArrays, Split, TextDataset
+from dmlviz.store import Store, home_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +32,7 @@ class Sources(NamedTuple):
     panes: Callable[[Sequence[str], str], tuple[list[Pane], TextDataset]]  # run ids, kind of map
     dataset: Callable[[str], TextDataset]  # content hash
     split: Callable[[str], Split]
+    arrays: Callable[[str], RunArrays] = lambda run_id: Store(home_folder()).arrays(run_id)
 
 
 class Drawn(NamedTuple):
@@ -49,6 +52,7 @@ def sources(store: Store) -> Sources:
         lambda run_ids, method: load_panes(store, run_ids, method=method),
         store.dataset,
         store.split,
+        store.arrays,
     )
 
 
@@ -57,6 +61,8 @@ def draw(spec: FigureSpec, source: Sources) -> Drawn:
     entry = FIGURES[spec.name]
     for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key != "map"})
     needs, words = _needed(source, entry.needs, spec.run_ids, str(spec.options.get("map", "umap")))
+    if spec.name == "manifold" and (values := map_values(str(for_frame.get("color_by", "")), needs[0], source.arrays)):
+        for_frame["values"] = values
     frame = entry.frame(*needs, **for_frame)
     picture = entry.paper(frame, find_preset(spec.preset), **for_paper)
     return Drawn(picture, frame, entry.caption(frame, needs[0]), [*words, *entry.notes(frame)])
@@ -68,7 +74,7 @@ def draw_file(
     """(written paths, sentences for a person: the caption and what paper cannot show). Everything asked for is checked before a run is read."""
     _one_of(name, FIGURES, "figure")
     _one_of(preset, PRESETS, "preset")
-    _one_of(method, ("umap", "pca"), "kind of map")
+    read_kind(method)
     _one_of(out.suffix.lower(), [f".{kind}" for kind in MEDIA_TYPES], "extension")
     if not run_ids:
         raise InputError("no run was named; give their ids as --runs ID,ID")
@@ -100,10 +106,12 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], metho
     """What the figure asks for, in its order, and a sentence where it is not quite what was asked."""
     found: dict[str, Any] = {"runs": [source.run(run_id) for run_id in run_ids]}
     words = []
-    if "panes" in needs:
+    if {"panes", "centers", "graphs"} & set(needs):
         found["panes"], dataset = source.panes(run_ids, method)
-        if found["panes"][0].projection.method != method:
-            words.append(f"note: not every run has a {method.upper()} map yet, so these are PCA maps")
+        found["centers"] = [center_input(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "centers" in needs else []
+        found["graphs"] = [GraphInput(pane.run, source.arrays(pane.run.id), pane.projection) for pane in found["panes"]] if "graphs" in needs else []
+        if found["panes"][0].projection.method != read_kind(method).method:
+            words.append(f"note: not every run has the map {method} yet, so these are PCA maps")
     elif {"dataset", "label_names", "texts"} & set(needs):
         dataset = source.dataset(found["runs"][0].config.dataset_hash or "")
         if any(run.config.dataset_hash != dataset.content_hash for run in found["runs"]):
@@ -112,6 +120,6 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], metho
         found["events"] = source.events(run_ids)
     if "split" in needs:
         found["split"] = source.split(run_ids[0])
-    if {"panes", "dataset", "label_names", "texts"} & set(needs):
+    if {"panes", "centers", "graphs", "dataset", "label_names", "texts"} & set(needs):
         found |= {"dataset": dataset, "label_names": dataset.label_names, "texts": dataset.texts}
     return [found[need] for need in needs], words

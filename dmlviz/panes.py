@@ -1,9 +1,10 @@
-"""Stored runs to the panes of the Manifold page: maps, predictions and confidence, on one frame of reference."""
+"""Stored runs to the panes of the Manifold page: kinds of maps, predictions and confidence, on one frame of reference."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,28 +12,113 @@ from dmlviz.records import InputError, Pane, Projection, Run, RunArrays, TextDat
 from dmlviz.store import Store
 
 
-def load_panes(
-    store: Store, run_ids: Sequence[str], *, method: str = "umap", metric: str = "cosine", register_on_first: bool = True
-) -> tuple[list[Pane], TextDataset]:
-    """The runs' panes in the given order, and the texts they share.
+class MapKind(NamedTuple):
+    """Which map: all that its picture depends on besides the runs."""
 
-    Panes are compared, so all use one method: where a run has no stored map of `method` yet, every pane shows its PCA
+    method: str = "umap"
+    metric: str = "cosine"
+    dims: int = 2
+    seed: int = 0
+    settings: tuple[tuple[str, float], ...] = ()  # of the method, those that differ from its defaults
+    start: str = "own pca"  # "common", "aligned": made for several runs together
+
+    @property
+    def together(self) -> bool:
+        return self.start != "own pca"
+
+    def __str__(self) -> str:
+        """"umap"; what is not usual behind it: "umap+euclidean+3d+seed=1+n_neighbors=30+common"."""
+        unusual = [self.metric] * (self.metric != "cosine") + [f"{self.dims}d"] * (self.dims != 2) + [f"seed={self.seed}"] * (self.seed != 0)
+        return "+".join([self.method, *unusual, *(f"{name}={value:g}" for name, value in self.settings), *[self.start] * self.together])
+
+
+def read_kind(text: str) -> MapKind:
+    """The kind of map that `str(kind)` wrote. Raises InputError for what is no map."""
+    from dmlviz.analysis.projection import changed_settings, check_method
+
+    method, *unusual = text.split("+")
+    found: dict[str, Any] = {"method": method}
+    settings: dict[str, float] = {}
+    for one in unusual:
+        name, equals, value = one.partition("=")
+        try:
+            if equals:
+                settings[name] = float(value)
+            elif one in ("2d", "3d"):
+                found["dims"] = int(one[0])
+            else:
+                found["start" if one in ("common", "aligned") else "metric"] = one
+        except ValueError:
+            raise InputError(f"the map {text[:60]!r} is not understood: {name} takes a number") from None
+    found["seed"] = int(settings.pop("seed", 0))
+    kind = MapKind(**found)
+    check_method(kind.method, kind.metric, kind.dims)
+    return kind._replace(settings=tuple(sorted(changed_settings(kind.method, settings).items())))
+
+
+def stored_map(store: Store, run_id: str, kind: MapKind, together: Sequence[str]) -> Projection | None:
+    """The run's map of this kind, where it has been made (with just these runs, for kinds that are made together)."""
+    return store.projection(
+        run_id, kind.method, kind.metric, kind.seed, dims=kind.dims, settings=dict(kind.settings), start=kind.start,
+        shared_with=together if kind.together else (),
+    )  # fmt: skip
+
+
+def missing_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[str]:
+    """The runs that do not have it."""
+    return [run_id for run_id in run_ids if stored_map(store, run_id, kind, run_ids) is None]
+
+
+def load_panes(
+    store: Store, run_ids: Sequence[str], *, method: str = "umap", register_on_first: bool = True
+) -> tuple[list[Pane], TextDataset]:
+    """The runs' panes in the given order, and the texts they share. `method`: a kind of map, as `read_kind` takes it.
+
+    Panes are compared, so all use one method: where a run has no stored map of it yet, every pane shows its PCA
     (`projection.method` says so). Raises InputError for a run without arrays, or runs on different texts.
     """
     if not run_ids:
         raise InputError("no run was named; name at least one finished run")
-    runs = [store.run(run_id) for run_id in run_ids]
+    kind, runs = read_kind(method), [store.run(run_id) for run_id in run_ids]
     _same_texts(runs)
     arrays = [store.arrays(run_id) for run_id in run_ids]
-    maps = [store.projection(run_id, method, metric) for run_id in run_ids]
+    maps = [stored_map(store, run_id, kind, run_ids) for run_id in run_ids]
     if any(one is None for one in maps):
-        maps = [_pca(store, run, found, metric) for run, found in zip(runs, arrays, strict=True)]
+        maps = [_pca(store, run, found, kind) for run, found in zip(runs, arrays, strict=True)]
     if register_on_first and len(maps) > 1:
         from dmlviz.analysis.projection import register
 
         maps = [maps[0], *(register(one, maps[0]) for one in maps[1:])]
     panes = [_pane(run, found, one) for run, found, one in zip(runs, arrays, maps, strict=True)]
     return panes, store.dataset(runs[0].config.dataset_hash or "")
+
+
+def map_values(color_by: str, panes: Sequence[Pane], arrays: Callable[[str], RunArrays]) -> dict[str, np.ndarray]:
+    """Run id -> (N,) the number that colours each text (see figures.map_frame.BY_VALUE); {} for colourings by class and the like.
+
+    Raises InputError where the panes do not have it.
+    """
+    from dmlviz.analysis.neighbors import disagreement, neighbors_lost
+    from dmlviz.analysis.quality import map_quality
+
+    if color_by == "confidence":
+        return {pane.run.id: pane.confidence for pane in panes}
+    if color_by == "distortion":
+        checked = ((pane.run.id, arrays(pane.run.id).embeddings, pane.projection) for pane in panes)
+        return {run_id: map_quality(vectors, one.points, metric=one.metric).distortion for run_id, vectors, one in checked}
+    if color_by not in ("lost", "disagreement"):
+        return {}
+    if any(not np.array_equal(pane.projection.row_ids, panes[0].projection.row_ids) for pane in panes):
+        raise InputError(f"the colour {color_by} compares the same texts in every run, and these runs hold different ones; pick runs with one draw")
+    if color_by == "disagreement":
+        learned = [pane for pane in panes if pane.run.config.control == "none"]
+        share = disagreement(np.stack([pane.predictions for pane in learned])) if learned else disagreement(np.zeros((0, 0)))
+        return {pane.run.id: share for pane in panes}
+    before = next((pane.run.id for pane in panes if pane.run.config.control == "pre_trained"), None)
+    if before is None:
+        raise InputError("the colour lost compares with the pre-trained encoder; add it as a pane (Controls), or choose another colour")
+    start = np.asarray(arrays(before).embeddings)
+    return {pane.run.id: neighbors_lost(start, np.asarray(arrays(pane.run.id).embeddings)) for pane in panes}
 
 
 def _same_texts(runs: Sequence[Run]) -> None:
@@ -45,14 +131,15 @@ def _same_texts(runs: Sequence[Run]) -> None:
             )
 
 
-def _pca(store: Store, run: Run, arrays: RunArrays, metric: str) -> Projection:
+def _pca(store: Store, run: Run, arrays: RunArrays, kind: MapKind) -> Projection:
     """The stored PCA, else one made now (quick) and kept."""
-    stored = store.projection(run.id, "pca", metric)
+    wanted = MapKind("pca", kind.metric, kind.dims)
+    stored = stored_map(store, run.id, wanted, ())
     if stored is not None:
         return stored
     from dmlviz.analysis.projection import project
 
-    made = project(arrays.embeddings, arrays.row_ids, method="pca", metric=metric)
+    made = project(arrays.embeddings, arrays.row_ids, method="pca", metric=kind.metric, dims=kind.dims)
     with contextlib.suppress(OSError):  # a home that cannot be written, or another reader who was first
         store.save_projection(run.id, made)
     return made

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import manifold_parts
+from dmlviz.ui import manifold_parts, manifold_tabs
 
 ui.header(
     "Where do the texts land?",
@@ -14,8 +14,10 @@ if not runs:
     ui.empty("No finished run yet. Maps appear as soon as the first run is trained, one pane per run.", "Train a run", "pages/train.py")
     st.stop()
 with ui.guard():
+    runs = manifold_parts.comparable_runs(runs)
     look = manifold_parts.controls(runs)
-    frame, panes = manifold_parts.load(runs, look)
-    with st.container(key="wide"):
-        selected = manifold_parts.panes_row(frame, panes, look)
-    manifold_parts.below(frame, panes, selected, look)
+    manifold_parts.wanted_maps(runs, look.kind)
+    manifold_parts.awaited()
+    frame, panes, _, _ = manifold_parts.panes_row(runs, look)
+    manifold_parts.below(frame, panes, look)
+    manifold_tabs.tabs(panes, look)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOW = {"records"}
 DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "encoder", "propagation", "losses", "cautions", "training"}
-EVERYTHING_BELOW_UI = {*TRAINING, "data", "analysis", "figures", "export", "submit", "panes", "papers", "tuning", "cautions"}
+EVERYTHING_BELOW_UI = {*TRAINING, "desk", "data", "analysis", "figures", "export", "submit", "panes", "papers", "tuning", "cautions"}
 MAY_IMPORT = {
     "__init__": set(),
     "records": set(),
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "export": {"records", "store", "analysis", "figures"},
     "submit": {"records", "store", "data", "losses", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},
+    "desk": {"records", "store", "store_files", "data", "losses", "training", "analysis", "panes"},
     "asked": {"records", "data", "losses"},
     "papers": {"records", "data", "losses", "training", "papers"},
     "cautions": {"records", "losses"},
@@ -94,6 +95,7 @@ LIGHT += [
     "dmlviz.export",
     "dmlviz.submit",
     "dmlviz.panes",
+    "dmlviz.desk",
     "dmlviz.ui",
     "dmlviz.cli",
     "dmlviz.asked",

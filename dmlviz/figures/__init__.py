@@ -6,7 +6,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..records import InputError
-from . import classes, curves, manifold
+from . import (
+    centers_drift,
+    centers_heat,
+    centers_map,
+    centers_use,
+    classes,
+    curves,
+    graph,
+    graph_degrees,
+    graph_matrix,
+    graph_sigma,
+    graph_why,
+    manifold,
+)
+from .centers_frame import OPTIONS as CENTER_OPTIONS
+from .graph_frame import OPTIONS as GRAPH_OPTIONS
 from .map_frame import COLOR_BY
 
 
@@ -15,7 +30,7 @@ class FigureEntry(NamedTuple):
 
     title: str
     question: str
-    needs: tuple[str, ...]  # "panes", "label_names", "texts", "runs", "events", "dataset", "split"
+    needs: tuple[str, ...]  # "panes", "label_names", "texts", "runs", "events", "dataset", "split", "centers", "graphs"
     frame: Callable[..., Any]  # frame(*needs, **frame_options) -> DataFrame
     screen: Callable[..., Any]  # screen(frame, [pane_id,] theme=..., **) -> Plotly figure
     paper: Callable[..., Any]  # paper(frame, preset, **paper_options) -> Matplotlib figure
@@ -40,6 +55,45 @@ FIGURES: dict[str, FigureEntry] = {
     "classes": FigureEntry(
         "Class balance", "How many texts has each class?", ("dataset",),
         classes.frame, classes.screen, classes.paper, classes.caption, classes.alt, classes.notes,
+    ),
+    "centers_map": FigureEntry(
+        "Centres on the map", "Which texts does each centre attract?", ("centers", "label_names", "texts"),
+        centers_map.frame, centers_map.screen, centers_map.paper, centers_map.caption, centers_map.alt, centers_map.notes,
+        {**CENTER_OPTIONS, "trails": bool},
+    ),
+    "centers_use": FigureEntry(
+        "Use of centres", "Which centres does each class really use?", ("centers", "label_names"),
+        centers_use.frame, centers_use.screen, centers_use.paper, centers_use.caption, centers_use.alt, centers_use.notes, CENTER_OPTIONS,
+    ),
+    "centers_heat": FigureEntry(
+        "Likeness of centres", "Which classes' centres lie close together?", ("centers", "label_names"),
+        centers_heat.frame, centers_heat.screen, centers_heat.paper, centers_heat.caption, centers_heat.alt, centers_heat.notes, CENTER_OPTIONS,
+    ),
+    "centers_drift": FigureEntry(
+        "Drift of centres", "How far did the centres move?", ("centers", "label_names"),
+        centers_drift.frame, centers_drift.screen, centers_drift.paper, centers_drift.caption, centers_drift.alt, centers_drift.notes, CENTER_OPTIONS,
+    ),
+    "graph": FigureEntry(
+        "Similarity graphs", "How do labels spread between similar texts?", ("graphs", "label_names", "texts"),
+        graph.frame, graph.screen, graph.paper, graph.caption, graph.alt, graph.notes,
+        {**GRAPH_OPTIONS, "edges": float, "layout": graph.LAYOUTS, "color_by": graph.COLOR_BY, "focus": str},
+    ),
+    "graph_matrix": FigureEntry(
+        "Similarity matrices", "Are texts of one class alike?", ("graphs", "label_names"),
+        graph_matrix.frame, graph_matrix.screen, graph_matrix.paper, graph_matrix.caption, graph_matrix.alt, graph_matrix.notes,
+        {**GRAPH_OPTIONS, "moments": graph_matrix.MOMENTS},
+    ),
+    "graph_sigma": FigureEntry(
+        "Propagated accuracy against sigma", "Which width lets labels spread best?", ("graphs", "label_names"),
+        graph_sigma.frame, graph_sigma.screen, graph_sigma.paper, graph_sigma.caption, graph_sigma.alt, graph_sigma.notes, GRAPH_OPTIONS,
+    ),
+    "graph_why": FigureEntry(
+        "Reasons of a guessed label", "Which texts gave this text its label?", ("graphs", "label_names", "texts"),
+        graph_why.frame, graph_why.screen, graph_why.paper, graph_why.caption, graph_why.alt, graph_why.notes, {**GRAPH_OPTIONS, "node": float},
+    ),
+    "graph_degrees": FigureEntry(
+        "Weights and degrees", "How similar are texts, and how much similarity has each?", ("graphs", "label_names"),
+        graph_degrees.frame, graph_degrees.screen, graph_degrees.paper, graph_degrees.caption, graph_degrees.alt, graph_degrees.notes, GRAPH_OPTIONS,
     ),
 }  # fmt: skip
 
@@ -71,4 +125,7 @@ def _list(value: Any) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split("\n" if "\n" in text else ",") if item.strip())
 
 
-__all__ = ["FIGURES", "FigureEntry", "classes", "curves", "entry", "manifold", "split_options"]
+__all__ = [
+    "FIGURES", "FigureEntry", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes", "curves", "entry", "graph",
+    "graph_degrees", "graph_matrix", "graph_sigma", "graph_why", "manifold", "split_options",
+]  # fmt: skip

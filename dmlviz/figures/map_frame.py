@@ -12,11 +12,20 @@ from ..analysis.fairness import unfair
 from ..losses.table import variant
 from ..records import InputError, Pane
 from .labels import medoid, place_labels
-from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
+from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OKABE_ITO, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles, scale
 from .words import excerpt, missing_glyphs, short, text_width, whole
 
-ColorBy = Literal["class", "prediction", "correctness"]
-COLOR_BY = ("class", "prediction", "correctness")
+ColorBy = Literal["class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement"]
+COLOR_BY = ("class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement")
+BY_CLASS = ("class", "prediction")
+# colourings by a number of each text: what it is, in words. The numbers come from panes.map_values
+BY_VALUE = {
+    "confidence": "probability of the predicted class",
+    "distortion": "share of its neighbours that the map does not keep",
+    "lost": "share of the pre-trained encoder's neighbours that fine-tuning replaced",
+    "disagreement": "share of the runs that predict otherwise than most",
+}
+STEPS = 32  # colours of a scale: more cannot be told apart
 PARTS = ("test", "validation", "support")  # drawn in this order, support on top
 MOST_LABELS = 20
 LABEL_CHARS = 22
@@ -32,10 +41,12 @@ def frame(
     color_by: ColorBy = "class",
     parts: Sequence[str] = ("test", "support"),
     focus: Sequence[str] = (),
+    values: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """One row per drawn text and pane. `texts` are the data set's, indexed by row id.
 
-    Above 20 classes the 8 largest have colour unless `focus` names others.
+    Above 20 classes the 8 largest have colour unless `focus` names others. `values`: run id -> (N,) a number 0..1 for each text of the pane, for
+    the colourings of BY_VALUE; NaN where it was not measured.
     """
     if color_by not in COLOR_BY:
         raise InputError(f"cannot colour by {color_by!r}; choose one of {', '.join(COLOR_BY)}.")
@@ -45,24 +56,28 @@ def frame(
     focus = tuple(map(whole, focus)) or default_focus(panes, label_names)
     titles = run_titles([pane.run.config for pane in panes])
     heads = {int(row): excerpt(texts[row]) for row in sorted({int(row) for pane in panes for row in pane.projection.row_ids})}
-    tables = [_pane_rows(pane, title, label_names, heads, parts) for pane, title in zip(panes, titles, strict=True)]
+    tables = [
+        _pane_rows(pane, title, label_names, heads, parts, (values or {}).get(pane.run.id)) for pane, title in zip(panes, titles, strict=True)
+    ]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_COLUMNS])
     return _coloured(table, label_names, color_by, focus)
 
 
-_COLUMNS = ("pane", "title", "loss", "accuracy", "row_id", "x", "y", "part", "label", "prediction", "correct", "confidence", "text")
+_COLUMNS = ("pane", "title", "loss", "accuracy", "row_id", "x", "y", "part", "label", "prediction", "correct", "confidence", "text", "value")
 
 
-def _pane_rows(pane: Pane, title: str, label_names: Sequence[str], heads: Mapping[int, str], parts: Sequence[str]) -> pd.DataFrame:
+def _pane_rows(
+    pane: Pane, title: str, label_names: Sequence[str], heads: Mapping[int, str], parts: Sequence[str], value: np.ndarray | None
+) -> pd.DataFrame:
     names = np.array(label_names, dtype=object)
     keep = np.flatnonzero(np.isin(pane.roles, list(parts)))
     row_ids = np.asarray(pane.projection.row_ids)[keep]
     points = np.asarray(pane.projection.points, dtype=float)[keep].reshape(-1, 2)
     labels, predictions = np.asarray(pane.labels)[keep], np.asarray(pane.predictions)[keep]
     values = (
-        pane.run.id, title, pane.run.config.loss, accuracy(pane), row_ids, points[:, 0], points[:, 1], np.asarray(pane.roles)[keep],
+        pane.run.id, title, pane.run.config.shown_loss, accuracy(pane), row_ids, points[:, 0], points[:, 1], np.asarray(pane.roles)[keep],
         names[labels], names[predictions], labels == predictions, np.asarray(pane.confidence, dtype=float)[keep],
-        [heads[int(row)] for row in row_ids],
+        [heads[int(row)] for row in row_ids], np.full(len(keep), np.nan) if value is None else np.asarray(value, dtype=float)[keep],
     )  # fmt: skip
     return pd.DataFrame(dict(zip(_COLUMNS, values, strict=True)), index=range(len(keep)))
 
@@ -90,6 +105,11 @@ def _coloured(table: pd.DataFrame, label_names: Sequence[str], color_by: ColorBy
         correct = table["correct"].to_numpy(dtype=bool)
         drawn = ("correct", CORRECT, "circle"), ("wrong", WRONG, "x")
         columns = [np.where(correct, right, wrong) for right, wrong in zip(*drawn, strict=True)]
+    elif color_by == "part":
+        styles = {part: OKABE_ITO[i] for i, part in enumerate(PARTS)}
+        columns = [table["part"].to_numpy(), table["part"].map(styles).to_numpy(), np.full(len(table), "circle")]
+    elif color_by in BY_VALUE:
+        columns = _by_value(table["value"].to_numpy(dtype=float))
     else:
         styles = class_styles(label_names, focus)
         keys = table["label" if color_by == "class" else "prediction"]
@@ -100,6 +120,14 @@ def _coloured(table: pd.DataFrame, label_names: Sequence[str], color_by: ColorBy
             [style.symbol for style in shown],
         ]
     return table.assign(**{name: np.asarray(values, dtype=object) for name, values in zip(("color_key", "color", "symbol"), columns, strict=True)})
+
+
+def _by_value(values: np.ndarray) -> list[np.ndarray]:
+    """Keys, colours and symbols of a scale from 0 to 1: cividis, which reads in grey and with any colour sight."""
+    steps = np.clip(np.nan_to_num(values) * STEPS, 0, STEPS - 1).astype(int)
+    known = np.isfinite(values)
+    keys = np.where(known, np.array([f"{(i + 0.5) / STEPS:.2f}" for i in range(STEPS)], dtype=object)[steps], OTHER)
+    return [keys, np.where(known, np.array(scale(STEPS), dtype=object)[steps], OTHER_COLOR), np.full(len(values), "circle")]
 
 
 def window(table: pd.DataFrame, pad: float = 0.04) -> Window:
@@ -177,15 +205,15 @@ def labels(pane_rows: pd.DataFrame, view: Window, *, side: float, size: float) -
 
 def _anchors(pane_rows: pd.DataFrame) -> pd.DataFrame:
     """Name, colour and medoid of each class to be named; medoids of the test texts where there are some."""
-    by_correctness = bool((pane_rows["color_by"] == "correctness").any())
-    named = pane_rows[pane_rows["color_key"] != OTHER]
-    name_of = "label" if by_correctness else "color_key"
-    most = MOST_FOCUS if by_correctness and pane_rows["label"].nunique() > MOST_LABELS else MOST_LABELS
+    own_ink = not pane_rows["color_by"].isin(BY_CLASS).any()  # colour says something else, so names stand in the theme's ink
+    named = pane_rows if own_ink else pane_rows[pane_rows["color_key"] != OTHER]
+    name_of = "label" if own_ink else "color_key"
+    most = MOST_FOCUS if own_ink and pane_rows["label"].nunique() > MOST_LABELS else MOST_LABELS
     rows = []
     for name, group in named.groupby(name_of, sort=True):
         test = group[group["part"] == "test"]
         x, y = medoid((test if len(test) else group)[["x", "y"]].to_numpy(dtype=float))
-        rows.append((name, "" if by_correctness else group["color"].iloc[0], x, y, len(group)))
+        rows.append((name, "" if own_ink else group["color"].iloc[0], x, y, len(group)))
     table = pd.DataFrame(rows, columns=["name", "color", "x", "y", "n"])
     return table.sort_values(["n", "name"], ascending=[False, True], kind="stable").head(most)
 
@@ -203,11 +231,20 @@ def key(table: pd.DataFrame) -> list[KeyEntry]:
     """What each colour stands for: classes by size, other classes last."""
     if table.empty:
         return []
+    if table["color_by"].iloc[0] in BY_VALUE:
+        return _scale_key(table["value"].to_numpy(dtype=float))
     first = table[table["pane"] == table["pane"].iloc[0]]
     counts = first[first["part"] == "test"]["color_key"].value_counts()
     styles = table.drop_duplicates("color_key").set_index("color_key")[["color", "symbol"]]
     order = sorted(styles.index, key=lambda name: (name == OTHER, -int(counts.get(name, 0)), name))
     return [KeyEntry(name, styles.at[name, "color"], styles.at[name, "symbol"], int(counts.get(name, 0))) for name in order]
+
+
+def _scale_key(values: np.ndarray) -> list[KeyEntry]:
+    """Five places on the scale."""
+    colors = scale(STEPS)
+    entries = [KeyEntry(f"{at:.2f}", colors[min(int(at * STEPS), STEPS - 1)], "circle", 0) for at in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    return [*entries, *([KeyEntry("not measured", OTHER_COLOR, "circle", 0)] if not np.isfinite(values).all() else [])]
 
 
 def percent(share: float) -> str:
@@ -251,6 +288,10 @@ def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
     said = [f"{_and(pane.run.config.dataset for pane in panes)} texts as embedded after fine-tuning with {_and(_titles(table))}: {shown}."]
     if rows["color_by"].iloc[0] == "correctness":
         said.append("Circles are read correctly, crosses wrongly.")
+    elif rows["color_by"].iloc[0] in BY_VALUE:
+        said.append(f"Colour is the {BY_VALUE[rows['color_by'].iloc[0]]}, from 0 (dark) to 1 (bright).")
+    elif rows["color_by"].iloc[0] == "part":
+        said.append("Colour is the part.")
     else:
         hidden = rows["label"].nunique() - rows.loc[rows["color_key"] != OTHER, "label"].nunique()
         said.append(f"Colour is the {rows['color_by'].iloc[0]}" + (f"; {hidden} classes are grey." if hidden > 0 else "."))

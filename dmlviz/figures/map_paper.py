@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from .map_frame import LABEL_CHARS, KeyEntry, Label, Layer, Window, key, labels, layers, opacity, pane_ids, percent, window
+from .map_frame import BY_CLASS, LABEL_CHARS, KeyEntry, Label, Layer, Window, key, labels, layers, opacity, pane_ids, percent, window
 from .paper import MARKERS, Box, axes, canvas, text
 from .theme import MIN_PT, OTHER, OTHER_COLOR, PAPER, PT_PER_MM, Preset, contrast, drawing, loss_color, mixed, readable
 from .words import drawable, short, text_width
@@ -153,10 +153,10 @@ def _key_entries(table: pd.DataFrame) -> list[KeyEntry]:
     """The parts that are drawn, what colour says beyond the names in the panes, and the grey rest."""
     if table.empty:
         return []
-    present, by_correctness = set(table["part"]), (table["color_by"] == "correctness").any()
+    present, color_by = set(table["part"]), table["color_by"].iloc[0]
     entries = [KeyEntry("support", "#FFFFFF", "diamond", 0)] if "support" in present else []
     entries += [KeyEntry("validation", "#FFFFFF", "circle", 0)] if "validation" in present else []
-    if by_correctness:
+    if color_by not in BY_CLASS:
         return [*entries, *key(table)]
     if "test" in present and entries:
         entries.append(KeyEntry("test", PAPER.muted, "circle", 0))

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dmlviz.data import CATALOGUE, draw_split, load_dataset, read_file
 from dmlviz.data.catalogue import where as catalogue_where
-from dmlviz.panes import load_panes
+from dmlviz.panes import load_panes, missing_maps, read_kind
 from dmlviz.records import Pane, Run, Split, TextDataset
 from dmlviz.store import Store, home_folder
 from dmlviz.training.local import LocalEngine
@@ -47,7 +47,8 @@ def _dataset(home: str, content_hash: str) -> TextDataset:
 def panes(run_ids: Sequence[str], method: str) -> tuple[list[Pane], TextDataset]:
     """Maps of the runs on one frame of reference, and their texts. Cached while the stored maps stay the same."""
     here = store()
-    ready = tuple((run_id, here.projection(run_id, method) is not None) for run_id in run_ids)
+    missing = set(missing_maps(here, run_ids, read_kind(method)))
+    ready = tuple((run_id, run_id not in missing) for run_id in run_ids)
     return _panes(str(here.home), ready, method)
 
 

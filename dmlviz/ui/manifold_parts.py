@@ -1,4 +1,4 @@
-"""Parts of the Manifold page: controls, panes with their badges, the selected texts."""
+"""Parts of the Manifold page: controls, the linked maps with their badges, and maps that are still being made."""
 
 from __future__ import annotations
 
@@ -8,141 +8,273 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dmlviz.export import csv_bytes
+from dmlviz import desk
+from dmlviz.analysis.projection import SETTINGS, TITLES
 from dmlviz.figures import manifold
-from dmlviz.records import FigureSpec, Pane, Projection, Run
-from dmlviz.ui import loaders
-from dmlviz.ui.frame import escaped, theme
+from dmlviz.figures.map_marks import Marks
+from dmlviz.panes import MapKind, missing_maps, read_kind
+from dmlviz.records import FigureSpec, Pane, Run
+from dmlviz.submit import submit_control
+from dmlviz.ui import loaders, manifold_loaders, selection
+from dmlviz.ui.frame import escaped, guard, theme
+from dmlviz.ui.maps import maps
+from dmlviz.ui.picks import add_run, awaited_runs, comparable, forget_awaited
 from dmlviz.ui.picture import picture, tools
+from dmlviz.ui.words import duration, run_line
 
-METHODS = {"umap": "UMAP", "pca": "PCA"}
-COLORS = {"class": "class", "prediction": "prediction", "correctness": "correctness"}
+BOUND = {"bind": "query-params"}
+COLORS = {
+    "class": "class", "prediction": "prediction", "correctness": "correctness", "part": "part", "confidence": "confidence",
+    "distortion": "distortion of the map", "lost": "neighbours lost", "disagreement": "disagreement",
+}  # fmt: skip
 PARTS = {"test,support": "test + support", "test": "test", "support": "support", "test,validation,support": "all parts"}
+WHEN = {"end": "after training", "epochs": "over epochs"}
+STARTS = {"own pca": "each its own", "common": "common start", "aligned": "aligned"}
+START_HELP = (
+    "Each its own: a map starts from its run's own PCA and is then turned onto the first. Common start: all begin from one PCA of all runs, so "
+    "that what stays alike stays in place. Aligned: laid out together (AlignedUMAP, at most 5,000 texts); nearness of the maps is partly made."
+)
+KEY = "manifold"  # of the maps
+HOVER_MOST = 20_000  # texts; above, the words of each would be more bytes than its place
 
 
 class Look(NamedTuple):
     """What the controls say."""
 
-    method: str
+    kind: MapKind
     color_by: str
     parts: tuple[str, ...]
     focus: tuple[str, ...]
-    find: str
+    when: str
+
+    @property
+    def options(self) -> dict[str, str]:
+        """As a figure on paper takes them."""
+        found = {"map": str(self.kind), "color_by": self.color_by, "parts": ",".join(self.parts)}
+        return {**found, **({"focus": "\n".join(self.focus) + "\n"} if self.focus else {})}  # class names may hold commas
 
 
 def controls(runs: Sequence[Run]) -> Look:
-    """One row, in reading order: map, colour, part, classes, find. All of it is in the address."""
+    """One row, in reading order: map, colour, part, when, classes, find, more. All of it is in the address."""
     names = loaders.dataset(runs[0].config.dataset_hash or "").label_names
-    bound = {"bind": "query-params"}
-    a, b, c, d, e = st.columns([1, 1.1, 1.2, 1.7, 1.5])
-    method = a.selectbox("Map", list(METHODS), format_func=METHODS.get, key="map", **bound)
-    color = b.selectbox("Colour", list(COLORS), format_func=COLORS.get, key="colour", **bound)
-    part = c.selectbox("Part", list(PARTS), format_func=PARTS.get, key="part", **bound)
-    focus = d.multiselect(
-        "Classes in colour", list(names), key="focus", placeholder="largest 8" if len(names) > 20 else "all", max_selections=8, **bound
+    a, b, c, d, e, f, g = st.columns([1, 1, 1.05, 1.05, 1.05, 1.05, 1], vertical_alignment="bottom")
+    method = a.selectbox("Map", list(TITLES), format_func=TITLES.get, key="map", **BOUND)
+    color = b.selectbox("Colour", list(COLORS), format_func=COLORS.get, key="colour", **BOUND)
+    part = c.selectbox("Part", list(PARTS), format_func=PARTS.get, key="part", **BOUND)
+    when = d.selectbox("When", list(WHEN), format_func=WHEN.get, key="when", **BOUND)
+    focus = e.multiselect(
+        "Classes in colour", list(names), key="focus", placeholder="largest 8" if len(names) > 20 else "all", max_selections=8, **BOUND
     )
-    find = e.text_input("Find in texts", key="find", placeholder="a word", **bound)
-    return Look(method, color, tuple(part.split(",")), tuple(focus), find.strip())
+    f.text_input(
+        "Find in texts", key="find", placeholder="words or /regex/", on_change=_find, help="Words, or a regular expression between slashes."
+    )
+    with g.popover("More", width="stretch"):
+        kind = _more(method, several=len(runs) > 1)
+        _select(runs, names)
+        _controls_of(runs)
+    return Look(kind, color, tuple(part.split(",")), tuple(focus), when)
 
 
-def load(runs: Sequence[Run], look: Look) -> tuple[pd.DataFrame, list[Pane]]:
-    """The frame of all panes. Runs of another data set than the first are left out, and said."""
+def _more(method: str, *, several: bool) -> MapKind:
+    """The map's rare settings, made from the table of methods."""
+    st.markdown(f"**{TITLES[method]}**")
+    left, right = st.columns(2)
+    metric = left.selectbox("Metric", ["cosine", "euclidean"], key="metric", help="How alike two texts are: by angle, or by distance.", **BOUND)
+    dims = right.selectbox("Dimensions", [2, 3], key="dims", help="Three are for exploring only: what hides what depends on the view.", **BOUND)
+    start = "own pca"
+    if several and method != "pca":
+        offered = [one for one in STARTS if one != "aligned" or method == "umap"]
+        start = st.selectbox("Layout of several runs", offered, format_func=STARTS.get, key=f"start_{method}", help=START_HELP, **BOUND)
+    settings = {}
+    for i, setting in enumerate(SETTINGS[method]):
+        whole = float(setting.step).is_integer() and float(setting.default).is_integer()
+        kind = int if whole else float
+        values = (kind(setting.low), kind(setting.high), kind(setting.default), kind(setting.step))
+        value = (left, right)[i % 2].number_input(setting.title, *values, key=f"{method}_{setting.name}", help=setting.help, **BOUND)
+        if value != setting.default:
+            settings[setting.name] = float(value)
+    seed = 0
+    if method != "pca":
+        seed = left.number_input("Seed", 0, 1000, 0, key="map_seed", help="What is the same under every seed may be read; the rest may not.", **BOUND)
+    return MapKind(method, metric, int(dims), int(seed), tuple(sorted(settings.items())), start)
+
+
+def _select(runs: Sequence[Run], names: Sequence[str]) -> None:
+    """Selections that no outline can draw: a class, wrong texts, what one run lost to another."""
+    st.markdown("**Select texts**")
+    name = st.selectbox("Class", list(names), index=None, key="select_class", placeholder="a class")
+    titles = dict(zip([run.id for run in runs], manifold_loaders.titles(runs), strict=True))
+    right = st.selectbox("Right in", list(titles), index=None, format_func=titles.get, key="select_right", placeholder="a run (optional)")
+    wrong = st.selectbox("Wrong in", list(titles), index=None, format_func=titles.get, key="select_wrong", placeholder="a run")
+    line = f"class:{name}" if name else f"flip:{right},{wrong}" if right and wrong else f"wrong:{wrong}" if wrong else ""
+    st.button("Select", key="select_go", disabled=not line, on_click=selection.choose, args=(line,))
+
+
+def _controls_of(runs: Sequence[Run]) -> None:
+    """What the maps are to be compared with: the encoder before training, and training on labels that say nothing."""
+    trained = [run for run in runs if run.origin != "loaded" and run.config.control == "none"]
+    if not trained:
+        return
+    st.markdown("**Controls**")
+    st.caption("A separation that the pre-trained encoder shows too, or that shuffled labels bring about as well, is no merit of the loss.")
+    first = trained[0]
+    if not any(run.config.control == "pre_trained" for run in runs):
+        st.button("Add the pre-trained encoder", key="add_pre_trained", on_click=_add_control, args=(first, "pre_trained"))
+    shuffled = f"Add {manifold_loaders.titles([first])[0]} on shuffled labels"
+    st.button(shuffled, key="add_shuffled", on_click=_add_control, args=(first, "shuffled_labels"))
+
+
+def _add_control(run: Run, control: str) -> None:
+    with guard():
+        run_id = submit_control(run, control, store=loaders.store())
+        add_run(run_id, beside=run.id)
+        st.toast("The control is being made; its pane appears when it is ready.")
+
+
+def _find() -> None:
+    said = st.session_state["find"].strip()
+    pattern = said[1:-1] if len(said) > 2 and said.startswith("/") and said.endswith("/") else ""
+    selection.choose(f"regex:{pattern}" if pattern else f"find:{said}" if said else "")
+
+
+def comparable_runs(runs: Sequence[Run]) -> list[Run]:
+    """The runs on the first one's texts. The others are left out, and said."""
     same = [run for run in runs if run.config.dataset_hash == runs[0].config.dataset_hash]
     if len(same) < len(runs):
         st.info(
             f"{len(runs) - len(same)} picked runs are left out: they were trained on other texts than the first, and one frame needs the same texts."
         )
-    panes, dataset = loaders.panes([run.id for run in same], look.method)
-    return manifold.frame(panes, dataset.label_names, dataset.texts, color_by=look.color_by, parts=look.parts, focus=look.focus), panes
+    return same
 
 
-def panes_row(frame: pd.DataFrame, panes: list[Pane], look: Look) -> list[int]:
-    """The maps side by side on one window; returns the row ids of the lasso, of the pane touched last, or of the search."""
-    chosen = selection(frame, panes, look)
-    view = manifold.window(frame)
-    per_row = len(panes) if len(panes) <= 3 else (len(panes) + 1) // 2
-    height = {1: 620, 2: 540, 3: 400}[per_row]
-    for start in range(0, len(panes), per_row):
-        for column, pane in zip(st.columns(per_row), panes[start : start + per_row], strict=False):
-            with column:
-                figure = manifold.screen(frame, pane.run.id, theme=theme(), view=view, selected=chosen, height=height)
-                picture(figure, key=chart_key(pane.run.id), alt=manifold.alt(frame, pane.run.id), selectable=True)
-                badge(pane, first=pane is panes[0])
-    return chosen
-
-
-def chart_key(run_id: str) -> str:
-    return f"map_{run_id}"
-
-
-def selection(frame: pd.DataFrame, panes: list[Pane], look: Look) -> list[int]:
-    """Row ids from the lasso of any pane (all panes together), else from the search."""
-    from dmlviz.ui.picks import lassoed
-
-    rows = lassoed([chart_key(pane.run.id) for pane in panes])
-    if rows or not look.find:
-        return rows
-    texts = loaders.dataset(panes[0].run.config.dataset_hash or "").texts
-    word = look.find.casefold()
-    return [int(row) for row in sorted(set(frame["row_id"])) if word in texts[row].casefold()]
-
-
-def badge(pane: Pane, *, first: bool) -> None:
-    """One line: how far the map can be trusted, with the numbers on hover."""
-    found = pane.projection
-    kept = "well" if found.trustworthiness >= 0.95 else "fairly well" if found.trustworthiness >= 0.85 else "poorly"
-    caution = "gaps are not to be read" if found.method == "umap" else f"{100 * sum(found.variance or (0, 0)):.0f} % of the variance"
-    st.caption(f"Neighbours kept {kept} ({found.trustworthiness:.2f}); {caution}.", help=_numbers(found, first))
-
-
-def _numbers(found: Projection, first: bool) -> str:
-    trust = (
-        f"Trustworthiness {found.trustworthiness:.3f} (1 is best) over {found.trust_neighbors} neighbours, "
-        f"measured on {found.trust_n:,} texts (Venna and Kaski 2001). "
-    )
-    if first:
-        return trust + "The other panes are turned, mirrored and scaled onto this one."
-    left = f"{100 * (found.residual or 0):.0f} %"
-    return trust + f"Registered on the first pane; {left} of that map's variance is left: 0 is the same layout, 100 an unrelated one."
-
-
-def below(frame: pd.DataFrame, panes: list[Pane], selected: list[int], look: Look) -> None:
-    """Buttons, fallback notice, the table of selected texts."""
-    options = {"map": look.method, "color_by": look.color_by, "parts": ",".join(look.parts)}
-    if look.focus:
-        options["focus"] = "\n".join(look.focus) + "\n"  # class names may hold commas
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    shown = frame["row_id"].nunique()
-    left.markdown(
-        f"**{len(selected):,} of {shown:,} texts selected.** " if selected else f"{shown:,} texts in each map. Draw a lasso or search to read texts."
-    )
-    if any(pane.projection.method != look.method for pane in panes):
-        left.caption("Where a UMAP is not ready yet, the PCA is shown.")
+def wanted_maps(runs: Sequence[Run], kind: MapKind) -> None:
+    """Maps that are not there yet: a button to make them, then progress and a way to stop. The PCA is shown meanwhile."""
+    store, ids = loaders.store(), [run.id for run in runs]
+    if kind.method == "pca" or not missing_maps(store, ids, kind):
+        return
+    if any(one.open for one in desk.tickets(store, ids, kind)):
+        _progress(ids, str(kind))
+        return
+    failed = [one.message for one in desk.tickets(store, ids, kind) if one.state == "failed"]
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    if failed:
+        left.warning(escaped(failed[0]))
+    else:
+        count = len(missing_maps(store, ids, kind))
+        left.info(f"{'This map is' if count == 1 else f'{count} of these maps are'} not made yet; the PCA is shown. {_how_long(ids[0])}")
     with right:
-        tools(FigureSpec(name="manifold", run_ids=tuple(p.run.id for p in panes), options=options), frame, key="manifold")
-    if selected:
-        _table(frame, panes, selected)
+        if st.button("Compute", key="compute_maps", type="primary", width="stretch"):
+            with guard():
+                desk.ask_for_maps(store, ids, kind)
+                st.rerun()
 
 
-def _table(frame: pd.DataFrame, panes: list[Pane], selected: list[int]) -> None:
-    """One row per selected text: the text, its class, and each run's prediction."""
-    picked = frame[frame["row_id"].isin(selected)]
-    texts = loaders.dataset(panes[0].run.config.dataset_hash or "").texts
-    first = picked.drop_duplicates("row_id").sort_values("row_id")
-    table = pd.DataFrame({"text": [texts[row] for row in first["row_id"]], "class": first["label"].to_numpy(), "part": first["part"].to_numpy()})
-    for pane in panes:
-        own = picked[picked["pane"] == pane.run.id].set_index("row_id")
-        if own.empty:
-            continue
-        table[own["title"].iloc[0]] = own["prediction"].reindex(first["row_id"]).to_numpy()
-    table.insert(0, "row", first["row_id"].to_numpy())
-    small = st.column_config.Column(width="small")
-    widths = {"row": small, "part": small, "text": st.column_config.Column(width="large")}
-    st.dataframe(table.head(2000), hide_index=True, height=min(38 + 35 * len(table), 320), column_config=widths)
-    agree = [
-        f"{escaped(str(title))} {100 * group['correct'].mean():.1f} %"
-        for title, group in picked[picked["part"] == "test"].groupby("title", sort=False)
-    ]
-    if agree:
-        st.caption("Right among the selected test texts: " + " · ".join(agree) + " (single runs).")
-    st.download_button("Selected texts as CSV", csv_bytes(table), "selected_texts.csv", "text/csv", on_click="ignore")
+def awaited() -> None:
+    """Controls that are being made: how far they are."""
+    if awaited_runs():
+        _awaited_line()
+
+
+@st.fragment(run_every=2.0)
+def _awaited_line() -> None:
+    known = {run.id: run for run in loaders.runs()}
+    waiting = [known[run_id] for run_id in awaited_runs() if run_id in known]
+    if any(comparable(run) for run in waiting):
+        st.rerun(scope="app")
+    for run in waiting:
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.info(f"{escaped(manifold_loaders.titles([run])[0])}: {escaped(run_line(run))}")
+        right.button("Do not wait", key=f"forget_{run.id}", on_click=forget_awaited, args=(run.id,), width="stretch")
+
+
+def _how_long(run_id: str) -> str:
+    texts = len(loaders.panes([run_id], "pca")[0][0].projection.row_ids)
+    return f"About {duration(max(5.0, texts / 10_000 * 25))} for each run of {texts:,} texts on two cores, and up to a minute more for the first."
+
+
+@st.fragment(run_every=1.0)
+def _progress(run_ids: Sequence[str], kind: str) -> None:
+    store = loaders.store()
+    desk.poll(store)
+    found = [one for one in desk.tickets(store, run_ids, read_kind(kind)) if one.open]
+    if not found:
+        st.rerun(scope="app")
+    share = sum(one.share for one in found) / len(found)
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    what = f"{TITLES[read_kind(kind).method]}: {len(found)} to make; the PCA is shown meanwhile"
+    left.progress(min(max(share, 0.0), 1.0), text=what)
+    if right.button("Cancel", key="cancel_maps", width="stretch"):
+        for one in found:
+            desk.cancel(store, one.id)
+
+
+def panes_row(runs: Sequence[Run], look: Look) -> tuple[pd.DataFrame, list[Pane], Marks]:
+    """The linked maps."""
+    ids = [run.id for run in runs]
+    drawn = manifold_loaders.drawn(ids, str(look.kind), look.color_by, look.parts, look.focus)
+    if look.kind.dims == 3:
+        _three_dimensions(drawn.frame, drawn.panes)
+        return drawn
+    marks, time = drawn.marks, None
+    if look.when == "epochs":
+        marks, time = _over_epochs(ids, look)
+        if marks is None:
+            marks, time = drawn.marks, None
+    shown = selection.current(ids).rows if selection.line() else None
+    selection.remember(KEY, marks, ids[0], str(look.kind), look.parts, several_moments=time is not None)
+    maps(
+        marks, key=KEY, selected=shown, theme=theme(), height=_side(len(drawn.panes)), time=time,
+        hover=drawn.hover if len(drawn.hover) <= HOVER_MOST else None,
+        badges=[] if time else [badge(pane, first=i == 0) for i, pane in enumerate(drawn.panes)],
+        alt=[manifold.alt(drawn.frame, pane.run.id) for pane in drawn.panes],
+    )  # fmt: skip
+    return drawn
+
+
+def _side(panes: int) -> int:
+    return {1: 620, 2: 560}.get(panes, 440)
+
+
+def _over_epochs(ids: Sequence[str], look: Look) -> tuple[Marks | None, list[str] | None]:
+    """The marks of the texts that were kept over epochs, or a sentence where that cannot be."""
+    found, problem = manifold_loaders.moments(ids, look.color_by, look.parts, look.focus)
+    if found is None:
+        st.info(problem)
+        return None, None
+    st.caption(problem)
+    return found.marks, found.names
+
+
+def badge(pane: Pane, *, first: bool) -> str:
+    """One line under a map: how far it can be trusted."""
+    one = pane.projection
+    kept = "well" if one.trustworthiness >= 0.95 else "fairly well" if one.trustworthiness >= 0.85 else "poorly"
+    caution = f"{100 * sum(one.variance or (0, 0)):.0f} % of the variance" if one.method == "pca" else "gaps are not to be read"
+    onto = "" if first or one.residual is None else f"; {100 * one.residual:.0f} % unlike the first map"
+    return f"Neighbours kept {kept} ({one.trustworthiness:.2f}); {caution}{onto}."
+
+
+def _three_dimensions(frame: pd.DataFrame, panes: Sequence[Pane]) -> None:
+    from dmlviz.figures import map_3d
+
+    st.caption("Three dimensions are for exploring: what hides what depends on the view. Turn it; print two.")
+    with st.container(key="wide_3d"):
+        for start in range(0, len(panes), 3):
+            row = panes[start : start + 3]
+            for column, pane in zip(st.columns(len(row)), row, strict=True):
+                with column:
+                    figure = map_3d.screen(frame, pane.run.id, theme=theme(), height=_side(len(panes)))
+                    picture(figure, key=f"map3d_{pane.run.id}", alt=manifold.alt(frame, pane.run.id))
+                    st.caption(badge(pane, first=pane is panes[0]))
+
+
+def below(frame: pd.DataFrame, panes: Sequence[Pane], look: Look) -> None:
+    """How many texts there are, and the two buttons."""
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    shown, total = frame["row_id"].nunique(), len(panes[0].projection.row_ids)
+    notes = dict.fromkeys(note for pane in panes for note in pane.projection.notes)
+    left.caption(
+        f"{shown:,} of {total:,} texts in each map; single runs. " + " ".join(map(escaped, notes))
+    )
+    with right:
+        tools(FigureSpec(name="manifold", run_ids=tuple(p.run.id for p in panes), options=look.options), frame, key="manifold")

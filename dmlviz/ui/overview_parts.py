@@ -7,7 +7,7 @@ import streamlit as st
 
 from dmlviz.analysis.fairness import unfair
 from dmlviz.figures import manifold
-from dmlviz.figures.theme import loss_title
+from dmlviz.figures.theme import base_title
 from dmlviz.losses import LOSSES
 from dmlviz.records import ACTIVE_STATES, Run
 from dmlviz.ui import loaders
@@ -70,7 +70,7 @@ def results(runs: list[Run]) -> None:
         {
             "Data set": [dataset_name(run) for run in done],
             "Shots": [shots(run) for run in done],
-            "Loss": [loss_title(run.config.loss, run.config.ce_weight) for run in done],
+            "Loss": [base_title(run.config) for run in done],
             "Accuracy %": [100 * accuracy_by(run, readout) for run in done],
             "Macro-F1 %": [100 * accuracy_by(run, readout, "macro_f1") for run in done],
             "Gain over CE": [_gain(run, done, readout) for run in done],
@@ -102,11 +102,11 @@ def _pick_readout(done: list[Run]) -> str | None:
 
 def _gain(run: Run, done: list[Run], readout: str | None) -> float | None:
     """Points over the cross-entropy run that differs in nothing but the loss."""
-    if run.config.loss == "cross_entropy" or run.origin == "loaded":
+    if run.config.loss == "cross_entropy" or run.origin == "loaded" or run.config.control != "none":
         return None
     for other in done:
         same = (other.config.dataset_hash, other.config.seed) == (run.config.dataset_hash, run.config.seed)
-        if same and other.config.loss == "cross_entropy" and not unfair([run, other], ["", ""]):
+        if same and other.config.loss == "cross_entropy" and other.config.control == "none" and not unfair([run, other], ["", ""]):
             return 100 * (accuracy_by(run, readout) - accuracy_by(other, readout))
     return None
 

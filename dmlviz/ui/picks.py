@@ -10,7 +10,7 @@ import streamlit as st
 from dmlviz.analysis.fairness import unfair
 from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.records import FigureSpec, Run
-from dmlviz.ui import loaders
+from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.words import percent, run_name
 
@@ -29,6 +29,7 @@ def sidebar() -> None:
             return
         names = {run.id: run_name(run) for run in ready}
         _from_address(names)
+        _await(names)
         st.multiselect(
             "Runs side by side", list(names), format_func=lambda run_id: names.get(run_id, run_id), key="runs", on_change=_forget_unknown,
             max_selections=MOST, placeholder="The newest three", help=f"Up to {MOST} runs, in the order of the panes. The picks are in the address.",
@@ -39,6 +40,7 @@ def sidebar() -> None:
         for run in picked_runs():
             _card(run)
         fairness(picked_runs())
+    selection.sidebar(picked_runs())
 
 
 def fairness(runs: Sequence[Run]) -> None:
@@ -77,7 +79,7 @@ def _to_address() -> None:
 
 def _card(run: Run) -> None:
     with st.container(border=True, gap="small"):
-        color = loss_color(run.config.loss)
+        color = loss_color(run.config.shown_loss)
         title = run_name(run).split(" · ")
         st.html(f'<span class="swatch" style="background:{color}"></span><b>{escape(title[0])}</b>')
         st.caption(f"{escaped(' · '.join(title[1:4]))}  \n{percent(run.metrics.get('accuracy'))} % accuracy, single run")
@@ -103,6 +105,31 @@ def compare_button(run_ids: Sequence[str], label: str = "Compare", *, key: str) 
     """Puts runs into the comparison and goes to the maps."""
     if st.button(label, key=key, type="primary", disabled=not run_ids, on_click=_pick, args=(list(run_ids)[:MOST],)):
         st.switch_page("pages/manifold.py")
+
+
+def add_run(run_id: str, *, beside: str) -> None:
+    """One more run into the comparison (the last one leaves when it is full). It may not be finished yet: it shows when it is."""
+    now = [run.id for run in picked_runs()] or [beside]
+    st.session_state["awaited_runs"] = [*st.session_state.get("awaited_runs", []), run_id]
+    st.session_state["runs"] = now
+
+
+def awaited_runs() -> list[str]:
+    """Controls that were asked for and cannot be compared yet."""
+    return list(st.session_state.get("awaited_runs", []))
+
+
+def forget_awaited(run_id: str) -> None:
+    st.session_state["awaited_runs"] = [one for one in awaited_runs() if one != run_id]
+
+
+def _await(known: Collection[str]) -> None:
+    """Runs that were asked for join the comparison as soon as they can be compared."""
+    waiting = st.session_state.get("awaited_runs", [])
+    here = [run_id for run_id in waiting if run_id in known]
+    if here:
+        st.session_state["awaited_runs"] = [run_id for run_id in waiting if run_id not in here]
+        st.session_state["runs"] = list(dict.fromkeys([*st.session_state["runs"], *here]))[-MOST:]
 
 
 def _pick(run_ids: list[str]) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.figures import curves
-from dmlviz.figures.theme import loss_title
+from dmlviz.figures.theme import base_title, loss_title
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant
 from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
@@ -49,7 +49,7 @@ def table(runs: list[Run]) -> list[Run]:
     rows = pd.DataFrame(
         {
             "State": [run.state for run in runs],
-            "Loss": [loss_title(run.config.loss, run.config.ce_weight) + (" (loaded)" if run.origin == "loaded" else "") for run in runs],
+            "Loss": [base_title(run.config) + (" (loaded)" if run.origin == "loaded" else "") for run in runs],
             "Accuracy %": [None if value is None else 100 * value for value in share],
             "Macro-F1 %": [None if value is None else 100 * value for value in f1],
             "Data set": [dataset_name(run) for run in runs],

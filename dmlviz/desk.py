@@ -1,0 +1,255 @@
+"""Work that a page asks for and a process of its own does: maps with other settings than a run's own. `python -m dmlviz.desk --home HOME`.
+
+A ticket is a folder, <home>/desk/<id>/ with request.json and status.json; its id is the hash of the request, so asking twice asks once. One worker
+per home (a file lock) takes the tickets in order, keeps what it has imported and compiled for the next one, and leaves after some idle minutes.
+Maps cannot be asked to stop, so to cancel is to end the worker; the next look at the page starts another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from dmlviz.panes import MapKind, missing_maps, read_kind
+from dmlviz.records import InputError
+from dmlviz.store import Store
+from dmlviz.store_files import atomic_json, read_json
+from dmlviz.training.local import child_environment
+
+IDLE_SECONDS = 300.0
+LOOK_SECONDS, WRITE_SECONDS = 0.2, 0.4
+TicketState = Literal["waiting", "working", "done", "failed", "cancelled"]
+
+
+class Ticket(NamedTuple):
+    """A piece of work that was asked for."""
+
+    id: str
+    state: TicketState
+    share: float  # of the work that is done, 0..1
+    began: float | None  # seconds since 1970
+    message: str  # the sentence of a failure
+    run_ids: tuple[str, ...]
+    map: str  # kind of map, as panes.read_kind reads it
+
+    @property
+    def open(self) -> bool:
+        return self.state in ("waiting", "working")
+
+
+# ---- what pages call
+
+
+def ask_for_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[Ticket]:
+    """Ask for the maps of this kind that are not stored. Maps with a common start are made together, the others one run at a time.
+
+    Raises InputError for runs that cannot have them. A ticket that failed or was cancelled is asked for again.
+    """
+    wanted = missing_maps(store, run_ids, kind)
+    groups = [tuple(run_ids)] if wanted and kind.together else [(run_id,) for run_id in wanted]
+    for group in groups:
+        _ask(store, group, str(kind))
+    if groups:
+        wake(store)
+    return tickets(store, run_ids, kind)
+
+
+def tickets(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[Ticket]:
+    """What was asked for and is not done, of these runs and this kind of map."""
+    groups = [tuple(run_ids)] if kind.together else [(run_id,) for run_id in run_ids]
+    found = [_ticket(store, _id(group, str(kind))) for group in groups]
+    return [one for one in found if one is not None and one.state != "done"]
+
+
+def cancel(store: Store, ticket_id: str) -> None:
+    """Wish the end of a ticket; the worker hears it at once."""
+    folder = _folder(store, ticket_id)
+    if folder.is_dir():
+        (folder / "cancel").touch()
+        if not worker_lives(store):  # nobody would hear it
+            _tell(folder, state="cancelled")
+
+
+def poll(store: Store) -> None:
+    """See to it that somebody works while tickets are open."""
+    if any(one.open for one in all_tickets(store)) and not worker_lives(store):
+        wake(store)
+
+
+def all_tickets(store: Store) -> list[Ticket]:
+    """In the order they were asked for."""
+    folders = sorted(store.home.glob("desk/*/request.json"), key=lambda path: path.stat().st_mtime)
+    return [one for one in (_ticket(store, path.parent.name) for path in folders) if one is not None]
+
+
+def wake(store: Store) -> None:
+    """Start a worker, in a session of its own; a second one leaves by itself."""
+    (store.home / "desk").mkdir(parents=True, exist_ok=True)
+    with open(store.home / "desk" / "log.txt", "ab") as out:
+        subprocess.Popen(
+            [sys.executable, "-m", "dmlviz.desk", "--home", str(store.home)],
+            stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, env=child_environment(),
+        )  # fmt: skip
+
+
+def worker_lives(store: Store) -> bool:
+    with _worker_lock(store) as free:
+        return not free
+
+
+# ---- tickets on disk
+
+
+def _folder(store: Store, ticket_id: str) -> Path:
+    return store.home / "desk" / ticket_id
+
+
+def _id(run_ids: Sequence[str], kind: str) -> str:
+    return hashlib.sha256(json.dumps([list(run_ids), kind]).encode()).hexdigest()[:16]
+
+
+def _ask(store: Store, run_ids: Sequence[str], kind: str) -> None:
+    for run_id in run_ids:
+        store.folder(run_id)  # there is such a run
+    ticket_id = _id(run_ids, kind)
+    folder, old = _folder(store, ticket_id), _ticket(store, ticket_id)
+    if old is not None and old.open:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cancel").unlink(missing_ok=True)
+    atomic_json(folder / "status.json", {"state": "waiting", "share": 0.0})
+    atomic_json(folder / "request.json", {"run_ids": list(run_ids), "map": kind})
+
+
+def _ticket(store: Store, ticket_id: str) -> Ticket | None:
+    folder = _folder(store, ticket_id)
+    try:
+        request, status = read_json(folder / "request.json"), read_json(folder / "status.json")
+        return Ticket(
+            ticket_id, status["state"], float(status.get("share", 0)), status.get("began"), str(status.get("message", "")),
+            tuple(request["run_ids"]), str(request["map"]),
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _tell(folder: Path, **fields: Any) -> None:
+    with contextlib.suppress(OSError):  # the folder was deleted: nobody is waiting
+        atomic_json(folder / "status.json", {**read_json(folder / "status.json"), **fields})
+
+
+@contextlib.contextmanager
+def _worker_lock(store: Store) -> Iterator[bool]:
+    (store.home / "desk").mkdir(parents=True, exist_ok=True)
+    with open(store.home / "desk" / "worker.lock", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+# ---- the worker
+
+
+def work(store: Store, *, idle: float = IDLE_SECONDS) -> None:
+    """Take tickets until none has come for `idle` seconds."""
+    with _worker_lock(store) as mine:
+        if not mine:
+            return
+        last = time.monotonic()
+        while time.monotonic() - last < idle:
+            ticket = next((one for one in all_tickets(store) if one.open), None)
+            if ticket is None:
+                time.sleep(LOOK_SECONDS)
+                continue
+            _serve(store, ticket)
+            last = time.monotonic()
+
+
+def _serve(store: Store, ticket: Ticket) -> None:
+    """One ticket, to one of its ends."""
+    folder, over = _folder(store, ticket.id), threading.Event()
+    _tell(folder, state="working", share=0.0, began=time.time(), message="")
+    ending = threading.Lock()
+
+    def listen() -> None:
+        while not over.wait(LOOK_SECONDS):
+            if (folder / "cancel").exists() or not folder.is_dir():
+                with ending:
+                    if not over.is_set():
+                        _tell(folder, state="cancelled")
+                        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    told = [0.0]
+
+    def on_progress(share: float) -> None:
+        if time.monotonic() - told[0] > WRITE_SECONDS:
+            told[0] = time.monotonic()
+            _tell(folder, share=round(min(share, 1.0), 3))
+
+    end: Mapping[str, Any]
+    try:
+        make_maps(store, ticket.run_ids, read_kind(ticket.map), on_progress)
+        end = {"state": "done", "share": 1.0}
+    except InputError as error:
+        end = {"state": "failed", "message": str(error)}
+    except MemoryError:
+        end = {"state": "failed", "message": "the machine ran out of memory; show fewer texts, or look at the PCA"}
+    except Exception as error:  # the last door: a person sees a sentence, the log has the rest
+        import traceback
+
+        traceback.print_exc()
+        end = {"state": "failed", "message": f"the map could not be made ({type(error).__name__}); desk/log.txt has the details"}
+    with ending:
+        over.set()
+        _tell(folder, **end)
+
+
+def make_maps(store: Store, run_ids: Sequence[str], kind: MapKind, on_progress: Callable[[float], None] = lambda share: None) -> None:
+    """Compute and store the maps of this kind; those of `run_ids` together where they start or are laid out together."""
+    from dmlviz.analysis.projection import aligned, common_start, project
+
+    arrays = [store.arrays(run_id) for run_id in run_ids]
+    row_ids = arrays[0].row_ids
+    settings = dict(kind.settings)
+    common = {"metric": kind.metric, "dims": kind.dims, "seed": kind.seed, "settings": settings}
+    if kind.start == "aligned":
+        blocks = [one.embeddings for one in arrays]
+        made = aligned(blocks, row_ids, shared_with=tuple(run_ids), on_progress=on_progress, **common)
+        for run_id, one in zip(run_ids, made, strict=True):
+            store.save_projection(run_id, one)
+        return
+    start = None
+    if kind.start == "common":
+        start = common_start([one.embeddings for one in arrays], metric=kind.metric, dims=kind.dims, seed=kind.seed)
+    for i, (run_id, one) in enumerate(zip(run_ids, arrays, strict=True)):
+        shared = {"start": start, "shared_with": tuple(run_ids)} if start is not None else {}
+        part = lambda share, i=i: on_progress((i + share) / len(run_ids))  # noqa: E731
+        store.save_projection(run_id, project(one.embeddings, one.row_ids, method=kind.method, on_progress=part, **shared, **common))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", required=True)
+    parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without a ticket after which it leaves")
+    options = parser.parse_args()
+    work(Store(options.home), idle=options.idle)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

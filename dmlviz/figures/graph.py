@@ -1,0 +1,10 @@
+"""Similarity graphs: the table, and its two renderers."""
+
+from __future__ import annotations
+
+from .graph_frame import COLOR_BY, LAYOUTS, frame, frame_of, pane_ids
+from .graph_paper import caption, notes, paper
+from .graph_screen import alt, animation, screen
+from .map_frame import window
+
+__all__ = ["COLOR_BY", "LAYOUTS", "alt", "animation", "caption", "frame", "frame_of", "notes", "pane_ids", "paper", "screen", "window"]

@@ -1,0 +1,45 @@
+"""A map in three dimensions, for exploring on the screen. No paper version: what hides what depends on the view, and print cannot be turned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .map_frame import opacity, percent
+from .theme import LIGHT, SCREEN_FONT, Theme
+from .words import plotly_lines, plotly_text, short
+
+SYMBOLS = {"support": "diamond", "validation": "circle-open", "test": "circle"}
+
+
+def screen(table: pd.DataFrame, pane_id: str, *, theme: Theme = LIGHT, height: int = 440) -> go.Figure:
+    """One pane of a frame with a column z. The camera is shared by nothing: turn each by hand."""
+    rows = table[table["pane"] == pane_id]
+    figure = go.Figure()
+    for part, symbol in SYMBOLS.items():
+        own = rows[rows["part"] == part]
+        if len(own):
+            figure.add_trace(
+                go.Scatter3d(
+                    x=own["x"].to_numpy(np.float32), y=own["y"].to_numpy(np.float32), z=own["z"].to_numpy(np.float32), mode="markers", name=part,
+                    marker={"size": 5 if part == "support" else 2.5, "symbol": symbol, "color": [theme.shown(color) for color in own["color"]],
+                            "opacity": 1.0 if part == "support" else opacity(len(rows))},
+                    hovertext=[_hover(row) for row in own.itertuples()], hovertemplate="%{hovertext}<extra></extra>",
+                )
+            )  # fmt: skip
+    axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": "", "showbackground": False, "showline": True,
+            "linecolor": theme.lines}  # fmt: skip
+    title = f"{plotly_text(short(rows['title'].iloc[0], 40))} · {percent(rows['accuracy'].iloc[0])} single run" if len(rows) else "No texts to show"
+    figure.update_layout(
+        height=height, margin={"l": 0, "r": 0, "t": 28, "b": 0}, showlegend=False, paper_bgcolor="rgba(0,0,0,0)", uirevision=pane_id,
+        font={"family": SCREEN_FONT, "color": theme.ink}, title={"text": title, "x": 0, "font": {"size": 14}},
+        scene={"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data"},
+        hoverlabel={"bgcolor": theme.panel, "bordercolor": theme.lines, "align": "left", "font": {"color": theme.ink, "size": 12}},
+    )  # fmt: skip
+    return figure
+
+
+def _hover(row) -> str:
+    read = f"read as <b>{plotly_text(short(row.prediction, 60))}</b>" + ("" if row.correct else f", is <b>{plotly_text(short(row.label, 60))}</b>")
+    return f"{plotly_lines(row.text)}<br>{read} · {row.part}"

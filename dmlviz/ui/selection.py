@@ -1,0 +1,129 @@
+"""The one selection of texts that travels over the pages and through the address (?select=…)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from dmlviz.analysis.selecting import LONGEST, Spot, area_line, rows_line, rows_of, words_of
+from dmlviz.figures.map_marks import Marks, selected_after
+from dmlviz.figures.theme import run_titles
+from dmlviz.records import InputError, Run
+from dmlviz.ui import loaders
+from dmlviz.ui.frame import escaped
+from dmlviz.ui.maps import map_event
+
+NOTHING = np.zeros(0, dtype=np.int64)
+
+
+class Selected(NamedTuple):
+    """The selected texts, and how they were selected."""
+
+    rows: np.ndarray  # (M,) sorted row ids into the data set
+    words: str  # plain text: escape it
+
+
+def choose(line: str) -> None:
+    """Make `line` the selection (see analysis/selecting.py); "" clears it."""
+    st.session_state["select"] = line
+    st.session_state.pop("select_problem", None)
+
+
+def choose_rows(rows: Sequence[int] | np.ndarray) -> None:
+    """Select these row ids."""
+    choose(rows_line(np.asarray(rows)))
+
+
+def remember(key: str, marks: Marks, first: str, kind_of_map: str, parts: Sequence[str], *, several_moments: bool) -> None:
+    """What the maps under this key show, so that what a person draws on them can be understood before the page is drawn again."""
+    st.session_state["select_on"] = {
+        "key": key, "marks": marks, "first": first, "map": kind_of_map, "parts": tuple(parts), "moments": several_moments,
+    }  # fmt: skip
+
+
+def hear() -> None:
+    """Take over what was drawn on the maps since the last run of the script. Called first, so that everything shows the new selection."""
+    on = st.session_state.get("select_on")
+    event = map_event(on["key"]) if on else None
+    if event is None:
+        return
+    if event.kind == "clear":
+        choose("")
+    elif event.kind in ("lasso", "box") and not event.add and not event.before and not on["moments"]:
+        choose(area_line(on["first"], event.pane, on["map"], on["parts"], event.polygon))
+    else:  # a click, several at once, or one more on top: there is no short line for it but the rows
+        first, before = on["first"], None
+        if line():
+            before = current([first]).rows
+        rows = selected_after(on["marks"], event, before)
+        choose("") if rows is None else choose_rows(rows)
+
+
+def line() -> str:
+    """The selection's line, taken over from the address when somebody else wrote it there."""
+    said = st.query_params.get("select", "")
+    if said != st.session_state.get("select_address", ""):
+        st.session_state["select"] = said
+    kept = st.session_state.get("select", "")
+    short = kept if len(kept) <= LONGEST else ""  # thousands of single rows: kept here, but no address can hold them
+    if short and said != short:
+        st.query_params["select"] = short
+    elif not short and said:
+        st.query_params.pop("select", None)
+    st.session_state["select_address"] = short
+    return kept
+
+
+def current(run_ids: Sequence[str]) -> Selected:
+    """The selected texts among those of the compared runs' data set. A line that means nothing here selects nothing, and the sidebar says why."""
+    said = line()
+    if not said or not run_ids:
+        return Selected(NOTHING, "")
+    runs = {run.id: run for run in loaders.runs()}
+    first = runs.get(run_ids[0])
+    if first is None:
+        return Selected(NOTHING, "")
+    try:
+        rows = _rows(said, first.id)
+    except InputError as error:
+        st.session_state["select_problem"] = str(error)
+        return Selected(NOTHING, "")
+    st.session_state.pop("select_problem", None)
+    return Selected(rows, words_of(said, lambda run_id: _title(run_id, runs)))
+
+
+def _title(run_id: str, runs: dict[str, Run]) -> str:
+    return run_titles([runs[run_id].config])[0] if run_id in runs else "a run that is gone"
+
+
+def _rows(said: str, first: str) -> np.ndarray:
+    found, dataset = loaders.panes([first], "pca")
+    return _cached_rows(said, dataset.content_hash, str(loaders.store().home), dataset, np.asarray(found[0].projection.row_ids))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _cached_rows(said: str, content_hash: str, home: str, _dataset, _among: np.ndarray) -> np.ndarray:
+    return rows_of(said, _dataset, _among, _spots)
+
+
+def _spots(run_ids: Sequence[str], kind_of_map: str) -> list[Spot]:
+    panes, _ = loaders.panes(list(run_ids), kind_of_map)
+    return [Spot(pane.projection.row_ids, pane.roles, pane.projection.points, pane.predictions) for pane in panes]
+
+
+def sidebar(runs: Sequence[Run]) -> None:
+    """Selection: how many texts, how they were selected, and the way back."""
+    if not runs or not line():
+        return
+    found = current([run.id for run in runs])
+    with st.sidebar:
+        st.header("Selection", anchor=False)
+        if problem := st.session_state.get("select_problem"):
+            st.warning(escaped(problem))
+        else:
+            total = len(loaders.panes([runs[0].id], "pca")[0][0].projection.row_ids)
+            st.markdown(f"**{len(found.rows):,}** of {total:,} texts  \n{escaped(found.words)}")
+        st.button("Clear the selection", key="select_clear", on_click=choose, args=("",))

@@ -1,0 +1,26 @@
+"""How labels spread between similar texts, and from which text a guessed label came."""
+
+import streamlit as st
+
+from dmlviz import ui
+from dmlviz.ui import graph_parts
+
+ui.header(
+    "How do labels spread between similar texts?",
+    "Ringed texts show their label; it passes along the edges, more along wider ones, until every other text has a guess. Click a text to see why.",
+)
+runs = ui.picked_runs()
+if not runs:
+    ui.empty("No finished run yet. The similarity graph of its texts appears as soon as the first run is trained.", "Train a run", "pages/train.py")
+    st.stop()
+with ui.guard():
+    runs = graph_parts.comparable(runs)
+    look = graph_parts.controls(runs)
+    shown = graph_parts.load(runs, look)
+    with st.container(key="wide"):
+        graph_parts.panes(shown, look)
+        graph_parts.reasons(shown, look)
+        graph_parts.widths(shown, look)
+    graph_parts.table(shown, look)
+    graph_parts.steps(shown, look)
+    graph_parts.epochs(shown, look)

@@ -1,0 +1,23 @@
+"""Which centres each class really uses, and what they hold."""
+
+import streamlit as st
+
+from dmlviz import ui
+from dmlviz.ui import proxies_parts
+
+ui.header(
+    "Which centres does each class really use?",
+    "Stars are centres, joined to texts that are nearest to them of all the class's centres; a loss without centres shows its class means.",
+)
+runs = ui.picked_runs()
+if not runs:
+    ui.empty("No finished run yet. Centres appear among the texts as soon as the first run is trained.", "Train a run", "pages/train.py")
+    st.stop()
+with ui.guard():
+    runs = proxies_parts.comparable(runs)
+    look = proxies_parts.controls(runs)
+    shown = proxies_parts.load(runs, look)
+    with st.container(key="wide"):
+        proxies_parts.maps(shown)
+    proxies_parts.numbers(shown)
+    proxies_parts.details(shown)
