@@ -40,12 +40,12 @@ def wait_for(store: Store, run_id: str, states: Collection[str] | str, seconds: 
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """Dispatchers and workers that serve this home."""
+    """Dispatchers, workers and the desk that serve this home."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
-            ours = any(word.startswith("dmlviz.training.") for word in words)
+            ours = any(word.startswith(("dmlviz.training.", "dmlviz.desk")) for word in words)
             if ours and str(home) in words and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found

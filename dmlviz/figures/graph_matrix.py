@@ -172,7 +172,7 @@ def screen(table: pd.DataFrame, pane_id: str, *, theme: Theme = LIGHT, height: i
         figure.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, text="No matrix to show", font={"color": theme.muted})
         return figure.update_xaxes(visible=False).update_yaxes(visible=False)
     found = bands(rows[rows["moment"] == moments[0]])
-    names = named(found, found[-1].last + 1, height - 40, 13)
+    names = named(found, found[-1].last + 1, height - 40, 13 if len(moments) == 1 else 20)
     room = max([text_width(short(band.name, LABEL_CHARS), 12) for band in names], default=0) + 12
     figure.update_layout(margin_l=room)
     for i, moment in enumerate(moments):
@@ -245,12 +245,13 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
             figure = canvas(preset.width_mm, 20)
             text(figure, preset.width_mm / 2, 10, "No matrix to show", size=preset.font_pt, ha="center", color=PAPER.muted)
             return figure
-        boxes, height, room = _boxes(table, panes, moments, most, preset)
+        boxes, height = _boxes(table, panes, moments, most, preset)
         figure = canvas(preset.width_mm, height + 7)
         scale, image = limits(table), None
         for (pane, moment), box in boxes.items():
             rows = table[(table["pane"] == pane) & (table["moment"] == moment)]
-            image = _paper_matrix(figure, rows, box, scale, preset, names=room > 0 and moment == moments[pane][0])
+            leftmost = box.left == min(one.left for one in boxes.values())  # the order is the same in all
+            image = _paper_matrix(figure, rows, box, scale, preset, names=leftmost)
             first = moment == moments[pane][0]
             if most == 1:
                 pane_title(figure, box, rows["title"].iloc[0], rows["loss"].iloc[0], float(rows["accuracy"].iloc[0]), preset)
@@ -262,17 +263,16 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
 
 def _boxes(
     table: pd.DataFrame, panes: list[str], moments: dict[str, list[str]], most: int, preset: Preset
-) -> tuple[dict[tuple[str, str], Box], float, float]:
-    """Where each matrix goes, the height they take, and the room for class names on the left of each row's first."""
+) -> tuple[dict[tuple[str, str], Box], float]:
+    """Where each matrix goes, with room for class names on the left, and the height they take."""
     found = bands(table[(table["pane"] == panes[0]) & (table["moment"] == moments[panes[0]][0])])
     size = max(MIN_PT, preset.font_pt - 1)
     room = min(max([text_width(short(band.name, LABEL_CHARS), size) for band in found], default=0) / PT_PER_MM + 1, 0.28 * preset.width_mm)
     head = head_mm(preset)
     if most == 1:
-        names = room if len(panes) == 1 else 0.0
-        narrow = preset._replace(width_mm=preset.width_mm - names)
-        spots, height = squares(len(panes), narrow, least=34, most=80)
-        return {(pane, "now"): box._replace(left=box.left + names) for pane, box in zip(panes, spots, strict=True)}, height, names
+        narrow = preset._replace(width_mm=preset.width_mm - room)
+        spots, height = squares(len(panes), narrow, least=34 if preset.width_mm > 100 else 24, most=80)
+        return {(pane, "now"): box._replace(left=box.left + room) for pane, box in zip(panes, spots, strict=True)}, height
     side = min((preset.width_mm - 2 * EDGE_MM - room - 1.2 * (most - 1)) / most, 40.0)
     boxes, top = {}, EDGE_MM
     for pane in panes:
@@ -280,7 +280,7 @@ def _boxes(
         for i, moment in enumerate(moments[pane]):
             boxes[pane, moment] = Box(EDGE_MM + room + i * (side + 1.2), top, side, side)
         top += side + 1
-    return boxes, top, room
+    return boxes, top
 
 
 def _paper_matrix(figure: Figure, rows: pd.DataFrame, box: Box, scale: tuple[float, float], preset: Preset, *, names: bool) -> Any:

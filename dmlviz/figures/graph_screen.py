@@ -208,7 +208,7 @@ def animation(
         height=height + 84, margin_b=86,
         updatemenus=[{"type": "buttons", "buttons": [play], "x": 0, "y": -0.03, "xanchor": "left", "yanchor": "top", "showactive": False,
                       "bgcolor": theme.panel, "bordercolor": theme.lines, "font": font, "pad": {"t": 6}}],
-        sliders=[{"steps": steps, "x": 0.16, "len": 0.84, "y": -0.01, "pad": {"t": 6, "b": 0}, "font": font, "bordercolor": theme.lines,
+        sliders=[{"steps": steps, "x": 0.16, "len": 0.78, "y": -0.01, "pad": {"t": 6, "b": 0}, "font": font, "bordercolor": theme.lines,
                   "bgcolor": theme.panel, "activebgcolor": theme.accent, "currentvalue": {"prefix": "after turn ", "font": font}}],
     )  # fmt: skip
     return figure

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLASSES, MOST_TEXTS = 5, 8  # bars
+HEADINGS = {"class": "By class of the visible texts", "text": "By text, the largest (a scale of their own)"}
 COLUMNS = (
     "mark", "pane", "title", "loss", "node", "node_text", "label", "predicted", "visible", "reached", "row_id", "text", "class", "part", "share",
     "count", "weight", "color",
@@ -144,8 +145,7 @@ def _block(figure: go.Figure, rows: list[dict[str, Any]], axis: str, domain: tup
         text=[_percent(row["share"]) for row in rows], textposition="outside", cliponaxis=False, textfont={"color": theme.ink, "size": 11},
     ))  # fmt: skip
     words = {"xref": "paper", "x": 0, "xanchor": "left", "yref": f"y{axis}", "yanchor": "middle", "showarrow": False, "captureevents": False}
-    title = "By class of the visible texts" if rows[0]["mark"] == "class" else "By text, the largest (a scale of their own)"
-    figure.add_annotation(**words, y=-0.5, text=f"<b>{title}</b>", font={"size": 12, "color": theme.muted})
+    figure.add_annotation(**words, y=-0.5, text=f"<b>{HEADINGS[rows[0]['mark']]}</b>", font={"size": 12, "color": theme.muted})
     for place, row in enumerate(rows):
         figure.add_annotation(**words, y=place + 0.28, text=plotly_text(bar_words(row)), font={"size": 11, "color": theme.ink})
 
@@ -189,7 +189,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         panes = list(dict.fromkeys(table["pane"]))
         size = max(MIN_PT, preset.font_pt - 0.5)
         step, head = 2.55 * size / PT_PER_MM, 3.2 * size / PT_PER_MM
-        counts = [max(len(bars(table, pane)), 1) for pane in panes]
+        counts = [max(len(bars(table, pane)) + 0.5 * bars(table, pane)["mark"].nunique(), 1) for pane in panes]
         figure = canvas(preset.width_mm, max(sum(head + n * step for n in counts) + 1, 12))
         top = 0.0
         for pane, count in zip(panes, counts, strict=True):
@@ -211,8 +211,13 @@ def _paper_block(figure: Figure, table: pd.DataFrame, pane: str, box: Box, size:
     ax = axes(figure, Box(0, 0, *(side * 25.4 for side in figure.get_size_inches())), frame=False)
     largest = {mark: max(float(part["share"].max()), 1e-12) for mark, part in rows.groupby("mark")}  # single texts on a scale of their own
     room = box.width - 6 * size / PT_PER_MM
-    for i, row in enumerate(rows.to_dict("records")):
-        base = box.top + 2.45 * line + (i + 0.45) * step
+    place, before = -0.1, None
+    for row in rows.to_dict("records"):
+        if row["mark"] != before:
+            text(figure, box.left, box.top + 2.45 * line + (place + 0.5) * step, HEADINGS[row["mark"]], size=size, weight="bold", color=PAPER.muted)
+            place, before = place + 0.5, row["mark"]
+        base = box.top + 2.45 * line + (place + 0.45) * step
+        place += 1
         text(figure, box.left, base, _fit(drawable(bar_words(row))[0], size, box.width * PT_PER_MM), size=size)
         width = room * row["share"] / largest[row["mark"]]
         bar = ax.barh([base + 0.32 * step], [width], left=box.left, height=0.3 * step, color=row["color"], edgecolor=PAPER.ink, linewidth=0.3)

@@ -42,7 +42,7 @@ SHOWN_HELP = (
 EDGES = {"top3": "3 strongest", "top1": "1 strongest", "top5": "5 strongest", "top10": "10 strongest", "min0.5": "weight ≥ 0.5",
          "min0.9": "weight ≥ 0.9", "none": "none"}  # fmt: skip
 EDGES_HELP = "Each text's heaviest edges, or all of so much weight. The graph has an edge between every two texts; these are drawn."
-HUES = {"true": "true class", "propagated": "propagated class", "confidence": "confidence", "wrong": "right or wrong"}
+HUES = {"true": "true class", "propagated": "guessed class", "confidence": "confidence", "wrong": "right or wrong"}
 PLACES = {"umap": "UMAP map", "pca": "PCA map", "spring": "spring layout"}
 ROWS = {"paper": "as in the paper", "code": "as in the authors' code"}
 TURNS = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55)

@@ -55,11 +55,14 @@ def test_a_clicked_text_tells_its_reasons_and_the_address_reopens_them(app, two_
     settled(page)
     choose(page, "Labels shown", "30 % at random")
     page.get_by_text(re.compile(r"labels shown")).first.wait_for()
-    choose(page, "Colour", "propagated class")
+    choose(page, "Colour", "guessed class")
     settled(page)
     no_errors(page)
 
     x, y, row = page.evaluate(HIDDEN, 0)
+    page.mouse.move(x - 4, y)
+    page.mouse.move(x, y, steps=3)
+    page.locator(".hoverlayer .hovertext").first.wait_for()  # Plotly clicks what it hovers
     page.mouse.click(x, y)
     page.get_by_text(re.compile(r"all parts sum to")).first.wait_for()
     settled(page)
@@ -78,7 +81,7 @@ def test_a_clicked_text_tells_its_reasons_and_the_address_reopens_them(app, two_
     settled(other)
     assert reasons(other) == said
     assert other.evaluate(RINGED) == [1, 1]
-    assert other.get_by_role("combobox", name=re.compile("Colour")).input_value() == "propagated class"
+    assert other.get_by_role("combobox", name=re.compile("Colour")).input_value() == "guessed class"
     no_errors(other)
 
     choose(page, "Texts", "training batch")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 import signal
@@ -11,16 +13,12 @@ import pytest
 from waiting import until, wait_for
 
 from dmlviz.figures.theme import PRESETS
+from tests.browser.seen import MARKS, chosen, counts, lasso, place
 
 pytestmark = pytest.mark.slow
 FINISHED = re.compile(r"^finished · accuracy \d+\.\d % \(single run\)$")
 LONG = 300_000  # ms three runs may take on a busy machine
 NASTY = ["<script>window.hacked=1</script>", "日本語", "عربي", "😀 emoji"]
-
-TEST_POINTS = """() => [...document.querySelectorAll('.js-plotly-plot')].map(plot => {
-    const rows = new Set();
-    for (const trace of plot.data) for (const d of (trace.customdata || [])) rows.add(Array.isArray(d) || ArrayBuffer.isView(d) ? d[0] : d);
-    return [plot.data.length, plot.data.reduce((n, t) => n + (t.x ? t.x.length ?? 0 : 0), 0), rows.size]; })"""
 
 
 def choose(page, label: str, option: str) -> None:
@@ -110,13 +108,23 @@ def test_from_an_empty_home_to_a_figure_for_a_paper(app, new_page, tmp_path):
 
     # three maps of the test texts
     page.get_by_role("button", name="See the maps side by side").click()
-    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot .main-svg').length >= 3 && location.pathname.endsWith('manifold')")
+    page.locator(MARKS).first.wait_for()
     settled(page)
     no_errors(page)
-    points = page.evaluate(TEST_POINTS)
-    titles = page.get_by_test_id("stMain").locator(".js-plotly-plot .gtitle").all_text_contents()
-    assert len(points) == 3
-    assert [rows for _, _, rows in points] == [2189 + 32] * 3, points
+    assert counts(page) == [2189 + 32] * 3
+    titles = page.locator(f"{MARKS} .title").all_inner_texts()
+    assert sorted(titles) == ["Cross-entropy", "G-Loss + CE", "TripleEntropy"]
+
+    # one selection: drawn in one pane, lit in all, listed below, told in the sidebar and in the address
+    lasso(page, 1, (0.5, 0.5), 0.3)
+    page.get_by_role("button", name="Selected texts as CSV").wait_for()
+    settled(page)
+    selected = chosen(page)
+    assert 0 < selected < 2221
+    assert f"{selected:,} of 2,221 texts" in page.get_by_test_id("stSidebar").inner_text()
+    table = download(page, "Selected texts as CSV", tmp_path / "selected.csv").read_text(encoding="utf-8-sig")
+    assert len(list(csv.reader(io.StringIO(table)))) == selected + 1
+    assert "select=area" in page.url
 
     # to paper
     page.get_by_role("button", name="Add to figures").click()
@@ -136,17 +144,13 @@ def test_from_an_empty_home_to_a_figure_for_a_paper(app, new_page, tmp_path):
     assert "runs=" in address
     other = new_page()
     other.goto(address, wait_until="domcontentloaded")
-    other.wait_for_function("() => document.querySelectorAll('.js-plotly-plot .main-svg').length >= 3")
+    other.locator(MARKS).first.wait_for()
+    other.get_by_role("button", name="Selected texts as CSV").wait_for()
     settled(other)
-    assert other.evaluate(TEST_POINTS) == points
-    assert other.get_by_test_id("stMain").locator(".js-plotly-plot .gtitle").all_text_contents() == titles
+    assert counts(other) == [2221] * 3
+    assert other.locator(f"{MARKS} .title").all_inner_texts() == titles
+    assert chosen(other) == selected
     no_errors(other)
-
-
-PLACE = """() => { const plot = document.querySelector('.js-plotly-plot'), box = plot.getBoundingClientRect();
-    const {xaxis, yaxis} = plot._fullLayout, trace = plot._fullData.at(-1);
-    return {point: [box.x + xaxis._offset + xaxis.l2p(trace.x[0]), box.y + yaxis._offset + yaxis.l2p(trace.y[0])],
-            area: [box.x + xaxis._offset, box.y + yaxis._offset, xaxis._length, yaxis._length]}; }"""
 
 
 def queue_tiny(page, app, encoder, *, shots: int, epochs: int) -> None:
@@ -180,30 +184,18 @@ def test_hostile_class_names_are_shown_and_never_run(app, new_page, tiny_encoder
 
     page.get_by_role("button", name="See the maps side by side").click()
     page.get_by_role("heading", name="Where do the texts land?").wait_for()
-    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    page.locator(MARKS).first.wait_for()
     settled(page)
-    names = page.locator(".js-plotly-plot text").all_text_contents()
-    assert {"<script>win…1</script>", *NASTY[1:]} <= {one.replace("\xa0", " ").strip() for one in names}, names  # long names are shortened
-    place = page.evaluate(PLACE)
-    x, y = place["point"]
-    page.mouse.move(x - 6, y)
-    page.mouse.move(x, y, steps=3)
-    page.locator(".hoverlayer .hovertext").first.wait_for()
-    assert "<img src=x" in page.locator(".hoverlayer .hovertext").first.text_content().replace("\xa0", " ")
-
-    left, top, width, height = place["area"]
-    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.05)]
-    page.locator(".modebar-btn[data-title='Lasso Select']").first.click()
-    page.mouse.move(left + corners[0][0] * width, top + corners[0][1] * height)
-    page.mouse.down()
-    for a, b in corners[1:]:
-        page.mouse.move(left + a * width, top + b * height, steps=8)
-    page.mouse.up()
-    page.get_by_text(re.compile(r"[1-9]\d* of \d+ texts selected")).wait_for()
-    page.get_by_test_id("stDataFrame").first.wait_for()
+    spot = place(page, 0, -1)
+    page.mouse.move(spot["x"] - 6, spot["y"])
+    page.mouse.move(spot["x"], spot["y"], steps=3)
+    tip = page.locator(f"{MARKS} .tip").first
+    tip.get_by_text("<img src=x").wait_for()
+    lasso(page, 0, (0.5, 0.5), 0.68)
+    page.get_by_role("button", name="Selected texts as CSV").wait_for()
     settled(page)
-    csv = download(page, "Selected texts as CSV", tmp_path / "selected.csv").read_text(encoding="utf-8-sig")
-    assert all(name in csv for name in NASTY)
+    table = download(page, "Selected texts as CSV", tmp_path / "selected.csv").read_text(encoding="utf-8-sig")
+    assert all(name in table for name in NASTY)
 
     page.get_by_role("button", name="Add to figures").click()
     page.get_by_role("link", name="Figures").first.click()

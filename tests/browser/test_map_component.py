@@ -21,17 +21,13 @@ from PIL import Image
 from dmlviz.figures.map_marks import MapEvent
 from dmlviz.records import Pane
 from dmlviz.ui.maps.component import fresh_events
+from tests.browser.seen import MARKS, lasso, place
 from tests.figures.figure_cases import make_pane
 
 HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.slow
 LOSSES = ("soft_triple", "triple_entropy", "g_loss")
 NASTY = "<img src=x onerror=window.hacked=1>"
-MARKS = ".maps[data-points]"
-# Where the i-th mark of a pane is on the screen, and its row id.
-PLACE = """(root, [pane, i]) => { const maps = root.dmlviz, own = maps.points.panes[pane], at = i < 0 ? own.n + i : i;
-    const area = maps.panes[pane].frame.getBoundingClientRect(), p = maps.toPixels(own.x[at], own.y[at], maps.boxes[pane].side);
-    return {x: area.left + 1 + p[0], y: area.top + 1 + p[1], row: maps.points.rows[own.slot[at]]}; }"""
 PLACE_OF_ROW = """(root, [pane, row]) => { const maps = root.dmlviz, own = maps.points.panes[pane], i = own.index[maps.points.rows.indexOf(row)];
     const p = maps.toPixels(own.x[i], own.y[i], maps.boxes[pane].side), area = maps.panes[pane].frame.getBoundingClientRect();
     return {x: area.left + 1 + p[0], y: area.top + 1 + p[1]}; }"""
@@ -105,23 +101,6 @@ def open_maps(served, new_page):
 
 def rested(page) -> None:
     page.wait_for_function("() => !document.querySelector('[data-testid=stApp]')?.matches('[data-test-script-state=running]')")
-
-
-def place(page, pane: int, i: int) -> dict:
-    return page.locator(MARKS).first.evaluate(PLACE, [pane, i])
-
-
-def lasso(page, pane: int, center: tuple[float, float], radius: float, *, maps: int = 0, steps: int = 24) -> None:
-    """A circle around `center`, shares of the pane's square."""
-    frame = page.locator(MARKS).nth(maps).locator(".frame").nth(pane).bounding_box()
-    angles = np.linspace(0, 2 * np.pi, steps)
-    circle = [(center[0] + radius * np.cos(a), center[1] + radius * np.sin(a)) for a in angles]
-    points = [(frame["x"] + frame["width"] * x, frame["y"] + frame["height"] * y) for x, y in circle]
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*point)
-    page.mouse.up()
 
 
 def said(page, key: str = "map") -> dict:

@@ -178,7 +178,7 @@ def test_graphs_go_to_the_tray_and_to_paper(visit, home):
     app.switch_page("pages/figures.py").run()
     assert not app.exception
     assert not app.error
-    assert [one.split(":")[0] for one in app.radio[0].options] == ["Similarity graphs", "Similarity matrices"]
+    assert [one.split(":")[0].rstrip("\\") for one in app.radio[0].options] == ["Similarity graphs", "Similarity matrices"]
     app.radio[0].set_value(0).run()
     assert not app.exception
     assert not app.error

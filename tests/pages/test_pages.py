@@ -39,6 +39,11 @@ def charts(app) -> list:
     return [one.proto for one in app.get("plotly_chart")]
 
 
+def panes(app) -> list[str]:
+    """Run ids of the linked maps, in order."""
+    return [pane.pane for pane in app.session_state["select_on"]["marks"].panes]
+
+
 def own_file(app, path: str):
     app.selectbox(key="train_data").set_value("own").run()
     return app.text_input(key="train_path").set_value(path).run()
@@ -246,30 +251,89 @@ def test_a_picked_run_that_is_gone_is_left_out(visit, home):
     app = visit("manifold", home.store.home, runs=[*home.hostile[:1], "odd-gone-2shot-d0-s0-000000", "../../etc"])
     assert not app.exception
     assert app.session_state["runs"] == [home.hostile[0]]
-    assert len(charts(app)) == 1
+    assert panes(app) == [home.hostile[0]]
 
 
 def test_manifold_shows_a_pane_per_run_in_the_order_of_the_address(visit, home):
     app = visit("manifold", home.store.home, runs=home.hostile[::-1])
-    assert [one.id.rsplit("map_", 1)[-1] for one in charts(app)] == home.hostile[::-1]
-    assert "70 texts in each map" in words(app) or "texts in each map" in words(app)
+    assert panes(app) == home.hostile[::-1]
+    assert re.search(r"\d+ of \d+ texts in each map", words(app))
     assert set(HOSTILE) <= set(app.multiselect(key="focus").options)
 
 
 def test_manifold_says_which_runs_it_leaves_out(visit, home):
     app = visit("manifold", home.store.home, runs=[*home.hostile, home.tiny])
-    assert len(charts(app)) == 2
+    assert panes(app) == home.hostile
     assert re.search(r"1 picked runs? (is|are) left out: .*same texts", app.info[0].value)
 
 
 @pytest.mark.parametrize(
-    "setting", [{"map": "pca"}, {"colour": "prediction"}, {"colour": "correctness"}, {"part": "support"}, {"find": "cat"}, {"focus": HOSTILE[:2]}]
-)
+    "setting",
+    [
+        {"map": "pca"}, {"colour": "prediction"}, {"colour": "correctness"}, {"colour": "part"}, {"colour": "confidence"},
+        {"colour": "distortion"}, {"colour": "disagreement"}, {"part": "support"}, {"select": "find:cat"}, {"focus": HOSTILE[:2]},
+        {"when": "epochs"}, {"below": "changed"}, {"below": "numbers"}, {"select": "class:" + HOSTILE[0]},
+    ],
+)  # fmt: skip
 def test_manifold_draws_every_setting(visit, home, setting):
     app = visit("manifold", home.store.home, runs=home.hostile, **setting)
     assert not app.exception
     assert not app.error
-    assert len(charts(app)) == 2
+    assert panes(app) == home.hostile
+    for key, value in setting.items():
+        if key in ("map", "colour", "part", "when"):
+            assert app.selectbox(key=key).value == value
+
+
+def test_colours_that_need_more_say_so(visit, home):
+    app = visit("manifold", home.store.home, runs=home.hostile, colour="lost")
+    assert not app.exception
+    assert "pre-trained encoder; add it as a pane" in re.sub(r"\\(.)", r"\1", app.error[0].value)
+    app = visit("manifold", home.store.home, runs=home.hostile[:1], colour="disagreement")
+    assert "at least 2 runs" in app.error[0].value
+
+
+def test_what_changed_lists_texts_and_selects_them(visit, home):
+    app = visit("manifold", home.store.home, runs=home.hostile, below="changed")
+    table = app.dataframe[0].value
+    assert list(table["change"]) == sorted(table["change"], reverse=True)
+    assert len(table) == 70
+    app.button(key="changed_top").click().run()
+    assert not app.exception
+    assert app.session_state["select"].startswith("rows:")
+    assert "**50** of 70 texts" in unescaped(app)
+
+
+def test_the_numbers_have_a_column_for_each_run(visit, home):
+    app = visit("manifold", home.store.home, runs=home.hostile, below="numbers")
+    checks, spaces = (one.value for one in app.dataframe[:2])
+    assert list(checks.columns) == ["Measure", "Cross-entropy", "TripleEntropy"]
+    assert {"Trustworthiness", "Continuity", "Neighbours kept"} <= set(checks["Measure"])
+    assert len(spaces) >= 8
+
+
+def test_a_map_with_other_settings_is_offered_and_not_made_unasked(visit, home):
+    app = visit("manifold", home.store.home, runs=home.hostile, map="pacmap")
+    assert "the PCA is shown" in app.info[0].value
+    assert not app.button(key="compute_maps").disabled
+    assert not (home.store.home / "desk").exists() or not list((home.store.home / "desk").glob("*/request.json"))
+
+
+def test_a_selection_travels_and_can_be_cleared(visit, home):
+    app = visit("manifold", home.store.home, runs=home.hostile, select="class:" + HOSTILE[0])
+    assert "**10** of 70 texts" in words(app)
+    app.switch_page("pages/overview.py").run()
+    assert "**10** of 70 texts" in words(app)
+    app.button(key="select_clear").click().run()
+    assert "**10** of 70 texts" not in words(app)
+    assert "select" not in app.query_params
+
+
+@pytest.mark.parametrize("line", ["class:none such", "area:a,b,umap,test:1,2", "flip:x,y", "<script>", "regex:("])
+def test_a_selection_that_means_nothing_here_is_a_sentence(visit, home, line):
+    app = visit("manifold", home.store.home, runs=home.hostile, select=line)
+    assert not app.exception
+    assert len(app.sidebar.warning) == 1
 
 
 @pytest.mark.parametrize("runs", ["<script>", "…" * 99, ["a", "b"], ""])
@@ -298,11 +362,12 @@ def test_the_address_holds_ids_and_a_link_picks_them(visit, home):
 
 
 def test_search_fills_the_table_of_texts(visit, home):
-    app = visit("manifold", home.store.home, runs=home.hostile, find="no such word")
+    app = visit("manifold", home.store.home, runs=home.hostile, select="find:no such word")
     assert not app.dataframe
     app.text_input(key="find").set_value("DOG").run()
-    assert len(app.dataframe[0].value) >= 30
-    assert set(app.dataframe[0].value["class"]) == set(HOSTILE)
+    table = next(one.value for one in app.dataframe if "text" in one.value)
+    assert len(table) == 70
+    assert set(table["class"]) == set(HOSTILE)
 
 
 def test_a_map_goes_to_the_tray_and_to_paper(visit, home):

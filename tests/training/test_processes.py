@@ -91,7 +91,7 @@ def test_killed_cancelled_and_undisturbed_runs_end_alike(store, queue):
         wait_for(store, run_id, "finished")
         assert_same_run(store, undisturbed, run_id)
         assert store.verify(run_id) == []
-    until(lambda: not processes_of(store.home), 30, "an idle home without processes")
+    until(lambda: not processes_of(store.home), 120, "an idle home without processes")
 
 
 def test_a_killed_dispatcher_is_replaced_and_a_queued_run_is_cancelled(store, queue):

@@ -1,0 +1,165 @@
+"""The desk: maps that a page asks for, made by a process of its own; and what happens when it is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import waiting
+
+from dmlviz import desk
+from dmlviz.analysis.projection import common_start, project
+from dmlviz.data import draw_split
+from dmlviz.panes import MapKind, load_panes, missing_maps, read_kind
+from dmlviz.records import InputError, RunConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def two_runs(store, tiny_dataset) -> list[str]:
+    """Two finished runs with embeddings and predictions, and no map."""
+    split, ids = draw_split(tiny_dataset, shots=2, validation=0), []
+    rows, rng = split.row_ids, np.random.default_rng(0)
+    for seed in (0, 1):
+        run_id = store.create(RunConfig(dataset="tiny", shots=2, seed=seed), tiny_dataset, split)
+        labels = tiny_dataset.labels[rows]
+        vectors = (np.eye(3)[labels] @ rng.normal(size=(3, 16)) + 0.4 * rng.normal(size=(len(rows), 16))).astype(np.float16)
+        store.save_arrays(run_id, {"embeddings": vectors, "labels": labels, "scores_head": np.eye(3, dtype=np.float32)[labels]})
+        store.end(run_id, "finished", metrics={"readout": "head", "accuracy": 1.0})
+        ids.append(run_id)
+    return ids
+
+
+@pytest.fixture
+def asleep(monkeypatch):
+    """Nobody is woken: the test works itself."""
+    monkeypatch.setattr("dmlviz.desk.wake", lambda store: None)
+
+
+@pytest.mark.parametrize(
+    "text", ["umap", "pca", "tsne", "umap+euclidean+3d+seed=1+min_dist=0.5+n_neighbors=30+common", "umap+aligned", "pacmap+seed=2"]
+)
+def test_a_kind_of_map_there_and_back(text):
+    assert str(read_kind(text)) == text
+
+
+def test_a_default_needs_no_word():
+    assert str(read_kind("umap+n_neighbors=15+cosine+2d+seed=0")) == "umap"
+    assert read_kind("umap") == MapKind()
+
+
+@pytest.mark.parametrize("text", ["", "foo", "umap+foo", "umap+n_neighbors=x", "umap+bar=3", "umap+9d", "umap+n_neighbors=1e9"])
+def test_a_kind_that_is_none_is_a_sentence(text):
+    with pytest.raises(InputError):
+        read_kind(text)
+
+
+@pytest.mark.usefixtures("asleep")
+def test_maps_are_made_once_and_shown(store, two_runs):
+    kind = read_kind("pca+euclidean+seed=3")
+    assert missing_maps(store, two_runs, kind) == two_runs
+    asked = desk.ask_for_maps(store, two_runs, kind)
+    assert [(one.state, one.run_ids) for one in asked] == [("waiting", (run_id,)) for run_id in two_runs]
+    assert [one.id for one in desk.ask_for_maps(store, two_runs, kind)] == [one.id for one in asked]  # asking twice asks once
+    desk.work(store, idle=0.5)
+    assert missing_maps(store, two_runs, kind) == []
+    assert desk.tickets(store, two_runs, kind) == []
+    assert {one.state for one in desk.all_tickets(store)} == {"done"}
+    panes, _ = load_panes(store, two_runs, method=str(kind), register_on_first=False)
+    for pane, run_id in zip(panes, two_runs, strict=True):
+        arrays = store.arrays(run_id)
+        wanted = project(arrays.embeddings, arrays.row_ids, method="pca", metric="euclidean", seed=3)
+        np.testing.assert_array_equal(pane.projection.points, wanted.points)
+
+
+@pytest.mark.usefixtures("asleep")
+def test_maps_with_a_common_start_are_made_together(store, two_runs):
+    kind = read_kind("tsne+common+perplexity=5")
+    (ticket,) = desk.ask_for_maps(store, two_runs, kind)
+    assert ticket.run_ids == tuple(two_runs)
+    desk.make_maps(store, ticket.run_ids, kind)
+    assert missing_maps(store, two_runs, kind) == []
+    assert missing_maps(store, two_runs[:1], kind) == two_runs[:1]  # with other company it is another map
+    arrays = [store.arrays(run_id) for run_id in two_runs]
+    start = common_start([one.embeddings for one in arrays])
+    wanted = project(arrays[1].embeddings, arrays[1].row_ids, method="tsne", settings={"perplexity": 5}, start=start)
+    panes, _ = load_panes(store, two_runs, method=str(kind), register_on_first=False)
+    np.testing.assert_allclose(panes[1].projection.points, wanted.points, atol=1e-5)
+
+
+@pytest.mark.usefixtures("asleep")
+def test_while_a_map_is_missing_every_pane_shows_its_pca(store, two_runs):
+    desk.make_maps(store, two_runs[:1], read_kind("tsne+perplexity=5"))
+    panes, _ = load_panes(store, two_runs, method="tsne+perplexity=5")
+    assert [pane.projection.method for pane in panes] == ["pca", "pca"]
+
+
+@pytest.mark.usefixtures("asleep")
+def test_what_cannot_be_made_is_a_sentence_and_can_be_asked_for_again(store, two_runs, monkeypatch):
+    kind = read_kind("umap+aligned")
+    monkeypatch.setattr("dmlviz.analysis.projection.ALIGNED_LIMIT", 5)
+    desk.ask_for_maps(store, two_runs, kind)
+    desk._serve(store, desk.all_tickets(store)[0])
+    (ticket,) = desk.tickets(store, two_runs, kind)
+    assert ticket.state == "failed"
+    assert "would take too long" in ticket.message
+    assert [one.state for one in desk.ask_for_maps(store, two_runs, kind)] == ["waiting"]
+    with pytest.raises(InputError, match="there is no run"):
+        desk.ask_for_maps(store, ["odd-gone-2shot-d0-s0-000000"], read_kind("tsne"))
+
+
+@pytest.mark.usefixtures("asleep")
+def test_a_ticket_that_nobody_works_on_is_cancelled_at_once(store, two_runs):
+    (ticket, _) = desk.ask_for_maps(store, two_runs, read_kind("tsne+perplexity=5"))
+    desk.cancel(store, ticket.id)
+    assert [one.state for one in desk.tickets(store, two_runs, read_kind("tsne+perplexity=5"))] == ["cancelled", "waiting"]
+
+
+@pytest.mark.slow
+def test_a_real_worker_makes_maps_hears_cancel_and_is_replaced_when_killed(store, two_runs):
+    kind = read_kind("tsne+perplexity=5")
+    try:
+        desk.ask_for_maps(store, two_runs, kind)
+        waiting.until(lambda: not missing_maps(store, two_runs, kind), 120, "two maps")
+        assert desk.worker_lives(store)
+        (pid,) = [one.pid for one in waiting.processes_of(store.home)]  # kept for the next one
+        os.kill(pid, signal.SIGSTOP)  # it cannot take the next ticket
+        other = read_kind("tsne+perplexity=4")
+        asked = desk.ask_for_maps(store, two_runs, other)
+        desk.cancel(store, asked[0].id)
+        os.kill(pid, signal.SIGKILL)
+        waiting.until(lambda: not desk.worker_lives(store), 30, "the end of the worker")
+        desk.cancel(store, asked[0].id)
+        desk.poll(store)
+        waiting.until(lambda: len(missing_maps(store, two_runs, other)) == 1, 120, "the map that was not cancelled")
+        assert [one.state for one in desk.tickets(store, two_runs, other)] == ["cancelled"]
+    finally:
+        waiting.end_processes(store.home)
+
+
+@pytest.mark.slow
+def test_a_map_in_the_making_is_left_when_cancelled(store, two_runs):
+    """The worker is told while it computes: it leaves without the map, and says so."""
+    kind = read_kind("tsne+perplexity=5")
+    desk_folder = store.home / "desk"
+    slow = (
+        "import time, sys; import dmlviz.desk as d; from dmlviz.store import Store; "
+        "d.make_maps = lambda *a: time.sleep(60); d.work(Store(sys.argv[1]))"
+    )
+    desk._ask(store, two_runs[:1], str(kind))
+    worker = subprocess.Popen([sys.executable, "-c", slow, str(store.home)], cwd=ROOT)
+    try:
+        waiting.until(lambda: [one.state for one in desk.all_tickets(store)] == ["working"], 60, "the start")
+        desk.cancel(store, desk.all_tickets(store)[0].id)
+        assert worker.wait(20) == 1
+        assert [one.state for one in desk.all_tickets(store)] == ["cancelled"]
+        assert not desk.worker_lives(store)
+    finally:
+        worker.kill()
+    assert sorted(p.name for p in desk_folder.iterdir() if p.is_dir()) == [desk.all_tickets(store)[0].id]
