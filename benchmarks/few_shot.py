@@ -49,6 +49,9 @@ VARIANTS = {
     "triple_entropy, K=1": {**TRIPLE, "loss_settings": {"centers_per_class": 1}},
     "triple_entropy, centre lr 1e-2": {**TRIPLE, "center_lr": 1e-2},
     "triple_entropy, pooled": {**TRIPLE, "loss_settings": {"vectors": "pooled"}},
+    "triple_entropy, as paper 2's MR checkpoint": {  # its name says K 25, 0.4, margin 0.7, la 9, gamma 0.1, all tokens
+        **TRIPLE, "loss_settings": {"centers_per_class": 25, "margin": 0.7, "scale": 9.0, "temperature": 0.1, "vectors": "all_tokens"},
+    },
     "triple_entropy, all tokens": {**TRIPLE, "loss_settings": {"vectors": "all_tokens"}},
     "triple_entropy, CE weight 0.9": {**TRIPLE, "ce_weight": 0.9},
     "proxy_anchor, scale 8": {**OBJECTIVES["proxy_anchor"], "loss_settings": {"scale": 8.0}},
@@ -100,8 +103,8 @@ def table(rows: list[dict], names: list[str], sets: list[str], base: dict[str, s
         for one in sets:
             pairs = [v - found[one, base[name], d] for (s, o, d), v in found.items() if (s, o) == (one, name) and (one, base[name], d) in found]
             cells.append(said(pairs, "+.1f") if pairs else "–")
-            means += [interval(pairs)[0]] if pairs else []
-        mean = f"{np.mean(means):+.1f}" if means else "–"
+            means += [interval(pairs)[0]] if len(pairs) > 1 else []
+        mean = f"{np.mean(means):+.1f}" if len(means) == len(sets) else "–"  # a mean over all sets, or none
         lines.append(f"| {title(name)} minus {title(base[name])} | " + " | ".join(cells) + f" | {mean} |")
     return "\n".join(lines)
 

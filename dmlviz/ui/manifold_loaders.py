@@ -49,7 +49,7 @@ def drawn(run_ids: Sequence[str], kind: str, color_by: str, parts: Sequence[str]
     return _drawn(str(store.home), tuple(run_ids), tuple(missing_maps(store, run_ids, read_kind(kind))), kind, color_by, tuple(parts), tuple(focus))
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@st.cache_resource(max_entries=6, show_spinner="The maps are laid out")
 def _drawn(home: str, run_ids: tuple[str, ...], missing: tuple[str, ...], kind: str, color_by: str, parts: tuple, focus: tuple) -> DrawnMaps:
     panes, dataset = loaders.panes(list(run_ids), kind)
     values = map_values(color_by, panes, Store(home).arrays)
@@ -72,7 +72,7 @@ def moments(run_ids: Sequence[str], color_by: str, parts: Sequence[str], focus: 
     return _moments(str(loaders.store().home), tuple(run_ids), color_by, tuple(parts), tuple(focus))
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@st.cache_resource(max_entries=6, show_spinner="The maps over epochs are laid out")
 def _moments(home: str, run_ids: tuple[str, ...], color_by: str, parts: tuple, focus: tuple) -> tuple[Moments | None, str]:
     panes, dataset = loaders.panes(list(run_ids), "pca")
     try:
@@ -105,13 +105,13 @@ def _only(pane: Pane, row_ids: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.asarray(getattr(pane, name))[at] for name in ("labels", "predictions", "confidence", "roles")}
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@st.cache_resource(max_entries=12, show_spinner="Nearest texts are looked up")
 def near(home: str, run_id: str) -> Neighbors:
     """The nearest other texts of every text in the run's own space, by cosine."""
     return neighbors(np.asarray(Store(home).arrays(run_id).embeddings), NEIGHBORS)
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
+@st.cache_data(max_entries=24, show_spinner="The maps are checked")
 def quality(home: str, run_id: str, kind: str, _pane: Pane) -> ProjectionQuality:
     """The check of the map that is shown (it may be the PCA that stands in for `kind`, so the pane's own kind is part of the key)."""
     one = _pane.projection
@@ -119,14 +119,14 @@ def quality(home: str, run_id: str, kind: str, _pane: Pane) -> ProjectionQuality
     return map_quality(np.asarray(Store(home).arrays(run_id).embeddings), one.points, metric=one.metric, near=known)
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
+@st.cache_data(max_entries=24, show_spinner="The spaces are measured")
 def space_rows(home: str, run_id: str) -> list[dict[str, str | int]]:
     """The numbers of the run's own space, of its test texts."""
     arrays = Store(home).arrays(run_id)
     return rows_of(space_report(np.asarray(arrays.embeddings), np.asarray(arrays.labels), np.asarray(arrays.roles)))
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
+@st.cache_data(max_entries=12, show_spinner="Neighbourhoods are compared")
 def changes(home: str, a: str, b: str, names: tuple[str, ...]) -> pd.DataFrame:
     """Texts by how much their neighbourhood differs between two runs."""
     (first, second), _ = loaders.panes([a, b], "pca")
