@@ -10,6 +10,7 @@ from dmlviz.data.wording import did_you_mean
 from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, save_bytes, save_figure
 from dmlviz.figures import FIGURES, split_options
 from dmlviz.figures.centers_frame import center_input
+from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.graph_frame import GraphInput
 from dmlviz.figures.theme import PRESETS
 from dmlviz.figures.theme import preset as find_preset
@@ -106,11 +107,12 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], metho
     """What the figure asks for, in its order, and a sentence where it is not quite what was asked."""
     found: dict[str, Any] = {"runs": [source.run(run_id) for run_id in run_ids]}
     words = []
-    if {"panes", "centers", "graphs"} & set(needs):
+    if {"panes", "centers", "graphs", "snapshots"} & set(needs):
         found["panes"], dataset = source.panes(run_ids, method)
         found["centers"] = [center_input(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "centers" in needs else []
         found["graphs"] = [GraphInput(pane.run, source.arrays(pane.run.id), pane.projection) for pane in found["panes"]] if "graphs" in needs else []
-        if found["panes"][0].projection.method != read_kind(method).method:
+        found["snapshots"] = [EpochInput(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "snapshots" in needs else []
+        if "snapshots" not in needs and found["panes"][0].projection.method != read_kind(method).method:
             words.append(f"note: not every run has the map {method} yet, so these are PCA maps")
     elif {"dataset", "label_names", "texts"} & set(needs):
         dataset = source.dataset(found["runs"][0].config.dataset_hash or "")
@@ -120,6 +122,6 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], metho
         found["events"] = source.events(run_ids)
     if "split" in needs:
         found["split"] = source.split(run_ids[0])
-    if {"panes", "centers", "graphs", "dataset", "label_names", "texts"} & set(needs):
+    if {"panes", "centers", "graphs", "snapshots", "dataset", "label_names", "texts"} & set(needs):
         found |= {"dataset": dataset, "label_names": dataset.label_names, "texts": dataset.texts}
     return [found[need] for need in needs], words

@@ -13,6 +13,7 @@ from . import (
     centers_use,
     classes,
     curves,
+    epochs,
     graph,
     graph_degrees,
     graph_matrix,
@@ -46,6 +47,11 @@ FIGURES: dict[str, FigureEntry] = {
         "Embedding maps", "Where do the texts land?", ("panes", "label_names", "texts"),
         manifold.frame, manifold.screen, manifold.paper, manifold.caption, manifold.alt, manifold.notes,
         {"color_by": COLOR_BY, "parts": str, "focus": str}, {"letters": bool},
+    ),
+    "manifold_epochs": FigureEntry(
+        "Embedding maps over epochs", "How did the texts move?", ("snapshots", "label_names", "texts"),
+        epochs.frame, epochs.screen, epochs.paper, epochs.caption, epochs.alt, epochs.notes,
+        {"color_by": epochs.COLOR_BY, "parts": str, "focus": str}, {"letters": bool},
     ),
     "curves": FigureEntry(
         "Training curves", "How does the loss fall?", ("runs", "events"),
@@ -126,6 +132,6 @@ def _list(value: Any) -> tuple[str, ...]:
 
 
 __all__ = [
-    "FIGURES", "FigureEntry", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes", "curves", "entry", "graph",
+    "FIGURES", "FigureEntry", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes", "curves", "entry", "epochs", "graph",
     "graph_degrees", "graph_matrix", "graph_sigma", "graph_why", "manifold", "split_options",
 ]  # fmt: skip

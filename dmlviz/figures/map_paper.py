@@ -30,13 +30,15 @@ class Grid(NamedTuple):
     height: float
 
 
-def paper(table: pd.DataFrame, preset: Preset, *, letters: bool = False, view: Window | None = None) -> Figure:
-    """All panes on one window at the preset's width, and a key of what is not named in them."""
+def paper(
+    table: pd.DataFrame, preset: Preset, *, letters: bool = False, view: Window | None = None, columns: int | None = None
+) -> Figure:
+    """All panes on one window at the preset's width, and a key of what is not named in them. `columns`: so many beside each other; None: as fit."""
     with drawing():
         view = window(table) if view is None else view
         ids = pane_ids(table)
         entries = _key_entries(table)
-        grid = _grid(max(len(ids), 1), preset, entries)
+        grid = _grid(max(len(ids), 1), preset, entries, columns)
         figure = canvas(preset.width_mm, grid.height)
         for i, (left, top) in enumerate(grid.panes[: len(ids)]):
             rows = table[table["pane"] == ids[i]]
@@ -49,11 +51,11 @@ def paper(table: pd.DataFrame, preset: Preset, *, letters: bool = False, view: W
     return figure
 
 
-def _grid(panes: int, preset: Preset, entries: list[KeyEntry]) -> Grid:
+def _grid(panes: int, preset: Preset, entries: list[KeyEntry], asked: int | None) -> Grid:
     width, head = preset.width_mm - 2 * EDGE_MM, _head(preset)
-    columns = max(1, min(panes, int((width + GAP_MM) // (LEAST_PANE_MM + GAP_MM))))
+    columns = asked or max(1, min(panes, int((width + GAP_MM) // (LEAST_PANE_MM + GAP_MM))))
     rows = -(-panes // columns)
-    columns = -(-panes // rows)  # four in place of three and one
+    columns = asked or -(-panes // rows)  # four in place of three and one
     side = min((width - (columns - 1) * GAP_MM) / columns, MOST_PANE_MM)
     spots = [(EDGE_MM + (i % columns) * (side + GAP_MM), head + (i // columns) * (side + head + GAP_MM)) for i in range(panes)]
     bottom = spots[-1][1] + side + EDGE_MM

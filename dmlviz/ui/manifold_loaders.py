@@ -13,7 +13,7 @@ from dmlviz.analysis.neighbors import NEIGHBORS, Neighbors, changed_texts, neigh
 from dmlviz.analysis.quality import Estimate, ProjectionQuality, map_quality
 from dmlviz.analysis.space import rows_of, space_report
 from dmlviz.analysis.trails import snapshot_maps
-from dmlviz.figures import manifold
+from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks, marks, moving
 from dmlviz.figures.theme import run_titles
 from dmlviz.figures.words import excerpt
@@ -93,6 +93,15 @@ def _moments(home: str, run_ids: tuple[str, ...], color_by: str, parts: tuple, f
     return found, (
         f"The same {len(trails[0].row_ids)} texts at {len(names)} moments, on one PCA of all moments for each run ({each} of the variance)."
     )
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def epochs_frame(home: str, run_ids: tuple[str, ...], color_by: str, parts: tuple, focus: tuple) -> pd.DataFrame:
+    """The frame of the maps over epochs, as paper and CSV have it."""
+    panes, dataset = loaders.panes(list(run_ids), "pca")
+    inputs = [epochs.EpochInput(pane, Store(home).arrays(pane.run.id)) for pane in panes]
+    color_by = color_by if color_by in epochs.COLOR_BY else "class"
+    return epochs.frame(inputs, dataset.label_names, dataset.texts, color_by=color_by, parts=parts, focus=focus)
 
 
 def _places(pane: Pane, row_ids: np.ndarray) -> np.ndarray:

@@ -10,10 +10,11 @@ import streamlit as st
 
 from dmlviz import desk
 from dmlviz.analysis.projection import SETTINGS, TITLES
-from dmlviz.figures import manifold
+from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks
+from dmlviz.figures.theme import preset
 from dmlviz.panes import MapKind, missing_maps, read_kind
-from dmlviz.records import FigureSpec, Pane, Run
+from dmlviz.records import FigureSpec, InputError, Pane, Run
 from dmlviz.submit import submit_control
 from dmlviz.ui import loaders, manifold_loaders, selection
 from dmlviz.ui.frame import escaped, guard, theme
@@ -254,6 +255,21 @@ def badge(pane: Pane, *, first: bool) -> str:
     return f"Neighbours kept {kept} ({one.trustworthiness:.2f}); {caution}{onto}."
 
 
+def _epochs_tools(ids: tuple[str, ...], look: Look) -> None:
+    """Paper, CSV and GIF of the maps over epochs."""
+    try:
+        frame = manifold_loaders.epochs_frame(str(loaders.store().home), ids, look.color_by, look.parts, look.focus)
+    except InputError:  # said where the maps would be
+        return
+    options = {name: value for name, value in look.options.items() if name != "map"}
+    if options["color_by"] not in epochs.COLOR_BY:
+        options["color_by"] = "class"
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        made = lambda: epochs.gif(frame, preset("acl-text"))  # noqa: E731, drawn when it is asked for
+        st.download_button("GIF", made, "maps_over_epochs.gif", "image/gif", key="epochs_gif", on_click="ignore")
+        tools(FigureSpec(name="manifold_epochs", run_ids=ids, options=options), frame, key="epochs")
+
+
 def _three_dimensions(frame: pd.DataFrame, panes: Sequence[Pane]) -> None:
     from dmlviz.figures import map_3d
 
@@ -277,4 +293,7 @@ def below(frame: pd.DataFrame, panes: Sequence[Pane], look: Look) -> None:
         f"{shown:,} of {total:,} texts in each map; single runs. " + " ".join(map(escaped, notes))
     )
     with right:
-        tools(FigureSpec(name="manifold", run_ids=tuple(p.run.id for p in panes), options=look.options), frame, key="manifold")
+        if look.when == "epochs":
+            _epochs_tools(tuple(pane.run.id for pane in panes), look)
+        else:
+            tools(FigureSpec(name="manifold", run_ids=tuple(p.run.id for p in panes), options=look.options), frame, key="manifold")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.fairness import unfair
+from dmlviz.analysis.fairness import paired
 from dmlviz.figures import manifold
 from dmlviz.figures.theme import base_title
 from dmlviz.losses import LOSSES
@@ -81,7 +81,8 @@ def results(runs: list[Run]) -> None:
         }
     ).sort_values(["Data set", "Shots", "Accuracy %"], ascending=[True, True, False])
     one = st.column_config.NumberColumn(format="%.1f")
-    gain = st.column_config.NumberColumn(format="%+.1f", help="Points over cross-entropy with the same draw, seed and budget.")
+    own = "" if readout else ", each with its own readout"
+    gain = st.column_config.NumberColumn(format="%+.1f", help=f"Points over cross-entropy with the same draw, seed and budget{own}.")
     st.dataframe(
         table, hide_index=True, height=min(38 + 35 * len(table), 300), placeholder="–", alt="Accuracy of every finished run, best first",
         column_config={"Accuracy %": one, "Macro-F1 %": one, "Gain over CE": gain},
@@ -101,12 +102,11 @@ def _pick_readout(done: list[Run]) -> str | None:
 
 
 def _gain(run: Run, done: list[Run], readout: str | None) -> float | None:
-    """Points over the cross-entropy run that differs in nothing but the loss."""
-    if run.config.loss == "cross_entropy" or run.origin == "loaded" or run.config.control != "none":
+    """Points over the cross-entropy run of the same draw, seed and budget; the readouts may differ where `readout` names none."""
+    if run.config.loss == "cross_entropy":
         return None
     for other in done:
-        same = (other.config.dataset_hash, other.config.seed) == (run.config.dataset_hash, run.config.seed)
-        if same and other.config.loss == "cross_entropy" and other.config.control == "none" and not unfair([run, other], ["", ""]):
+        if other.config.loss == "cross_entropy" and other.config.control == "none" and paired(run, other):
             return 100 * (accuracy_by(run, readout) - accuracy_by(other, readout))
     return None
 

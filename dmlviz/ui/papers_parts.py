@@ -111,6 +111,11 @@ def _facts(chosen: Protocol) -> None:
     st.caption(escaped(f"Settings from {chosen.source} ({chosen.trust})."))
     for claim in chosen.claims:
         st.markdown(f"- {escaped(claim.text)} :small[:gray[{escaped(claim.source)}, {escaped(claim.trust)}]]")
+    for table in chosen.context:
+        with st.popover(f"Also published: {table.title}"):
+            st.dataframe(pd.DataFrame([[label, *cells] for label, cells in table.rows.items()], columns=["", *table.columns]), hide_index=True,
+                         alt=table.title)  # fmt: skip
+            st.caption(escaped(f"{table.source} ({table.trust})."))
     if chosen.what_is_unknown or chosen.filled_in:
         with st.popover("What is not known, and what is ours"):
             for title, lines in (("Not known", chosen.what_is_unknown), ("Filled in by us", chosen.filled_in)):

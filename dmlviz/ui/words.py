@@ -21,7 +21,7 @@ def score(run: Run) -> str:
 READOUTS = {
     "head": "head: the linear layer trained by cross-entropy",
     "centers": "centres: similarity to the loss's centres",
-    "mixed": "mixed: head and centres, weighted as in the loss",
+    "mixed": "mixed: head and unscaled similarity to the centres, weighted as in the loss",
     "knn": "kNN: vote of the nearest support texts",
     "linear_probe": "linear probe: logistic regression on the support",
     "propagation": "propagation: labels spread over the similarity graph",
