@@ -2,7 +2,7 @@
 
     python benchmarks/look.py [--repeats 5] [--out benchmarks/results/look.md]
 
-Runs look_maps.py, look_quality.py and look_graph.py one after the other, each in a process of its own, and keeps what they print. Targets
+Runs look_maps.py, look_quality.py and look_graph.py one after the other, each in a process of its own. Targets
 (2 cores, software GL): first frame 1 s and four panes 3 s at 10k texts, selection to highlight 0.5 s, graph of 2,000 nodes 1 s, of 5,000 10 s and 2 GB.
 """
 
