@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmlviz.losses.table import check_settings, find_loss
+from dmlviz.losses.table import check_ce_weight, check_settings, find_loss
 from dmlviz.records import RunConfig, Split, TextDataset
 
 
@@ -12,7 +12,7 @@ def cautions(config: RunConfig, split: Split, dataset: TextDataset, *, on_cpu: b
     """A sentence for each. `on_cpu`: does the run compute on the CPU? None: only if the config's device says so."""
     support = np.bincount(dataset.labels[split.support], minlength=len(dataset.label_names))
     shots = {name: int(count) for name, count in zip(dataset.label_names, support, strict=True) if count}
-    found = [*_centers(config, shots), *_pairs(config, shots), *_g_loss(config, len(split.support)), *_validation(config, split)]
+    found = [*_centers(config, shots), *_pairs(config, shots), *_g_loss(config, len(split.support)), *_validation(config, split), *_idle(config)]
     if config.precision == "bf16" and (config.device == "cpu" if on_cpu is None else on_cpu):
         found.append("bf16 on a CPU is slower than fp32 and less exact; set precision to auto.")
     return tuple(found)
@@ -55,6 +55,25 @@ def _validation(config: RunConfig, split: Split) -> list[str]:
     if len(split.validation) or not idle:
         return []
     return [f"No validation texts for {' and '.join(idle)}: all epochs are trained and the last is kept; raise validation."]
+
+
+def _idle(config: RunConfig) -> list[str]:
+    """One sentence for each thing that was given and does nothing."""
+    entry, weight = find_loss(config.loss), check_ce_weight(config.loss, config.ce_weight)
+    settings = check_settings(config.loss, dict(config.loss_settings))
+    found = []
+    if config.class_weights == "balanced" and weight == 0 and config.loss != "g_loss":
+        found.append(f"class_weights balanced: {entry.title} without cross-entropy trains all texts alike; only the linear probe uses them.")
+    if config.center_lr is not None and not entry.has_centers:
+        found.append(f"center_lr is given, but {entry.title} has no centres; leave it out.")
+    for setting in entry.settings:
+        if setting.name in config.loss_settings and setting.only_when and settings[setting.only_when[0]] not in setting.only_when[1]:
+            other, values = setting.only_when
+            said = f"{setting.name} is given, but has no effect with {other} {settings[other]}"
+            found.append(f"{entry.title}: {said}; leave it out, or set {other} to {' or '.join(map(str, values))}.")
+    if weight == 0 and settings.get("second_forward"):
+        found.append(f"{entry.title}: second_forward is given, but without cross-entropy there is one pass only; leave it out, or raise ce_weight.")
+    return found
 
 
 def _counted(count: int, noun: str) -> str:

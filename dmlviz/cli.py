@@ -112,7 +112,7 @@ def train(
 def tune(
     dataset: Dataset = None,
     loss: Loss = None,
-    trials: option(int | None, "--trials", "trials wanted in all; default 15") = None,
+    trials: option(int | None, "--trials", "trials wanted in all; default: the search space's own, 15 or 5") = None,
     name: option(str | None, "--name", "name of the study; alone, it goes on with that study") = None,
     space: option(str | None, "--space", "search space: paper, authors or ours; default the loss's first") = None,
     encoder: Encoder = None,

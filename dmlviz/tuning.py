@@ -34,7 +34,7 @@ from dmlviz.submit import checked_config, encoder_place, submit
 from dmlviz.training.cost import default_lr
 from dmlviz.training.local import LocalEngine, child_environment
 
-SEED, TRIALS = 42, 15  # of the authors of G-Loss, as is the pruner
+SEED, TRIALS, FEW_TRIALS = 42, 15, 5  # of the authors of G-Loss, as is the pruner; few for what has the learning rate alone to tune
 STARTUP_TRIALS, WARMUP_EPOCHS, PRUNE_EVERY = 3, 5, 1
 LOOK_SECONDS, POLL_LOOKS = 0.4, 10
 FAILURES = 3  # so many in a row, and the study stops: the next one would fail too
@@ -74,6 +74,7 @@ class Space:
     axes: tuple[Axis, ...]
     settings: Mapping[str, SettingValue] = field(default_factory=dict)  # of every trial
     ce_weight: float | None = None  # of every trial
+    trials: int = TRIALS  # unless asked otherwise
 
 
 LR = Axis(name="lr", values=(1e-5, 2e-5, 3e-5, 4e-5, 5e-5))
@@ -94,7 +95,7 @@ SOFT_AXES = (
 SPACES: dict[str, dict[str, Space]] = {  # loss -> name -> space; the first is the default
     "g_loss": {
         "paper": Space(
-            source="arXiv 2604.25853: lr {1..5}e-5, gamma and lambda 0.1-0.9, sigma 0.1-10",
+            source="arXiv 2604.25853: lr {1..5}e-5, gamma and lambda 0.1-0.9, sigma 0.1-10 as in its text (0.01-10 in its appendix)",
             axes=(LR, Axis(name="visible_share", low=0.1, high=0.9), Axis(name="lambda", low=0.1, high=0.9), SIGMA),
             settings={"sigma_rule": "tuned"},
         ),
@@ -106,8 +107,8 @@ SPACES: dict[str, dict[str, Space]] = {  # loss -> name -> space; the first is t
     },
     "supcon": {
         "gunel": Space(
-            source="Gunel et al. (2021) for temperature and lambda; lr as in arXiv 2604.25853",
-            axes=(LR, TAU, Axis(name="lambda", values=(0.1, 0.3, 0.5, 0.7, 0.9, 1.0))),
+            source="Gunel et al. (2021) for temperature and lambda, without lambda 1.0, which has no head to read out; lr as in arXiv 2604.25853",
+            axes=(LR, TAU, Axis(name="lambda", values=(0.1, 0.3, 0.5, 0.7, 0.9))),
         ),
         "paper": Space(
             source="arXiv 2604.25853: lr {1..5}e-5, temperature 0.01-1; lambda is listed without a range, so G-Loss's 0.1-0.9 is taken",
@@ -125,11 +126,12 @@ SPACES: dict[str, dict[str, Space]] = {  # loss -> name -> space; the first is t
             source="the code of arXiv 2604.25853: the learning rate alone; its triplet is not squared, with a margin of 5",
             axes=(LR,),
             settings={"squared": False, "margin": 5.0},
+            trials=FEW_TRIALS,
         ),
         "ours": Space(source=UNKNOWN, axes=(RATE, Axis(name="margin", values=(0.05, 0.2, 0.5, 1.0)), WEIGHT), settings={"normalise": True}),
     },
     "cos_sim": {
-        "authors": Space(source="the code of arXiv 2604.25853: the learning rate alone", axes=(LR,)),
+        "authors": Space(source="the code of arXiv 2604.25853: the learning rate alone", axes=(LR,), trials=FEW_TRIALS),
         "ours": Space(source=UNKNOWN, axes=(RATE, WEIGHT)),
     },
     "contrastive": {
@@ -161,12 +163,19 @@ def find_space(loss: str, name: str | None = None) -> tuple[str, Space]:
 
 
 def open_axes(config: RunConfig, space: Space) -> tuple[Axis, ...]:
-    """What is searched: what the person has fixed (lr, ce_weight, a setting of the loss) is not."""
+    """What is searched: what the person has fixed (lr, ce_weight, a setting of the loss) is not, nor what has no effect beside that."""
     fixed = set(config.loss_settings) | ({"lr"} if config.lr is not None else set()) | ({"lambda"} if config.ce_weight is not None else set())
-    found = tuple(axis for axis in space.axes if axis.name not in fixed)
+    idle = _idle_settings(config.loss, {**space.settings, **config.loss_settings})
+    found = tuple(axis for axis in space.axes if axis.name not in fixed | idle)
     if not found:
         raise InputError(f"nothing is left to search for {config.loss}: {', '.join(axis.name for axis in space.axes)} are all given; leave one out")
     return found
+
+
+def _idle_settings(loss: str, settings: Mapping[str, SettingValue]) -> set[str]:
+    """Settings that these ones leave without effect: sigma, where its rule is a given sqrt_median."""
+    whole = check_settings(loss, dict(settings))
+    return {one.name for one in find_loss(loss).settings if one.only_when and whole[one.only_when[0]] not in one.only_when[1]}
 
 
 def trial_config(config: RunConfig, space: Space, params: Mapping[str, Any]) -> RunConfig:
@@ -266,7 +275,7 @@ def open_study(
             found.set_user_attr("trials", trials)
         return name
     study = _load(store, name, make=True)
-    for key, value in {"trials": trials or TRIALS, **options}.items():
+    for key, value in {"trials": trials or chosen.trials, **options}.items():
         study.set_user_attr(key, value)
     return name
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
 
 from dmlviz.propagation import (
+    MOST_TEXTS,
     contributions,
     kernel_graph,
     normalise,
@@ -195,6 +197,12 @@ def test_sigma_is_the_root_of_a_third_of_the_median_distance():
 def test_many_texts_are_represented_by_evenly_spaced_ones(monkeypatch):
     monkeypatch.setattr("dmlviz.propagation.MOST_TEXTS", 3)
     assert sqrt_median_sigma(torch.arange(101.0)[:, None]) == pytest.approx(math.sqrt(50 / 3))
+
+
+def test_a_thousand_texts_all_count_in_the_median():
+    x = vectors(1000)
+    assert sqrt_median_sigma(x) == pytest.approx(math.sqrt(np.sort(pdist(x.numpy()))[(1000 * 999 // 2 - 1) // 2] / 3), rel=1e-9)
+    assert MOST_TEXTS == 4096  # as its docstring says
 
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])

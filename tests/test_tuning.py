@@ -98,6 +98,45 @@ def test_what_is_given_is_not_searched():
     assert (config.lr, config.ce_weight, config.loss_settings["sigma"]) == (3e-4, 0.5, 1.0)
 
 
+def test_sigma_is_not_searched_where_the_rule_that_is_given_does_not_read_it():
+    for space in SPACES["g_loss"].values():
+        names = [axis.name for axis in space.axes]
+        assert [axis.name for axis in open_axes(given(sigma_rule="fixed"), space)] == names
+        searched = open_axes(given(sigma_rule="sqrt_median"), space)
+        assert [axis.name for axis in searched] == [name for name in names if name != "sigma"]
+        config = trial_config(given(sigma_rule="sqrt_median"), space, {axis.name: axis.values[0] if axis.values else axis.low for axis in searched})
+        assert (config.loss_settings["sigma_rule"], "sigma" in config.loss_settings) == ("sqrt_median", False)
+
+
+def given(**settings) -> RunConfig:
+    return RunConfig(dataset="r8", loss="g_loss", loss_settings=settings)
+
+
+@pytest.mark.parametrize(("loss", "name"), [(loss, name) for loss, spaces in SPACES.items() for name in spaces])
+def test_a_trial_is_read_out_as_every_other(loss, name):
+    """All weights of a space have a head, or none has: trials of two readouts would not be compared fairly."""
+    space, config = SPACES[loss][name], RunConfig(dataset="r8", loss=loss)
+    lambdas = [(axis.low, axis.high) if not axis.values else axis.values for axis in space.axes if axis.name == "lambda"]
+    weights = [trial_config(config, space, {"lambda": value}).ce_weight for values in lambdas for value in values]
+    assert len({weight > 0 for weight in weights}) <= 1
+    if weights:
+        head = RunConfig(dataset="r8", loss=loss, readout="head")
+        for values in lambdas:
+            for value in values:
+                checked_config(trial_config(head, space, {"lambda": value}))
+
+
+def test_what_is_left_out_or_open_in_a_paper_is_said():
+    assert "without lambda 1.0" in SPACES["supcon"]["gunel"].source
+    assert "0.01-10 in its appendix" in SPACES["g_loss"]["paper"].source
+
+
+@pytest.mark.parametrize(("loss", "trials"), [("soft_triple", 15), ("supcon", 15), ("g_loss", 15), ("triplet", 5), ("cos_sim", 5)])
+def test_the_number_of_trials_is_that_of_the_authors(store, base, tiny_dataset, loss, trials):
+    config = base.model_copy(update={"loss": loss, "lr": None})
+    assert summary(store, open_study(store, config, dataset=tiny_dataset)).wanted == trials
+
+
 # ---- the journal, without runs
 
 

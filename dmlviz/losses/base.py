@@ -14,7 +14,7 @@ from dmlviz.records import Encoded, InputError
 class MetricLoss(nn.Module):
     """The metric term of an objective, on its own; cross-entropy is mixed in by `mix`.
 
-    A subclass writes `forward`, and `centers` and `class_scores` if it has learned centres. `forward` begins with
+    A subclass writes `forward`, and `centers` and `similarities` if it has learned centres (and a `scale`). `forward` begins with
 
         vectors, labels = self.vectors(encoded, labels)
 
@@ -44,9 +44,14 @@ class MetricLoss(nn.Module):
         """(C, K, D), not normalised; None when the loss has no centres."""
         return None
 
-    def class_scores(self, pooled: Tensor) -> Tensor | None:
-        """(B, C), higher is more likely; None when the loss cannot tell classes apart by itself."""
+    def similarities(self, pooled: Tensor) -> Tensor | None:
+        """(B, C), how near a text is to each class's centres, before the loss's scale; None when the loss cannot tell classes apart by itself."""
         return None
+
+    def class_scores(self, pooled: Tensor) -> Tensor | None:
+        """(B, C), the loss's scale times `similarities`: the logits of training, margins apart. Higher is more likely; None without centres."""
+        similar = self.similarities(pooled)
+        return None if similar is None else self.scale * similar
 
     def vectors(self, encoded: Encoded, labels: Tensor, which: str = "pooled") -> tuple[Tensor, Tensor]:
         """The vectors a loss works on, (V, D) in float32 or wider, and their class numbers (V,).

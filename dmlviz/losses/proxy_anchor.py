@@ -38,8 +38,8 @@ class ProxyAnchor(MetricLoss):
     def centers(self) -> Tensor:
         return self.loss.proxies[:, None]
 
-    def class_scores(self, pooled: Tensor) -> Tensor:
-        """scale * cosine to the proxies (B, C)."""
+    def similarities(self, pooled: Tensor) -> Tensor:
+        """Cosine to the proxies (B, C)."""
         pooled = at_least_float32(pooled)
         with full_precision(pooled):
-            return self.scale * self.loss.get_logits(pooled)
+            return self.loss.get_logits(pooled)

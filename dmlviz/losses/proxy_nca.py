@@ -39,12 +39,12 @@ class ProxyNCA(MetricLoss):
     def centers(self) -> Tensor:
         return self.weight
 
-    def class_scores(self, pooled: Tensor) -> Tensor:
-        """-scale * squared distance (B, C): nearer is more likely. (pytorch-metric-learning's `get_logits` is the distance itself.)"""
+    def similarities(self, pooled: Tensor) -> Tensor:
+        """Minus the squared distance (B, C): nearer is more likely. (pytorch-metric-learning's `get_logits` is the distance itself.)"""
         pooled = at_least_float32(pooled)
         with full_precision(pooled):
             cosine = F.normalize(pooled, dim=1) @ F.normalize(self.weight[:, 0].to(pooled.dtype), dim=1).T
-        return -self.scale * (2 - 2 * cosine)
+        return 2 * cosine - 2
 
 
 def proxies(num_classes: int, dim: int, seed: int) -> Tensor:

@@ -53,10 +53,6 @@ class SoftTriple(MetricLoss):
     def centers(self) -> Tensor:
         return self.weight
 
-    def class_scores(self, pooled: Tensor) -> Tensor:
-        """scale * S' (B, C): the logits of training without the margin, so a softmax gives the loss's own probabilities."""
-        return self.scale * self.similarities(pooled)
-
     def similarities(self, vectors: Tensor) -> Tensor:
         """S' (V, C): cosine to a class's centres, averaged with more weight on the nearer ones."""
         vectors = at_least_float32(vectors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ class Job:
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(math.ceil(len(self.split.support) / self.config.batch_size) / self.config.accumulation)
+        batches = math.ceil(len(self.split.support) / self.config.batch_size)
+        shared = math.ceil(batches / int(os.environ.get("WORLD_SIZE", "1")))  # torchrun's processes take turns at the batches
+        return math.ceil(shared / self.config.accumulation)
 
     def train_labels(self) -> np.ndarray:
         """(S,) labels that training sees of the support texts: their own, or the same ones dealt out anew for the control."""
@@ -106,10 +109,20 @@ def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return np.where(counts > 0, len(labels) / ((counts > 0).sum() * np.maximum(counts, 1)), 1).astype(np.float32)
 
 
+def check_vectors(vectors: np.ndarray, config: RunConfig, epoch: float) -> np.ndarray:
+    """The vectors (N, D) as they came. Raises InputError when one is no number: after the last step no loss shows it. Epoch 0: untrained."""
+    if np.isfinite(vectors).all():
+        return vectors
+    if not epoch:
+        raise InputError("the encoder's vectors are not numbers, before any training; choose another encoder or set precision to fp32")
+    raise InputError(f"the encoder's vectors were no longer numbers after epoch {epoch:g}; lower lr (now {config.lr:g})")
+
+
 def fit(job: Job, reporter: Reporter | None = None) -> FineTuneModel:
     """Train and return the model whose weights are to be tested. Continues from the last whole checkpoint in the job's folder.
 
-    Raises Cancelled (after a checkpoint) when the reporter says so, InputError when the loss stops being a number.
+    Raises Cancelled (after a checkpoint) when the reporter says so, InputError when the loss or the encoder's vectors stop being numbers.
+    What the very last step did shows in the vectors alone: `check_vectors` is for whoever embeds with the model.
     """
     reporter = reporter or Reporter()
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -248,11 +261,14 @@ class History(TrainerCallback, ExportableState):
         for name, value in self.model.parts.items():
             self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
         self.count += 1
+        if self.job.device.type == "cpu":  # on a GPU a look costs a wait for it
+            self._look(state)
 
     def on_step_end(self, args, state, control, **kwargs):
         self.on_substep_end(args, state, control)
         self.reporter.progress("training", state.global_step, state.max_steps)
         if self.reporter.cancelled():
+            self._look(state)  # no checkpoint of what is no number
             self.stopped = control.should_training_stop = True
             control.should_save = not _is_whole(state.epoch)  # at the end of an epoch the checkpoint comes after what belongs to that epoch
 
@@ -262,6 +278,11 @@ class History(TrainerCallback, ExportableState):
 
     def on_train_end(self, args, state, control, **kwargs):
         if self.count and not self.stopped:  # steps after the last row; a stopped run's wait in its checkpoint
+            self._write_row(state, None)
+
+    def _look(self, state) -> None:
+        """End the run when a term is no longer a number. NaN and infinity stay in the sums, so one look tells of every batch since the last row."""
+        if self.count and not all(math.isfinite(float(value)) for value in self.sums.values()):
             self._write_row(state, None)
 
     def _write_row(self, state, lr: float | None) -> None:
@@ -282,6 +303,7 @@ class History(TrainerCallback, ExportableState):
     def on_epoch_end(self, args, state, control, **kwargs):
         if not _is_whole(state.epoch):  # cancelled in the middle of it
             return
+        self._look(state)
         epoch = round(state.epoch)
         if epoch in self.snapshot_epochs:
             self._snapshot(epoch)
@@ -302,11 +324,14 @@ class History(TrainerCallback, ExportableState):
 
     def _snapshot(self, epoch: int) -> None:
         if self.job.config.snapshots:
-            keep_snapshot(self.job.folder, epoch, self.model, self.job.embed(self.model, self.snapshot_rows))
+            keep_snapshot(self.job.folder, epoch, self.model, self._embed(self.snapshot_rows, epoch))
+
+    def _embed(self, rows: np.ndarray, epoch: int) -> np.ndarray:
+        return check_vectors(self.job.embed(self.model, rows), self.job.config, epoch)
 
     def _validate(self, state) -> None:
         job, config = self.job, self.job.config
-        vectors, scores = own_scores(self.model, lambda rows: job.embed(self.model, rows), job.dataset.labels, job.split)
+        vectors, scores = own_scores(self.model, lambda rows: self._embed(rows, round(state.epoch)), job.dataset.labels, job.split)
         labels = job.dataset.labels[job.split.validation]
         values = quality(scores, labels)
         if config.monitor == "silhouette":

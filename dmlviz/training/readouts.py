@@ -31,7 +31,8 @@ def readout_scores(
 
     head: the linear layer trained by cross-entropy, or the given logits of a classifier that came with the encoder.
     centers: the loss's similarity to its centres (SoftTriple's S', scaled as in training).
-    mixed: ce_weight · head + (1 − ce_weight) · centers, as probabilities (extended inference of arXiv 2211.15202).
+    mixed: ce_weight · softmax(head) + (1 − ce_weight) · softmax(similarity to the centres), that similarity not scaled: extended inference of
+        arXiv 2211.15202, whose proxy logits are S', the cosine to a proxy, or (ProxyNCA) minus the squared distance.
     knn, linear_probe, propagation: fitted on the frozen vectors of the support set; see there.
     Raises InputError when the config's readout cannot be made.
     """
@@ -77,7 +78,7 @@ def _scores(
 ) -> np.ndarray | None:
     """(N, C) of one readout; the first `n_support` rows are the support. None for a probe on one class."""
     if name == "linear_probe":
-        return linear_probe(embeddings, labels, n_support, num_classes)
+        return linear_probe(embeddings, labels, n_support, num_classes, balanced=model.class_weights is not None)
     if name == "knn":
         return knn(embeddings, labels[:n_support], num_classes)
     if name == "propagation":
@@ -91,13 +92,12 @@ def _parts(name: str, model: FineTuneModel, pooled: Tensor, head: np.ndarray | N
         return model.head(pooled) if head is None else torch.from_numpy(head)
     if name == "centers":
         return model.metric.class_scores(pooled)
-    by_head, by_centers = (_parts(part, model, pooled, head).float().cpu() for part in ("head", "centers"))
-    return mixed(by_head, by_centers, model.ce_weight)
+    return mixed(_parts("head", model, pooled, head).float().cpu(), model.metric.similarities(pooled).float().cpu(), model.ce_weight)
 
 
-def mixed(head: Tensor, centers: Tensor, ce_weight: float) -> Tensor:
-    """(N, C) logs of ce_weight · softmax(head) + (1 − ce_weight) · softmax(centers)."""
-    return torch.logaddexp(F.log_softmax(head, dim=1) + math.log(ce_weight), F.log_softmax(centers, dim=1) + math.log(1 - ce_weight))
+def mixed(head: Tensor, proxies: Tensor, ce_weight: float) -> Tensor:
+    """(N, C) logs of ce_weight · softmax(head) + (1 − ce_weight) · softmax(proxies); ce_weight is the papers' beta."""
+    return torch.logaddexp(F.log_softmax(head, dim=1) + math.log(ce_weight), F.log_softmax(proxies, dim=1) + math.log(1 - ce_weight))
 
 
 def knn(embeddings: np.ndarray, known: np.ndarray, num_classes: int, *, neighbors: int = NEIGHBORS) -> np.ndarray:
@@ -176,16 +176,17 @@ def _logs(scores: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(shares, math.exp(FLOOR))).astype(np.float32)
 
 
-def linear_probe(embeddings: np.ndarray, labels: np.ndarray, n_support: int, num_classes: int) -> np.ndarray | None:
+def linear_probe(embeddings: np.ndarray, labels: np.ndarray, n_support: int, num_classes: int, *, balanced: bool = False) -> np.ndarray | None:
     """(N, C) log-probabilities of a logistic regression fitted on the first `n_support` rows; None when they hold one class.
 
-    G-Loss's standalone pipeline trains such a classifier.
+    C is 10 on vectors of unit length on average. `balanced`: a text of class c weighs S / (C · S_c), as in the class-weighted classifier on frozen
+    vectors of G-Loss's authors, which is trained by Adam and stopped early; this one is fitted to its end.
     """
     known = labels[:n_support]
     if len(np.unique(known)) < 2:
         return None
     scale = np.linalg.norm(embeddings[:n_support], axis=1).mean() or 1.0  # unit length on average, so that C means the same for every encoder
-    fitted = LogisticRegression(C=10.0, max_iter=1000).fit(embeddings[:n_support] / scale, known)
+    fitted = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced" if balanced else None).fit(embeddings[:n_support] / scale, known)
     scores = np.full((len(embeddings), num_classes), FLOOR, dtype=np.float32)  # a class without a shot cannot be predicted
     scores[:, fitted.classes_] = fitted.predict_log_proba(embeddings / scale).clip(min=FLOOR)
     return scores
@@ -208,7 +209,11 @@ def silhouette_exists(labels: np.ndarray) -> bool:
 
 
 def quality(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Accuracy and macro-F1 of (N, C) scores, shares of 1."""
+    """Accuracy and macro-F1 of (N, C) scores, shares of 1.
+
+    Macro-F1 is the plain mean of F1 over the classes that `labels` has, a rare one counting as much as a common one; a class without a text here
+    is not among them, though a text wrongly predicted to be of it lowers the recall of its own. A class that is never predicted has F1 0.
+    """
     predictions = scores.argmax(axis=1)
     return {
         "accuracy": float((predictions == labels).mean()),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -122,17 +123,17 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     began = time.monotonic()
     if run.origin == "loaded" or run.config.control == "pre_trained":
         model, foreign = load_model(job)
-        taken = {}
+        taken, epoch = {}, 0.0
     else:
         reporter = Reporter(event=lambda row: store.add_event(run_id, row), progress=life.progress, cancelled=life.cancelled)
         life.ahead = lambda phase, done, total: len(split.row_ids) * _seconds_per_text(life, split, run.config) if phase == "training" else None
         model, foreign = fit(job, reporter), None
-        taken = stored_snapshots(job.folder)
+        taken, epoch = stored_snapshots(job.folder), _kept_epoch(store, run_id, job)
     trained = time.monotonic()
-    arrays, metrics = _read_out(job, model, foreign, life)
+    arrays, metrics = _read_out(job, model, foreign, life, epoch)
     arrays |= stored_batches(job.folder)
     if taken:
-        arrays |= _with_final_snapshot(taken, arrays, split, dataset.labels, _last_epoch(store, run_id, run.config))
+        arrays |= _with_final_snapshot(taken, arrays, split, dataset.labels, epoch)
     store.save_arrays(run_id, arrays)
     _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
     metrics |= {"train_seconds": round(trained - began, 2), "embed_seconds": round(time.monotonic() - trained, 2)}
@@ -159,19 +160,28 @@ def _finish(store: Store, run_id: str, life: Life) -> None:
     store.end(run_id, "finished", progress=Progress("done", 1, 1, "text", 0.0))
 
 
-def _with_final_snapshot(taken: dict[str, np.ndarray], arrays, split, labels, last_epoch: float) -> dict[str, np.ndarray]:
-    """The stored snapshots, and the final embeddings of the same rows and the final centres as the last of them."""
+def _with_final_snapshot(taken: dict[str, np.ndarray], arrays, split, labels, epoch: float) -> dict[str, np.ndarray]:
+    """The snapshots taken before `epoch`, then the final embeddings of the same rows and the final centres as that epoch's.
+
+    `epoch` is the one whose weights were kept. Snapshots taken at or after it are left out: the first is the final one, the others show weights
+    that were thrown away. So the last snapshot is always what the run's other arrays show, and the epochs increase.
+    """
     from dmlviz.training.snapshots import snapshot_rows
 
+    before = taken["snapshot_epochs"] < epoch
+    taken = {name: array[before] for name, array in taken.items()}
     rows = snapshot_rows(split, labels)
     place = {row: i for i, row in enumerate(split.row_ids)}
     last = {"snapshots": arrays["embeddings"][[place[row] for row in rows]], "center_snapshots": arrays.get("centers")}
     found = {name: np.concatenate([taken[name], last[name][None]]) for name in ("snapshots", "center_snapshots") if name in taken}
-    return {**found, "snapshot_epochs": np.append(taken["snapshot_epochs"], last_epoch), "snapshot_rows": rows}
+    return {**found, "snapshot_epochs": np.append(taken["snapshot_epochs"], epoch), "snapshot_rows": rows}
 
 
-def _last_epoch(store: Store, run_id: str, config: RunConfig) -> float:
-    """The epoch that training ended with; fewer than asked for where patience ran out."""
+def _kept_epoch(store: Store, run_id: str, job) -> float:
+    """The epoch whose weights were kept: the best one where validation selects, else the last; fewer than asked for where patience ran out."""
+    config, note = job.config, job.folder / "best.json"
+    if config.selection == "best_validation" and note.is_file():
+        return float(json.loads(note.read_text())["epoch"])
     if config.patience is None:
         return config.epochs
     return max((row["epoch"] for row in store.events(run_id) if row.get("epoch") is not None), default=config.epochs)
@@ -184,9 +194,10 @@ def _seconds_per_text(life: Life, split, config: RunConfig) -> float:
     return (time.monotonic() - start) / max(done, 1) / 3
 
 
-def _read_out(job, model, foreign, life: Life) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """All arrays but the snapshots, and the metrics, of the model on every row of the split."""
+def _read_out(job, model, foreign, life: Life, epoch: float) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """All arrays but the snapshots, and the metrics, of the model after `epoch` (0: not trained here) on every row of the split."""
     from dmlviz.training.embed import Cancelled
+    from dmlviz.training.fit import check_vectors
     from dmlviz.training.readouts import metrics_of, readout_scores
     from dmlviz.training.snapshots import snapshot_rows, token_sample
 
@@ -197,7 +208,7 @@ def _read_out(job, model, foreign, life: Life) -> tuple[dict[str, np.ndarray], d
             raise Cancelled
         life.progress("embedding", done, len(rows))
 
-    vectors, labels = job.embed(model, rows, on_batch), job.dataset.labels[rows]
+    vectors, labels = check_vectors(job.embed(model, rows, on_batch), job.config, epoch), job.dataset.labels[rows]
     head = foreign.scores(vectors, job, rows) if foreign is not None else None
     scores = readout_scores(model, vectors, labels, job.split, len(job.dataset.label_names), head=head)
     arrays = {"embeddings": vectors.astype(np.float16), "labels": labels, **{f"scores_{name}": value for name, value in scores.items()}}

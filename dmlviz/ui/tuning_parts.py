@@ -26,7 +26,8 @@ def tune(chosen: Chosen | None, encoder: str, draw: dict[str, Any]) -> None:
         a, b, c = st.columns(3)
         loss = a.selectbox("Loss", list(SPACES), format_func=lambda name: LOSSES[name].title, key="tune_loss")
         space = b.selectbox("Search space", list(SPACES[loss]), key=f"tune_space_{loss}", help="Whose ranges are searched.")
-        trials = c.number_input("Trials", 1, 1_000, 15, key="tune_trials", help="15 in the papers' search.")
+        usual = SPACES[loss][space].trials
+        trials = c.number_input("Trials", 1, 1_000, usual, key=f"tune_trials_{loss}_{space}", help=f"{usual} in this space's own search.")
         st.caption(escaped(SPACES[loss][space].source))
         if chosen is None:
             st.caption("Choose a data set above first.")

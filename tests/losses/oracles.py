@@ -314,7 +314,9 @@ CASES = [
     Case("triplet", "pytorch-metric-learning", triplet_library, {"mining": "batch_hard", "squared": False}),
     Case("contrastive", "loop", contrastive_case),
     Case("contrastive", "loop", contrastive_case, {"pos_margin": 0.3, "neg_margin": 1.6}),
+    Case("contrastive", "loop", contrastive_case, {"pos_margin": 1.3, "neg_margin": 1.5}),  # some pairs of either kind are without a loss
     Case("contrastive", "pytorch-metric-learning", contrastive_library),
+    Case("contrastive", "pytorch-metric-learning", contrastive_library, {"pos_margin": 1.3, "neg_margin": 1.5}),
     Case("contrastive", "pytorch-metric-learning", contrastive_library, {"pos_margin": 0.3, "neg_margin": 1.6}),
     Case("n_pairs", "loop", n_pairs_case),
     Case("n_pairs", "loop", n_pairs_case, {"normalise": False}),

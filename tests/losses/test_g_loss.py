@@ -158,6 +158,31 @@ def test_if_no_hidden_text_can_be_guessed_the_loss_is_a_zero_with_a_gradient():
     assert torch.equal(pooled.grad, torch.zeros_like(pooled))
 
 
+@pytest.mark.parametrize("row_normalise", [False, True])
+def test_a_small_probability_costs_what_its_logarithm_says(row_normalise):
+    """Far from its class and beside another: nothing is cut off at a probability of a thousandth or a millionth, and the text is still pulled."""
+    encoded, labels = on_circle(0, 5, 150, 155), torch.tensor([1, 0, 1, 1])
+    pooled = encoded.pooled.requires_grad_()
+    loss_fn = hide(make_loss(sigma_rule="fixed", sigma=0.3, row_normalise=row_normalise), 0)
+    loss = loss_fn(encoded, labels)
+    knobs = {"form": "nll", "row_normalise": row_normalise, "divide_again": False}
+    assert loss > 14  # a probability below a millionth
+    torch.testing.assert_close(loss, g_loss_case(encoded, labels, loss_fn, knobs), rtol=1e-8, atol=0)
+    loss.backward()
+    assert pooled.grad[0].abs().max() > 0.1
+
+
+def test_a_text_that_hardly_anything_reaches_still_counts():
+    """A hidden text between two others, its scores summing to less than a millionth without row normalisation."""
+    encoded, labels = on_circle(0, 120, -110, 122, -112), torch.tensor([1, 1, 0, 1, 0])
+    loss_fn = hide(make_loss(sigma_rule="fixed", sigma=0.2), 0)
+    loss = loss_fn(encoded, labels)
+    shares = text_transition(encoded.pooled, 0.2)
+    assert shares[0].sum() < 1e-6
+    assert loss_fn.left_out == 0
+    torch.testing.assert_close(loss, g_loss_case(encoded, labels, loss_fn, {"form": "nll", "row_normalise": False, "divide_again": False}))
+
+
 def test_a_sigma_that_blinds_the_graph_is_a_sentence():
     encoded, labels = on_circle(0, 90, 180, 270), torch.tensor([0, 0, 1, 1])
     with pytest.raises(InputError, match=r"g_loss: with sigma=0.01 no text .* similar .* raise sigma, or set sigma_rule to sqrt_median"):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from oracles import CLASSES, DIM, make_encoded
+from pytorch_metric_learning.losses import ProxyAnchorLoss
 from torch import Tensor
 
 from dmlviz.losses import LOSSES, build_loss
@@ -185,6 +186,16 @@ def test_a_text_that_lies_on_a_center_scores_highest_for_its_class(name):
     loss_fn = make_loss(name)
     scores = loss_fn.class_scores(loss_fn.centers()[:, 0].detach())
     assert scores.argmax(dim=1).tolist() == list(range(CLASSES))
+
+
+@pytest.mark.parametrize("name", ["proxy_nca", "proxy_anchor"])
+def test_proxies_start_where_the_library_starts_them(name):
+    """Proxy-Anchor's: kaiming normal over the classes, so of about length sqrt(2 D / C)."""
+    torch.manual_seed(7)
+    theirs = ProxyAnchorLoss(CLASSES, 200).proxies
+    ours = build_loss(name, num_classes=CLASSES, dim=200, seed=7).centers()
+    assert torch.equal(ours[:, 0], theirs)
+    torch.testing.assert_close(ours.norm(dim=2).mean(), torch.tensor((2 * 200 / CLASSES) ** 0.5), rtol=0.1, atol=0)
 
 
 @each_loss

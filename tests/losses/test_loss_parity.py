@@ -1,5 +1,7 @@
 """Every loss against its oracle: the value and the gradient, in float64 and float32."""
 
+import math
+
 import pytest
 import torch
 from oracles import CASES, CLASSES, DIM, Case, errors, make_encoded
@@ -30,6 +32,24 @@ def test_each_number_of_soft_triple_moves_the_loss(setting: str):
         build_loss("soft_triple", num_classes=CLASSES, dim=DIM, **{setting: value}).double()(encoded, labels) for value in (0.2, 0.4)
     ]
     assert abs(values[0] - values[1]) > 1e-3
+
+
+def test_the_contrastive_cases_have_pairs_without_a_loss():
+    """Guards the oracle cases: only then is a mean over all pairs another number."""
+    encoded, labels = make_encoded()
+    unit = encoded.pooled / encoded.pooled.norm(dim=1, keepdim=True)
+    gaps, same = torch.pdist(unit), torch.pdist(labels[:, None].double()) == 0
+    assert 0 < (gaps[same] > 1.3).sum() < same.sum()
+    assert 0 < (gaps[~same] < 1.5).sum() < (~same).sum()
+
+
+def test_the_contrastive_pull_by_hand():
+    """At 0, 90 and 91 degrees, one class: one pair is nearer than the margin of 0.5 and not counted; nothing is pushed."""
+    angles = torch.tensor([0.0, 90.0, 91.0], dtype=torch.float64).deg2rad()
+    pooled = torch.stack([angles.cos(), angles.sin()], dim=1)
+    encoded, labels = Encoded(pooled, pooled[:, None], torch.ones(3, 1)), torch.tensor([1, 1, 1])
+    loss = build_loss("contrastive", num_classes=CLASSES, dim=2, pos_margin=0.5)(encoded, labels)
+    assert loss.item() == pytest.approx((2 * math.sin(math.pi / 4) + 2 * math.sin(math.radians(45.5))) / 2 - 0.5, rel=1e-9)
 
 
 PAIRS = [case for case in CASES if LOSSES[case.loss].needs_pairs and case.loss != "g_loss"]

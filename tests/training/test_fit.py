@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +14,11 @@ import torch
 from safetensors.torch import load_file
 from sklearn.utils.class_weight import compute_class_weight
 
+import dmlviz.training.fit as fit_module
 from dmlviz.losses import LOSSES
 from dmlviz.records import InputError
 from dmlviz.training.embed import Cancelled
-from dmlviz.training.fit import Reporter, balanced_weights, fit, last_checkpoint
+from dmlviz.training.fit import History, Reporter, balanced_weights, fit, last_checkpoint
 from dmlviz.training.model import FineTuneModel
 from dmlviz.training.readouts import macro_silhouette, quality
 from dmlviz.training.snapshots import stored_snapshots
@@ -208,6 +212,68 @@ def test_a_loss_that_is_no_number_ends_the_run_in_a_sentence(make_job, loss, sca
         fit(job)
 
 
+BLOWN_UP = {"lr": 1e30, "max_grad_norm": 1e30, "warmup_share": 0, "schedule": "constant", "snapshots": 0}
+VECTORS = r"^the encoder's vectors were no longer numbers after epoch 1; lower lr \(now 1e\+30\)$"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"loss": "cross_entropy"},
+        {"loss": "cross_entropy", "monitor": "silhouette"},
+        {"loss": "cross_entropy", "readout": "linear_probe"},
+        {"loss": "triplet"},
+    ],
+    ids=lambda fields: "-".join(fields.values()),
+)
+def test_vectors_that_are_no_numbers_end_the_run_at_its_epochs_end(make_job, fields):
+    # one step an epoch: its loss is a number, and what it makes of the weights is seen by the validation first
+    with pytest.raises(InputError, match=VECTORS):
+        fit(make_job(**{**BLOWN_UP, "batch_size": 12, "epochs": 3, **fields}))
+
+
+def test_a_snapshot_of_vectors_that_are_no_numbers_is_not_kept(make_job):
+    job = make_job(**{**BLOWN_UP, "batch_size": 12, "epochs": 2, "snapshots": 3, "validation": 0})
+    with pytest.raises(InputError, match=VECTORS):
+        fit(job)
+    assert stored_snapshots(job.folder)["snapshot_epochs"].tolist() == [0]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_watchdog_looks_at_every_step_on_a_cpu_and_at_epoch_ends_on_a_gpu(make_job, monkeypatch, device):
+    """A term of the third of 1,200 steps is no number; a row is written every third step, an epoch has four."""
+    job = make_job(shots=4, batch_size=3, epochs=300, validation=0, snapshots=0, checkpoint_seconds=3600)
+    monkeypatch.setattr("dmlviz.training.fit._arguments", lambda job, usual=fit_module._arguments: replace(usual(job), logging_steps=1000))
+    steps, forward = [], FineTuneModel.forward
+
+    def broken(self, *args, **kwargs):
+        found = forward(self, *args, **kwargs)
+        steps.append(1)
+        if len(steps) == 3:
+            self.parts["ce"] = self.parts["ce"] * torch.nan
+        return found
+
+    monkeypatch.setattr(FineTuneModel, "forward", broken)
+    if device == "cuda":  # the tensors stay where they are; only what is asked of the device's name differs
+        monkeypatch.setattr(History, "on_substep_end", on_a_gpu(History.on_substep_end))
+    with pytest.raises(InputError, match=rf"^the ce term of cross_entropy was no longer a number at step {3 if device == 'cpu' else 4}; lower lr"):
+        fit(job)
+
+
+def on_a_gpu(method):
+    """The method as it runs where the job's device is a GPU."""
+
+    def run(self, *args, **kwargs):
+        own = self.job
+        self.job = SimpleNamespace(device=SimpleNamespace(type="cuda"))
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            self.job = own
+
+    return run
+
+
 def test_the_steps_after_the_last_row_have_a_row_of_their_own(make_job):
     # 801 steps: a row is written every second one, so the last step falls behind the last row
     job = make_job(shots=3, shots_by="total", batch_size=1, epochs=267, validation=0, snapshots=0, checkpoint_seconds=3600)
@@ -355,6 +421,67 @@ def test_the_step_schedule_is_the_authors_multi_step_lr(make_job):
     assert lrs == pytest.approx(wanted)
     _, rows = train(make_job("warm", schedule="step", step_epoch=2, warmup_share=0.25, epochs=4, validation=0, snapshots=0))
     assert [row["lr"] for (kind, _), row in rows.items() if kind == "step"][:4] == pytest.approx([0, 1e-3 / 3, 2e-3 / 3, 1e-3])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "share"),
+    [("linear", lambda t: 1 - t), ("cosine", lambda t: (1 + math.cos(math.pi * t)) / 2), ("constant", lambda t: 1.0)],
+)
+def test_schedules_by_hand(make_job, schedule, share):
+    """Twelve steps, the first three of them warming up."""
+    _, rows = train(make_job(schedule=schedule, warmup_share=0.25, epochs=4, validation=0, snapshots=0))
+    lrs = [row["lr"] for (kind, _), row in rows.items() if kind == "step"]
+    assert lrs == pytest.approx([1e-3 * step / 3 for step in range(3)] + [1e-3 * share(step / 9) for step in range(9)])
+
+
+@pytest.mark.parametrize(("weight_decay", "max_grad_norm"), [(0.0, 1e9), (0.5, 1e9), (0.0, 1e-7)])
+def test_one_step_is_that_of_adamw(make_job, calm_encoder, weight_decay, max_grad_norm):
+    """By hand: gradients shortened to `max_grad_norm` together, w <- w - lr (g / (|g| + 1e-8) + decay w), biases without decay."""
+    plain = {"schedule": "constant", "warmup_share": 0, "validation": 0, "snapshots": 0, "encoder": calm_encoder, "batch_size": 12, "epochs": 1}
+    job = make_job(loss="proxy_nca", ce_weight=0.5, lr=0.01, weight_decay=weight_decay, max_grad_norm=max_grad_norm, **plain)
+    start, rows = job.build().train(), job.split.support
+    start(torch.from_numpy(job.dataset.labels[rows]), **start.encoder.pad(start.encoder.token_ids(*job.texts(rows))))["loss"].backward()
+    gradients = {name: p.grad for name, p in start.named_parameters() if p.grad is not None}
+    norm = math.sqrt(sum(float((g.double() ** 2).sum()) for g in gradients.values()))
+    found = dict(fit(job).named_parameters())
+    for name in ("head.weight", "head.bias", "metric.weight"):
+        own = gradients[name] * min(1, max_grad_norm / norm)
+        decay = 0 if name.endswith("bias") else weight_decay
+        with torch.no_grad():
+            before = dict(start.named_parameters())[name]
+            wanted = before - 0.01 * (own / (own.abs() + 1e-8) + decay * before)
+        clear = gradients[name].abs() > 1e-4 * gradients[name].abs().max()  # beside these, rounding decides the sign
+        torch.testing.assert_close(found[name][clear], wanted[clear], atol=2e-6, rtol=0)
+        assert clear.float().mean() > 0.9
+        assert (found[name] - before).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("settings", [{}, {"median_of": "squared_distance", "median_diagonal": True}])
+def test_g_loss_takes_its_width_from_the_untrained_support_not_from_a_batch(make_job, settings):
+    job = make_job(loss="g_loss", loss_settings={"sigma_rule": "sqrt_median", **settings}, epochs=1, snapshots=0, validation=0)
+    vectors = job.embed(job.build(), job.split.support).astype(np.float64)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    gaps = [np.linalg.norm(a - b) for i, a in enumerate(units) for j, b in enumerate(units) if i != j or settings]
+    median = sorted(gap**2 if settings else gap for gap in gaps)[(len(gaps) - 1) // 2]
+    assert float(fit(job).metric.sigma) == pytest.approx(math.sqrt(median / 3), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_objective_is_computed_in_float32_whatever_the_encoder_runs_in(make_job, loss):
+    job = make_job(loss=loss, ce_weight=1.0 if LOSSES[loss].loss_class is None else 0.5, shots=8)
+    model, rows = job.build().eval(), job.split.support[:8]
+    batch, labels, seen = model.encoder.pad(model.encoder.token_ids(*job.texts(rows))), torch.from_numpy(job.dataset.labels[rows]), []
+    for part in (model.head, *([model.metric] if model.metric is not None else [])):
+        part.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    pooled = []
+    model.encoder.register_forward_hook(lambda _, __, found: pooled.append(found.pooled))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits = model(labels, **batch)["logits"]
+        inside = torch.is_autocast_enabled("cpu")
+    assert inside
+    assert seen == [False] * len(seen) != []
+    torch.testing.assert_close(logits, pooled[0].float() @ model.head.weight.T + model.head.bias, atol=1e-5, rtol=0)
+    assert {value.dtype for value in model.parts.values()} == {torch.float32}
 
 
 # ---- validation

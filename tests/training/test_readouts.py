@@ -14,7 +14,7 @@ from dmlviz.records import InputError
 from dmlviz.training.choices import check_readout
 from dmlviz.training.fit import Reporter, fit
 from dmlviz.training.load import load_model
-from dmlviz.training.readouts import CHUNK, knn, linear_probe, macro_silhouette, metrics_of, mixed, propagation, readout_scores
+from dmlviz.training.readouts import CHUNK, knn, linear_probe, macro_silhouette, metrics_of, mixed, propagation, quality, readout_scores
 
 CLASSES, SUPPORT = 4, 20
 
@@ -65,6 +65,7 @@ def test_knn_matches_a_slow_loop(vectors):
         assert scores[row].argmax() == winner
         np.testing.assert_allclose(softmax(scores)[row], np.array(votes) / 5, atol=0.01)
         tied += votes.count(max(votes)) > 1
+    np.testing.assert_allclose(np.exp(scores.astype(np.float64)).sum(axis=1), 1, atol=1e-5)
     assert tied, "no tie among the votes; the test shows half"
 
 
@@ -110,7 +111,9 @@ def test_propagation_matches_a_slow_loop(vectors, sigma):
     found, labels = vectors
     units = unit(found)
     width = sqrt_median_sigma(torch.from_numpy(units[:SUPPORT])) if sigma is None else sigma
-    scores = softmax(propagation(found, labels[:SUPPORT], CLASSES, sigma=sigma))
+    logs = propagation(found, labels[:SUPPORT], CLASSES, sigma=sigma).astype(np.float64)
+    np.testing.assert_allclose(np.exp(logs).sum(axis=1), 1, atol=1e-5)  # log-probabilities, of the support texts too
+    scores = softmax(logs)
     support = list(range(SUPPORT))
     np.testing.assert_allclose(scores[SUPPORT:], slow_propagation(units, labels, list(range(SUPPORT, 120)), support, width), atol=1e-6)
     for row in support[:4]:
@@ -149,6 +152,91 @@ def test_mixed_by_hand():
     np.testing.assert_allclose(found.exp().numpy(), wanted.numpy(), atol=1e-6)
     assert found.isfinite().all()
     assert found.argmax(dim=1).tolist() == [1, 0]
+
+
+def slow_proxy_logits(loss: str, vector: np.ndarray, centers: np.ndarray, temperature: float) -> list[float]:
+    """papers.md 2.5 for one text: S' (SoftTriple), cosine (Proxy-Anchor), minus the squared distance (ProxyNCA). No scale anywhere."""
+    found = []
+    for own in centers:  # (K, D) of one class
+        cosines = [float(unit(vector) @ unit(center)) for center in own]
+        if loss == "soft_triple":
+            weights = [np.exp(cosine / temperature) for cosine in cosines]
+            found.append(sum(w * c for w, c in zip(weights, cosines, strict=True)) / sum(weights))
+        else:
+            found.append(cosines[0] if loss == "proxy_anchor" else -float(((unit(vector) - unit(own[0])) ** 2).sum()))
+    return found
+
+
+@pytest.mark.parametrize(("loss", "scale"), [("soft_triple", 20.0), ("soft_triple", 3.3), ("proxy_anchor", 32.0), ("proxy_nca", 8.0)])
+def test_mixed_is_the_siblings_extended_inference(make_job, loss, scale):
+    job = make_job(loss=loss, ce_weight=0.4, readout="mixed", loss_settings={"scale": scale})
+    model = job.build()
+    found, labels = job.embed(model, job.split.row_ids), job.dataset.labels[job.split.row_ids]
+    scores = readout_scores(model, found, labels, job.split, 3)
+    heads = found.astype(np.float64) @ model.head.weight.detach().double().numpy().T + model.head.bias.detach().double().numpy()
+    centers = model.metric.centers().detach().double().numpy()
+    proxies = np.array([slow_proxy_logits(loss, vector, centers, 0.1) for vector in found])
+    np.testing.assert_allclose(np.exp(scores["mixed"].astype(np.float64)), 0.4 * softmax(heads) + 0.6 * softmax(proxies), atol=1e-5)
+    np.testing.assert_allclose(scores["centers"], scale * proxies, rtol=1e-4, atol=1e-4)  # that readout keeps the scale of training
+
+
+def test_macro_f1_by_hand():
+    """Class 0: 5 of its 6 texts found, and a text of class 1 taken for it: 2·5/(6+6). Class 1: 1 of 2 found, and the text of class 3 taken for it:
+    2·1/(2+2). Class 3, the rare one: not found, 0. Class 2 has no text, though one is taken for it; class 4 has none and gets none."""
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 3])
+    predicted = np.array([0, 0, 0, 0, 0, 2, 1, 0, 1])
+    found = quality(np.eye(5)[predicted], labels)
+    assert found["accuracy"] == pytest.approx(6 / 9)
+    assert found["macro_f1"] == pytest.approx((5 / 6 + 1 / 2 + 0) / 3)
+    weighted, over_all = (6 * 5 / 6 + 2 * 1 / 2) / 9, (5 / 6 + 1 / 2) / 5
+    assert min(abs(found["macro_f1"] - other) for other in (weighted, over_all, (5 / 6 + 1 / 2) / 4)) > 0.05
+
+
+def slow_probe(found: np.ndarray, known: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:
+    """(N, C) of a logistic regression: |W|^2 / 2 + strength * the weighted sum of -log p over the support, minimised by torch's L-BFGS."""
+    x, y = torch.from_numpy(found.astype(np.float64)), torch.from_numpy(known)
+    weight, bias = (torch.zeros(shape, dtype=torch.float64, requires_grad=True) for shape in ((CLASSES, found.shape[1]), (CLASSES,)))
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=2000, tolerance_grad=1e-9, tolerance_change=1e-14, line_search_fn="strong_wolfe")
+
+    def objective():
+        optimiser.zero_grad()
+        each = -torch.log_softmax(x[: len(known)] @ weight.T + bias, dim=1)[torch.arange(len(known)), y]
+        loss = weight.square().sum() / 2 + strength * (torch.from_numpy(weights)[y] * each).sum()
+        loss.backward()
+        return loss
+
+    optimiser.step(objective)
+    return torch.softmax(x @ weight.T + bias, dim=1).detach().numpy()
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_probe_is_a_logistic_regression_on_vectors_of_unit_length_on_average(vectors, balanced):
+    """Of strength 10; balanced: a text of a class with S_c of the S texts weighs S / (C S_c)."""
+    found, labels = vectors
+    order = np.concatenate([np.flatnonzero(labels == c)[:size] for c, size in enumerate((14, 6, 3, 2))])
+    rows = np.concatenate([order, np.setdiff1d(np.arange(120), order)])
+    found, labels = found[rows], labels[rows]
+    mean_length = np.mean([np.sqrt((vector.astype(np.float64) ** 2).sum()) for vector in found[:25]])
+    weights = np.array([25 / (4 * size) for size in (14, 6, 3, 2)]) if balanced else np.ones(4)
+    wanted = slow_probe(found / mean_length, labels[:25], weights, 10.0)
+    scores = linear_probe(found, labels, 25, CLASSES, balanced=balanced)
+    np.testing.assert_allclose(softmax(scores), wanted, atol=0.01)
+    np.testing.assert_allclose(linear_probe(100 * found, labels, 25, CLASSES, balanced=balanced), scores, atol=2e-2)
+    for other in (slow_probe(found / mean_length, labels[:25], weights, 1.0), slow_probe(found, labels[:25], weights, 10.0)):
+        assert np.abs(other - wanted).max() > 0.05, "the probe's strength does not show in these texts"
+
+
+@pytest.mark.parametrize(("loss", "fields"), [("triplet", {}), ("supcon", {"ce_weight": 0.0}), ("g_loss", {"ce_weight": 0.0})])
+def test_balanced_class_weights_reach_the_probe_of_a_run_without_cross_entropy(make_job, loss, fields):
+    """Nine texts drawn in all, not equally many of each class."""
+    scores = {}
+    for weights in ("none", "balanced"):
+        job = make_job(weights, loss=loss, shots=9, shots_by="total", support_seed=3, class_weights=weights, **fields)
+        model = job.build()
+        found, labels = job.embed(model, job.split.row_ids), job.dataset.labels[job.split.row_ids]
+        scores[weights] = readout_scores(model, found, labels, job.split, 3)["linear_probe"]
+        np.testing.assert_array_equal(scores[weights], linear_probe(found, labels, 9, 3, balanced=weights == "balanced"))
+    assert np.abs(scores["none"] - scores["balanced"]).max() > 0.1
 
 
 def test_macro_silhouette_is_the_mean_over_classes(vectors):
