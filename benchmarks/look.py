@@ -2,8 +2,9 @@
 
     python benchmarks/look.py [--repeats 5] [--out benchmarks/results/look.md]
 
-Runs look_maps.py, look_quality.py and look_graph.py one after the other, each in a process of its own. Targets
-(2 cores, software GL): first frame 1 s and four panes 3 s at 10k texts, selection to highlight 0.5 s, graph of 2,000 nodes 1 s, of 5,000 10 s and 2 GB.
+Runs look_maps.py, look_quality.py and look_graph.py one after the other, each in a process of its own.
+Targets (2 cores, software GL): first frame 1 s and four panes 3 s at 10k texts, selection to highlight 0.5 s, graph of 2,000 nodes 1 s, of
+5,000 10 s and 2 GB.
 """
 
 from __future__ import annotations

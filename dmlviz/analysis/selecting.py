@@ -146,13 +146,25 @@ def _inside(said: str, spots: Spots) -> np.ndarray:
     return found.row_ids[shown & inside(found.points, outline)]
 
 
-def inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    """(N, 2), (V, 2) -> (N,) bool by the even-odd rule."""
-    x, y = points[:, 0], points[:, 1]
+def inside(points: np.ndarray, polygon: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+    """(N,) bool: which `points` (N, 2) lie inside the polygon (V, 2), closed by itself, by the even-odd rule.
+
+    A point is inside when a ray to the right crosses an odd number of edges; each edge holds its lower end and not its upper one.
+    Fewer than three corners hold nothing; a point that is not finite is outside.
+    """
+    points, corners = np.asarray(points, dtype=float).reshape(-1, 2), np.asarray(polygon, dtype=float).reshape(-1, 2)
     found = np.zeros(len(points), dtype=bool)
-    for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+    if len(corners) < 3:
+        return found
+    usable = np.flatnonzero(np.isfinite(points).all(axis=1))
+    by_height = usable[np.argsort(points[usable, 1], kind="stable")]
+    x, y = points[by_height].T
+    crossed = np.zeros(len(by_height), dtype=bool)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         if y0 == y1:
             continue
-        crosses = (y0 > y) != (y1 > y)
-        found ^= crosses & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+        low, high = np.searchsorted(y, sorted((y0, y1)))  # heights in [lower, upper): only these can cross the edge
+        at = x0 + (y[low:high] - y0) * (x1 - x0) / (y1 - y0)
+        crossed[low:high] ^= x[low:high] < at
+    found[by_height] = crossed
     return found

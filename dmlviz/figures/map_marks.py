@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..analysis.selecting import inside
 from ..records import InputError
 from .map_frame import BY_CLASS, Label, Window, labels, opacity, percent
 from .theme import OTHER, loss_color
@@ -211,30 +212,6 @@ def _moving(pane: PaneMarks, points: np.ndarray, ids: np.ndarray, view: Window) 
     moved = np.full((len(points), pane.shown, 2), np.nan)
     moved[:, known] = places[:, source[known]]
     return replace(pane, x=moved[..., 0].astype(np.float32), y=moved[..., 1].astype(np.float32), shown=int(known.sum()))
-
-
-def inside(points: np.ndarray, polygon: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
-    """(N,) bool: which `points` (N, 2) lie inside the polygon (V, 2), closed by itself, by the even-odd rule.
-
-    A point is inside when a ray to the right crosses an odd number of edges; each edge holds its lower end and not its upper one.
-    Fewer than three corners hold nothing; a point that is not finite is outside.
-    """
-    points, corners = np.asarray(points, dtype=float).reshape(-1, 2), np.asarray(polygon, dtype=float).reshape(-1, 2)
-    found = np.zeros(len(points), dtype=bool)
-    if len(corners) < 3:
-        return found
-    usable = np.flatnonzero(np.isfinite(points).all(axis=1))
-    by_height = usable[np.argsort(points[usable, 1], kind="stable")]
-    x, y = points[by_height].T
-    crossed = np.zeros(len(by_height), dtype=bool)
-    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if y0 == y1:
-            continue
-        low, high = np.searchsorted(y, sorted((y0, y1)))  # heights in [lower, upper): only these can cross the edge
-        at = x0 + (y[low:high] - y0) * (x1 - x0) / (y1 - y0)
-        crossed[low:high] ^= x[low:high] < at
-    found[by_height] = crossed
-    return found
 
 
 def rows_inside(marked: Marks, pane: str, polygon: Sequence[Sequence[float]], *, moment: int = -1) -> np.ndarray:

@@ -15,17 +15,21 @@ def place(page, pane: int, i: int) -> dict:
     return page.locator(MARKS).first.evaluate(PLACE, [pane, i])
 
 
-def lasso(page, pane: int, center: tuple[float, float], radius: float, *, maps: int = 0, steps: int = 24) -> None:
-    """A circle around `center`, shares of the pane's square."""
+def outline(page, pane: int, corners: list[tuple[float, float]], *, maps: int = 0, steps: int = 1) -> None:
+    """Draw through `corners`, shares of the pane's square."""
     frame = page.locator(MARKS).nth(maps).locator(".frame").nth(pane).bounding_box()
-    angles = np.linspace(0, 2 * np.pi, steps)
-    circle = [(center[0] + radius * np.cos(a), center[1] + radius * np.sin(a)) for a in angles]
-    points = [(frame["x"] + frame["width"] * x, frame["y"] + frame["height"] * y) for x, y in circle]
+    points = [(frame["x"] + frame["width"] * x, frame["y"] + frame["height"] * y) for x, y in corners]
     page.mouse.move(*points[0])
     page.mouse.down()
     for point in points[1:]:
-        page.mouse.move(*point)
+        page.mouse.move(*point, steps=steps)
     page.mouse.up()
+
+
+def lasso(page, pane: int, center: tuple[float, float], radius: float, *, maps: int = 0, steps: int = 24) -> None:
+    """A circle around `center`, shares of the pane's square."""
+    angles = np.linspace(0, 2 * np.pi, steps)
+    outline(page, pane, [(center[0] + radius * np.cos(a), center[1] + radius * np.sin(a)) for a in angles], maps=maps)
 
 
 def counts(page) -> list[int]:

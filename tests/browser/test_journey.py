@@ -13,7 +13,7 @@ import pytest
 from waiting import until, wait_for
 
 from dmlviz.figures.theme import PRESETS
-from tests.browser.seen import MARKS, chosen, counts, lasso, place
+from tests.browser.seen import MARKS, chosen, counts, lasso, outline, place
 
 pytestmark = pytest.mark.slow
 FINISHED = re.compile(r"^finished · accuracy \d+\.\d % \(single run\)$")
@@ -191,7 +191,7 @@ def test_hostile_class_names_are_shown_and_never_run(app, new_page, tiny_encoder
     page.mouse.move(spot["x"], spot["y"], steps=3)
     tip = page.locator(f"{MARKS} .tip").first
     tip.get_by_text("<img src=x").wait_for()
-    lasso(page, 0, (0.5, 0.5), 0.68)
+    outline(page, 0, [(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.05)], steps=4)
     page.get_by_role("button", name="Selected texts as CSV").wait_for()
     settled(page)
     table = download(page, "Selected texts as CSV", tmp_path / "selected.csv").read_text(encoding="utf-8-sig")

@@ -100,7 +100,13 @@ def test_at_most_four_thousand_edges_are_drawn_the_heaviest_and_it_is_said(monke
     monkeypatch.setattr("dmlviz.figures.graph_frame.MOST_EDGES", 30)
     table = graph.frame(two[:1], names(), TEXTS, edges="top5")
     edges = table[table["mark"] == "edge"]
-    every = chosen_edges(views(two[:1], 3, {})[0].study, "top5")
+    one = views(two[:1], 3, {})[0]
+    every = chosen_edges(one.study, "top5")
+    place = {int(row): i for i, row in enumerate(one.study.nodes.row_ids)}
+    for edge in edges.itertuples():
+        i, j = place[edge.row_id], place[edge.row_id_2]
+        assert edge.weight == one.study.graph.weights[i, j]
+        assert (edge.x, edge.y, edge.x2, edge.y2) == pytest.approx((*one.points[i], *one.points[j]))
     assert len(edges) == 30
     assert edges["weight"].min() == pytest.approx(np.sort(every.weights)[-30])
     assert edges["edges_in_all"].iloc[0] == len(every.weights)

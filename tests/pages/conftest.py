@@ -55,7 +55,7 @@ def home(tmp_path_factory, tiny_encoder, tiny_csv, hostile_csv) -> Home:
     hostile = [create(hostile_csv, loss=loss) for loss in ("cross_entropy", "triple_entropy")]
     tiny, failed = create(tiny_csv, loss="g_loss"), create(tiny_csv, encoder=broken, loss="cross_entropy")
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", WORK, str(store.home), *hostile, tiny, failed], env=env, check=True, timeout=300, capture_output=True)
+    subprocess.run([sys.executable, "-c", WORK, str(store.home), *hostile, tiny, failed], env=env, check=True, timeout=900, capture_output=True)
     assert [store.run(one).state for one in (*hostile, tiny, failed)] == ["finished"] * 3 + ["failed"]
     return Home(store, hostile, tiny, failed)
 

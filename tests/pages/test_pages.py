@@ -16,6 +16,8 @@ EMPTY = {
     "train": (r"Reuters R8 \(8 newswire topics\) is a good first one", "Train"),
     "runs": (r"No runs yet\. Train some, or load a model below", "Train a run"),
     "manifold": (r"No finished run yet\. Maps appear as soon as the first run is trained", "Train a run"),
+    "proxies": (r"No finished run yet\. Centres appear among the texts", "Train a run"),
+    "graph": (r"No finished run yet\. The similarity graph of its texts appears", "Train a run"),
     "figures": (r"The tray is empty\. Every picture has an “Add to figures” button", "Go to the maps"),
 }
 PAGES = tuple(EMPTY)
