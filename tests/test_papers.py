@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
+from papers_pinned import PINNED
 
 from dmlviz.cli import main
 from dmlviz.data import read_file
+from dmlviz.losses.table import variant
 from dmlviz.papers import compare, configs, protocol, protocol_names
 from dmlviz.papers.compare import interval
 from dmlviz.papers.reader import read_protocol
@@ -88,6 +93,82 @@ def test_spot_checks(name, dataset, loss, metric, encoder, shots, printed):
     assert found.trust.startswith("primary")
 
 
+def test_every_published_number_is_the_one_of_the_notes():
+    """papers_numbers.yaml was written from the tables of the notes on the papers, not from the protocols: every cell, and no other."""
+    noted = yaml.safe_load((ROOT / "tests" / "papers_numbers.yaml").read_text(encoding="utf-8"))
+    read = {}
+    for name in NAMES:
+        for n in protocol(name).published:
+            read[f"{name} | {n.encoder} | {n.shots or 'all'} | {n.loss} | {n.dataset} | {n.metric}"] = n.printed
+            mean, _, spread = n.printed.partition("±")
+            assert (n.mean, n.spread) == (float(mean), float(spread) if spread else None)
+        for table in protocol(name).context:
+            read |= {f"context | {name} | {table.source} | {label}": " | ".join(cells) for label, cells in table.rows.items()}
+    assert len(noted) == sum(NUMBERS.values()) + 25
+    assert read == noted
+
+
+def told_of(name: str) -> dict:
+    """A protocol as papers_pinned.py has it."""
+    read = protocol(name)
+    special = lambda one: {dataset: {**more.config, **more.settings} for dataset, more in one.per_dataset.items()}  # noqa: E731
+    losses = {}
+    for loss in read.losses:
+        own = {"config": dict(loss.config), "per_dataset": special(loss), "published_as": loss.published_as}
+        losses[loss.label] = {"name": loss.name, "ce_weight": loss.ce_weight, "settings": dict(loss.settings), **{k: v for k, v in own.items() if v}}
+    return {
+        "source": read.source, "trust": read.trust, "encoders": read.encoders, "datasets": read.datasets, "losses": losses,
+        "config": dict(read.config), "per_dataset": special(read), "shots": read.shots, "seeds": read.seeds,
+        "support_seeds": read.support_seeds, "folds": len(read.folds), "trusts": sorted({(n.metric, n.trust) for n in read.published}),
+        "n": sorted({(str(n.n), n.spread_kind) for n in read.published}),
+        "claims": [said for claim in read.claims for said in (" ".join(re.findall(r"\d*\.?\d+", claim.text)), f"{claim.source} ({claim.trust})")],
+        "context": [(table.columns, table.source, table.trust.split(";")[0]) for table in read.context],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_the_pinned_one(name):
+    assert told_of(name) == PINNED[name]
+    assert {"weight_decay", "schedule", "warmup_share", "max_grad_norm"} <= set(protocol(name).config)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_folds_are_counted_from_0(name):
+    assert protocol(name).folds == tuple(range(PINNED[name]["folds"]))
+
+
+def test_a_doubtful_cell_says_so():
+    doubted = published("g_loss_glue", "sst2_phrases", "G-Loss-O+CE", "accuracy", "bert-base-uncased")
+    assert (doubted.printed, doubted.trust) == ("93.32", "primary; probably a slip, not a target")
+    assert published("g_loss_glue", "sst2_phrases", "G-Loss-O+CE", "accuracy", "roberta-large").trust == "primary"
+
+
+def test_warm_up_is_ten_steps():
+    """Of 8 epochs of TREC's 5,442 texts in batches of 64 (January), of 120 steps (May)."""
+    assert math.ceil(protocol("triple_entropy_jan").config["warmup_share"] * 8 * math.ceil(5442 / 64)) == 10
+    assert math.ceil(protocol("triple_entropy_may").config["warmup_share"] * 120) == 10
+
+
+def test_losses_as_coded_are_the_authors_code():
+    """G-Loss-O has its sigma from a search, so the diagonal of a median makes no mixed variant of it."""
+    forms = {loss.label: variant(loss.name, loss.settings) for loss in protocol("g_loss_integrated").losses}
+    assert {label for label, form in forms.items() if form == "authors' code"} == {label for label in forms if label.endswith("as coded")}
+    assert {form for label, form in forms.items() if not label.endswith("as coded")} == {"", "paper"}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("g_loss_integrated", "R8 trains on 4,922 instead of 4,936 texts"), ("g_loss_standalone", "R52 on\n5,851 instead of 5,865"),
+        ("g_loss_glue", "4,096 evenly spaced support texts"), ("g_loss_integrated", "without any visible label"),
+        ("g_loss_glue", "the test part is the treebank's 1,821 test sentences"), ("gunel_few_shot", "the treebank's 1,821 test\nsentences"),
+        ("gunel_few_shot", "weight decay 0.01"), ("triple_entropy_may", "1.79 of 20"), ("triple_entropy_jan", "still at 0.989"),
+    ],
+)  # fmt: skip
+def test_what_is_ours_is_said(name, sentence):
+    assert " ".join(sentence.split()) in " ".join(protocol(name).filled_in)
+
+
 def test_what_the_spread_is_is_not_guessed():
     assert published("g_loss_integrated", "r8", "CE", "accuracy", "roberta-large").spread_kind == "unknown"
     assert published("g_loss_standalone", "r8", "SCL", "silhouette").n is None
@@ -139,6 +220,8 @@ def test_a_bad_name_is_a_sentence(call, sentence):
         (("{temperature: 0.3}", "{temprature: 0.3}"), "unknown setting 'temprature'"),
         (('"85.9±2.1"', '"85.9+-2.1"'), r"cell '85\.9\+-2\.1' of row CE is not 1 numbers"),
         (("{CE: [", "{C: ["), "the published row 'C' is no loss of the protocol"),
+        (('["39.3±2.5", ', "["), "row CE has 2 cells for 3 columns"),
+        (("trust: primary, shots: 20", "trust: primary, doubts: [{row: CE, dataset: r8, trust: low}], shots: 20"), "CE on r8 is of no cell"),
         (('"85.9±2.1", ', ""), "row CE has 1 cells for 2 data sets"),
         (("name: gunel_few_shot", "name: other"), "calls itself 'other'"),
         (("shots: [", "shots: [["), "is no YAML"),
@@ -216,6 +299,91 @@ def test_other_losses_other_data_and_unfinished_runs_do_not_fit():
     others = [run_of(fitting.model_copy(update={"loss": "soft_triple"})), run_of(fitting.model_copy(update={"dataset": "trec"}))]
     running = Run("c", fitting, "running", Progress("training", 1, 2, "step", None), {}, 0.0)
     assert not (compare(chosen, [*others, running])["n"] > 0).any()
+
+
+def difference_of(name: str, loss: str, dataset: str, metrics: dict | None = None, facts: dict | None = None, **fields) -> str:
+    """What differed for one run that did as the protocol says but for these fields."""
+    chosen = protocol(name)
+    config = checked_config(configs(chosen, datasets=[dataset], losses=[loss], limit=1)[0]).model_copy(update=fields)
+    frame = compare(chosen, [replace(run_of(config, **{"readout": config.readout, **(metrics or {})}), facts=facts or {})])
+    return frame[frame["n"] > 0]["differed"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"folds": 4, "fold": 2}, "folds 4 instead of none"), ({"folds": 4, "fold": 2}, "fold 2 instead of none"),
+        ({"center_lr": 0.01}, "center_lr 0.01 instead of none"), ({"patience": 3}, "patience 3 instead of none"),
+        ({"ce_weight": 0.5}, "ce_weight 0.5 instead of 0.9"), ({"accumulation": 2}, "accumulation 2 instead of 1"),
+        ({"weight_decay": 0.0}, "weight_decay 0 instead of 0.01"), ({"class_weights": "balanced"}, "class_weights balanced instead of none"),
+        ({"max_grad_norm": 5.0}, "max_grad_norm 5 instead of 1"), ({"selection": "best_validation"}, "selection best_validation instead of last"),
+        ({"validation": 64}, "validation 64 instead of 0"), ({"metrics": {"readout": "knn"}}, "readout knn instead of head"),
+        ({"facts": {"precision": "bfloat16", "device": "H"}}, "precision bf16 instead of full precision"),
+        ({"precision": "bf16"}, "precision bf16 instead of full precision"),
+        ({"pooling": "auto", "facts": {"pooling": "mean"}}, "pooling mean instead of cls"), ({"max_length": 32}, "max_length 32 instead of 64"),
+    ],
+)  # fmt: skip
+def test_no_field_is_left_out_because_the_protocol_has_none(fields, said):
+    assert said in difference_of("triple_entropy_jan", "TripleEntropy", "trec", **fields).split("; ")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"device": "cuda"}, {"snapshots": 0}, {"checkpoint_seconds": 1.0}, {"step_epoch": 3}, {"monitor": "silhouette"}, {"center_lr": 1e-5},
+     {"pooling": "auto", "facts": {"pooling": "cls"}},
+     {"facts": {"precision": "float32", "device": "cpu"}}, {"precision": "fp32"}, {"dataset_hash": "a" * 64}],
+)  # fmt: skip
+def test_what_has_no_effect_is_not_said(fields):
+    assert difference_of("triple_entropy_jan", "TripleEntropy", "trec", **fields) == ""
+
+
+def test_other_folds_are_said_with_their_number():
+    assert "folds 10 instead of 4; fold 0 instead of 0-3" in difference_of("few_shot_dml", "CCE", "mr", folds=10)
+    without = difference_of("few_shot_dml", "CCE", "mr", folds=None)
+    assert "folds none instead of 4" in without
+    assert "fold 0" not in without
+
+
+def test_only_a_learning_rate_may_be_left_out(tmp_path):
+    text = (ROOT / "dmlviz" / "papers" / "gunel_few_shot.yaml").read_text(encoding="utf-8").replace("  lr: 1.0e-5\n", "")
+    path = tmp_path / "gunel_few_shot.yaml"
+    path.write_text(text, encoding="utf-8")
+    chosen = read_protocol(path)
+    config = configs(chosen, datasets=["qnli"], losses=["CE"], limit=1)[0].model_copy(update={"lr": 1e-3})
+    frame = compare(chosen, [run_of(config, readout="head")])
+    assert frame[frame["n"] > 0]["differed"].iloc[0] == "support seed 0 instead of 0-9; 1 run instead of 10"
+
+
+def test_the_same_seeds_twice_are_one_run_the_newest():
+    chosen = protocol("g_loss_integrated")
+    config = checked_config(configs(chosen, datasets=["r8"], losses=["CE"], limit=1)[0])
+    old, new = replace(run_of(config, "old", 0.5), created=1.0), replace(run_of(config, "new", 0.6), created=2.0)
+    on_gpu = replace(run_of(config.model_copy(update={"device": "cuda", "snapshots": 0}), "gpu", 0.7), created=0.5)
+    for runs in ([old, new, on_gpu], [new, on_gpu, old]):
+        rows = compare(chosen, runs).query("n > 0 and metric == 'accuracy'")
+        assert (rows["n"].tolist(), rows["run_ids"].tolist(), rows["ours"].tolist()) == ([1], ["new"], [60.0])
+
+
+def test_seeds_on_two_machines_are_repetitions_and_that_is_said():
+    chosen = protocol("g_loss_integrated")
+    config = checked_config(configs(chosen, datasets=["r8"], losses=["CE"], limit=1)[0])
+    one = replace(run_of(config, "a", 0.5, readout="head"), facts={"precision": "float32", "device": "cpu"})
+    other = config.model_copy(update={"seed": 43, "precision": "bf16", "device": "cuda", "loss_settings": {}, "ce_weight": None})
+    two = replace(run_of(other, "b", 0.6, readout="head"), facts={"precision": "bfloat16", "device": "H200"})
+    rows = compare(chosen, [one, two]).query("n > 0 and metric == 'accuracy'")
+    assert rows["n"].tolist() == [2]
+    assert "precision bf16 and fp32 instead of full precision; devices H200 and cpu" in rows["differed"].iloc[0]
+
+
+def test_other_texts_controls_and_foreign_models_are_no_repetitions():
+    chosen = protocol("g_loss_integrated")
+    config = checked_config(configs(chosen, datasets=["r8"], losses=["CE"], limit=1)[0])
+    one, other = (config.model_copy(update={"dataset_hash": letter * 64, "seed": seed}) for letter, seed in (("a", 42), ("b", 43)))
+    rows = compare(chosen, [run_of(one, "a"), run_of(other, "b")]).query("n > 0 and metric == 'accuracy'")
+    assert rows["n"].tolist() == [1, 1]
+    foreign = replace(run_of(config), origin="loaded")
+    controls = [run_of(config.model_copy(update={"control": kind})) for kind in ("pre_trained", "shuffled_labels")]
+    assert not (compare(chosen, [foreign, *controls])["n"] > 0).any()
 
 
 def test_interval_of_one_run_is_none():

@@ -68,6 +68,7 @@ class LossEntry:
     diverges: str = ""  # the setting to change when its term is no longer a number
     look_for: str = ""  # what to look for on the map
     ce_weight_letter: str = ""  # how the paper writes our ce_weight
+    form: str = "paper"  # whose form the defaults have, to be read after "as in the"
     settings: tuple[Setting, ...] = ()
 
     @property
@@ -194,6 +195,7 @@ LOSSES: dict[str, LossEntry] = {
         readout="head",
         needs_pairs=True,
         diverges="margin",
+        form="G-Loss paper, but for the margin, which it does not give",
         look_for="Gaps of about the margin between classes; within a class nothing more is asked once the gap is there.",
         settings=(
             Setting(name="margin", kind="float", default=5.0, low=0, high=100, letter=r"\alpha",
@@ -339,13 +341,15 @@ def find_loss(name: str) -> LossEntry:
 
 
 def variant(name: str, settings: Mapping[str, SettingValue]) -> str:
-    """"paper", "authors' code" or "mixed variant", by the settings in which the two differ; "" for a loss without such a difference."""
-    split = [setting for setting in find_loss(name).settings if setting.authors is not None]
+    """"paper" (the entry's `form`), "authors' code" or "mixed variant", by the settings in which the two differ; "" for a loss without such a
+    difference. A setting that has no effect beside the others decides nothing."""
+    whole = check_settings(name, dict(settings))
+    entry = find_loss(name)
+    split = [one for one in entry.settings if one.authors is not None and (one.only_when is None or whole[one.only_when[0]] in one.only_when[1])]
     if not split:
         return ""
-    whole = check_settings(name, dict(settings))
     if all(whole[setting.name] == setting.default for setting in split):
-        return "paper"
+        return entry.form
     return "authors' code" if all(whole[setting.name] == setting.authors for setting in split) else "mixed variant"
 
 

@@ -18,9 +18,10 @@ from dmlviz.papers.reader import Protocol, ProtocolLoss, PublishedNumber
 from dmlviz.records import InputError, Run, RunConfig, SettingValue
 from dmlviz.training.choices import balances
 
-REPEATS = ("seed", "support_seed", "fold", "dataset_hash")  # runs that differ in nothing else are one row
-SILENT = {*REPEATS, "dataset", "encoder", "loss", "loss_settings", "ce_weight", "shots", "shots_by", "readout"}  # said on their own
-SILENT |= {"device", "precision", "snapshots", "checkpoint_seconds"}  # of the machine or of what is kept, not of the result
+REPEATS = ("seed", "support_seed", "fold")  # runs that differ in nothing else are one row
+ELSEWHERE = ("device", "precision", "snapshots", "checkpoint_seconds")  # of the machine, or of what is kept: they part no runs
+SILENT = {*REPEATS, *ELSEWHERE, "dataset", "encoder", "loss", "loss_settings", "ce_weight", "shots", "shots_by", "readout"}  # said on their own
+SILENT |= {"dataset_hash", "control"}  # the texts' fingerprint; controls fit no protocol
 PERCENT = ("accuracy", "macro_f1")
 SAME_TEXTS = {"mr_textgcn": "mr", "r8_cased": "r8", "r52_cased": "r52", "sst2_phrases": "sst2", "imdb_sample": "imdb"}  # other form or parts
 COLUMNS = (
@@ -32,8 +33,9 @@ COLUMNS = (
 def compare(protocol: Protocol, runs: Iterable[Run]) -> pd.DataFrame:
     """A row per published number and group of our runs that fits it; one without ours where none does.
 
-    A finished run fits where its loss (the row of the protocol whose settings are nearest) and its data set do. Runs that differ in seeds and
-    folds alone are a group: `ours` is their mean, `low` and `high` the 95 % t interval over its `n` runs (empty for one run). Runs of an encoder
+    A finished run fits where its loss (the row of the protocol whose settings are nearest) and its data set do; controls and models fine-tuned
+    elsewhere do not. Runs that differ in seeds and folds alone are a group (of the same seeds and fold twice, the newest): `ours` is their mean,
+    `low` and `high` the 95 % t interval over its `n` runs (empty for one run). Runs of an encoder
     that the protocol does not have stand beside its first encoder. Where the protocol has several shots, a run must have the same. Where it publishes
     no numbers, a row has ours alone. Accuracy and macro-F1 in per cent.
     """
@@ -64,23 +66,33 @@ def differences(protocol: Protocol, loss: ProtocolLoss, encoder: str, dataset: s
     found += _other_settings(config, loss, dataset)
     for name in RunConfig.model_fields:
         here, there = getattr(config, name), getattr(wanted, name)
-        if name not in SILENT and here != there and there is not None and not _idle(name, runs[0], wanted):
+        if name == "pooling":  # what "auto" came to
+            here = runs[0].facts.get("pooling", here)
+        if name not in SILENT and here != there and not _idle(name, runs[0], wanted):
             found.append(f"{name} {_plain(here)} instead of {_plain(there)}")
-    return found + _other_readout(wanted, runs[0]) + _other_repeats(protocol, runs)
+    return found + _other_machines(runs, wanted) + _other_readout(wanted, runs[0]) + _other_repeats(protocol, runs)
 
 
 # ---- which runs stand beside which number
 
 
 def _groups(protocol: Protocol, runs: Iterable[Run]) -> list[tuple[ProtocolLoss, list[Run]]]:
-    """Finished runs by everything but seeds and folds, each group with the protocol's loss that it fits."""
-    found: dict[str, list[Run]] = defaultdict(list)
+    """Finished runs by everything but seeds, folds and machine, oldest first, each group with the protocol's loss that it fits."""
+    found: dict[str, dict[tuple[int, ...], Run]] = defaultdict(dict)
     losses, texts = {loss.name for loss in protocol.losses}, {_texts(dataset) for dataset in protocol.datasets}
-    for run in runs:
-        ours = run.state == "finished" and "accuracy" in run.metrics and run.config.control == "none"
+    for run in sorted(runs, key=lambda one: one.created):
+        ours = run.state == "finished" and "accuracy" in run.metrics and run.config.control == "none" and run.origin != "loaded"
         if ours and run.config.loss in losses and _texts(run.config.dataset) in texts:
-            found[repr({k: v for k, v in run.config.model_dump().items() if k not in REPEATS})].append(run)
-    return [(fitting_loss(protocol, group[0].config), group) for group in found.values()]
+            found[_key(run.config)][tuple(getattr(run.config, name) for name in REPEATS)] = run  # the newest of those with the same seeds
+    groups = [sorted(group.values(), key=lambda one: one.created) for group in found.values()]
+    return [(fitting_loss(protocol, group[0].config), group) for group in groups]
+
+
+def _key(config: RunConfig) -> str:
+    """What repetitions share, defaults written out."""
+    settings = sorted(_settings(config.loss, config.loss_settings).items())
+    rest = config.model_dump(exclude={*REPEATS, *ELSEWHERE, "loss_settings", "ce_weight"})
+    return repr((rest, settings, check_ce_weight(config.loss, config.ce_weight)))
 
 
 def _wanted(protocol: Protocol, groups: Sequence[tuple[ProtocolLoss, list[Run]]]) -> list[PublishedNumber]:
@@ -175,29 +187,53 @@ def _other_readout(wanted: RunConfig, run: Run) -> list[str]:
     return [f"readout {used} instead of {asked}"] if asked not in ("auto", used) and f"{asked}_accuracy" not in run.metrics else []
 
 
+def _other_machines(runs: Sequence[Run], wanted: RunConfig) -> list[str]:
+    """Half precision that the protocol does not ask for, and several precisions or devices in one group."""
+    short_names = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+    used = [run.facts.get("precision") or run.config.precision for run in runs]
+    precisions = sorted({short_names.get(one, one) for one in used} - {"auto"})
+    devices = sorted({str(one) for run in runs if (one := run.facts.get("device") or run.config.device) != "auto"})
+    plain = "fp32" if wanted.precision == "auto" else wanted.precision
+    asked = "full precision" if wanted.precision == "auto" else wanted.precision
+    found = [f"precision {' and '.join(precisions)} instead of {asked}"] if precisions and precisions != [plain] else []
+    return found + ([f"devices {' and '.join(devices)}"] if len(devices) > 1 else [])
+
+
 def _other_repeats(protocol: Protocol, runs: Sequence[Run]) -> list[str]:
     lists = {"seed": protocol.seeds, "support_seed": protocol.support_seeds, "fold": protocol.folds}
+    folds = runs[0].config.folds  # where their number differs, the folds are others whatever their place
     found = []
     for name, wanted in lists.items():
         used = sorted({getattr(run.config, name) for run in runs})
-        if wanted and used and used != list(wanted):
-            found.append(f"{name.replace('_', ' ')} {_span(used)} instead of {_span(wanted)}")
+        if name == "fold" and folds is None:
+            continue  # that there are none is said of `folds`
+        if used != list(wanted) or (name == "fold" and folds != protocol.config.get("folds")):
+            found.append(f"{name.replace('_', ' ')} {_span(used)} instead of {_span(wanted) or 'none'}")
     repeats = math.prod(len(values) for values in lists.values() if values)
     return [*found, f"{count_of(len(runs), 'run')} instead of {repeats}"] if len(runs) != repeats else found
 
 
 def _span(values: Sequence[int]) -> str:
+    """'0, 3' or '0-4'; empty for none."""
     run_on = len(values) > 2 and list(values) == list(range(values[0], values[0] + len(values)))
     return f"{values[0]}-{values[-1]}" if run_on else ", ".join(map(str, values))
 
 
 def _idle(name: str, run: Run, wanted: RunConfig) -> bool:
-    """A field that changes nothing here: a step epoch without a step schedule, batches or a pooling that "auto" has chosen as well."""
+    """A field that changes nothing here: a learning rate that the protocol does not give, a step epoch without a step schedule, a centre
+    learning rate without centres, a monitor that nothing looks at, batches that "auto" has chosen as well."""
+    config = run.config
+    if name == "lr":
+        return wanted.lr is None
+    if name == "center_lr":
+        return not LOSSES[config.loss].has_centers or (config.center_lr or config.lr, wanted.center_lr) == (config.lr, None)
     if name == "step_epoch":
-        return "step" not in (run.config.schedule, wanted.schedule)
+        return "step" not in (config.schedule, wanted.schedule)
+    if name == "monitor":
+        return all(one.selection == "last" and one.patience is None for one in (config, wanted))
     if name == "batches":
-        return balances(run.config) == balances(wanted)
-    return name == "pooling" and run.facts.get("pooling") == wanted.pooling
+        return balances(config) == balances(wanted)
+    return False
 
 
 def _shots(config: RunConfig) -> str:

@@ -47,6 +47,36 @@ class Claim(Written):
     trust: str
 
 
+class ContextTable(Written):
+    """A table whose rows or columns are none of the protocol's: as printed, beside nothing of ours."""
+
+    title: str
+    columns: tuple[str, ...] = Field(min_length=1)
+    rows: dict[str, tuple[str, ...]] = Field(min_length=1)
+    source: str
+    trust: str
+
+    @model_validator(mode="after")
+    def _is_a_rectangle(self) -> ContextTable:
+        for label, cells in self.rows.items():
+            if len(cells) != len(self.columns):
+                raise ValueError(f"row {label} has {len(cells)} cells for {len(self.columns)} columns")
+        return self
+
+    def lines(self) -> list[str]:
+        """Title with source and trust, then a line per row."""
+        told = {label: [f"{name} {cell}" for name, cell in zip(self.columns, cells, strict=True)] for label, cells in self.rows.items()}
+        return [f"{self.title} [{self.source}; {self.trust}]", *(f"  {label}: {', '.join(cells)}" for label, cells in told.items())]
+
+
+class Doubt(Written):
+    """A cell that is trusted less than its table."""
+
+    row: str
+    dataset: str
+    trust: str
+
+
 class PublishedTable(Written):
     """A table as the paper prints it: a row per loss, a cell per data set ("97.57±0.16 / 93.90±0.84": one number per metric)."""
 
@@ -60,6 +90,7 @@ class PublishedTable(Written):
     datasets: tuple[str, ...]
     rows: dict[str, tuple[str, ...]]
     trusts: dict[Metric, str] = Field(default_factory=dict)  # of single metrics, where it is not the table's
+    doubts: tuple[Doubt, ...] = ()
 
     @model_validator(mode="after")
     def _is_a_rectangle(self) -> PublishedTable:
@@ -69,6 +100,13 @@ class PublishedTable(Written):
             for cell in cells:
                 if len(cell.split(" / ")) != len(self.metrics) or not all(NUMBER.fullmatch(one) for one in cell.split(" / ")):
                     raise ValueError(f"cell {cell!r} of row {label} is not {len(self.metrics)} numbers like 97.57±0.16")
+        return self
+
+    @model_validator(mode="after")
+    def _doubts_are_of_cells(self) -> PublishedTable:
+        for doubt in self.doubts:
+            if doubt.row not in self.rows or doubt.dataset not in self.datasets:
+                raise ValueError(f"the doubt about {doubt.row} on {doubt.dataset} is of no cell of the table")
         return self
 
     def numbers(self) -> list[PublishedNumber]:
@@ -81,9 +119,11 @@ class PublishedTable(Written):
 
     def _number(self, label: str, dataset: str, metric: Metric, text: str) -> PublishedNumber:
         mean, spread = NUMBER.fullmatch(text).groups()
+        doubts = [doubt.trust for doubt in self.doubts if (doubt.row, doubt.dataset) == (label, dataset)]
+        trust = doubts[0] if doubts else self.trusts.get(metric, self.trust)
         return PublishedNumber(
             dataset, label, self.encoder, self.shots, metric, text, float(mean), float(spread) if spread else None,
-            self.spread_kind if spread else "", self.n if spread else None, self.source, self.trusts.get(metric, self.trust),
+            self.spread_kind if spread else "", self.n if spread else None, self.source, trust,
         )  # fmt: skip
 
 
@@ -136,6 +176,7 @@ class Protocol(Written):
     filled_in: tuple[str, ...] = ()  # choices that are ours because the paper's are not known, or because the app cannot do what it did
     claims: tuple[Claim, ...] = ()
     tables: tuple[PublishedTable, ...] = ()
+    context: tuple[ContextTable, ...] = ()  # also published, beside nothing of ours
 
     _fields_are_known = field_validator("config")(lambda cls, config: _known_fields(config))
 

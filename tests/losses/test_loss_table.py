@@ -92,6 +92,21 @@ def test_a_variant_is_named_by_the_settings_in_which_paper_and_code_differ():
     assert variant("triple_entropy", {}) == variant("triple_entropy", {"vectors": "all_tokens"}) == ""  # whether the paper masks is not known
 
 
+def test_a_setting_without_effect_makes_no_mixed_variant():
+    """G-Loss-O as coded has its sigma from a search, so nothing is a median's diagonal."""
+    code = {"form": "scores_as_logits", "row_normalise": True, "divide_again": True, "second_forward": True}
+    for rule in ("tuned", "fixed"):
+        assert variant("g_loss", {**code, "sigma_rule": rule}) == "authors' code"
+        assert variant("g_loss", {**code, "sigma_rule": rule, "median_diagonal": True}) == "authors' code"
+        assert variant("g_loss", {"sigma_rule": rule, "median_diagonal": True}) == "paper"
+    assert variant("g_loss", code) == "mixed variant"  # SQRT without the diagonal
+
+
+def test_a_triplet_is_not_plainly_the_papers_for_its_margin_is_not_known():
+    assert variant("triplet", {}) == variant("triplet", {"margin": 0.2}) == "G-Loss paper, but for the margin, which it does not give"
+    assert variant("triplet", {"squared": False}) == "authors' code"
+
+
 def test_every_row_says_what_to_look_for_and_which_setting_to_change():
     for name, entry in LOSSES.items():
         assert entry.look_for.endswith(".")
