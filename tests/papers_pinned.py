@@ -35,7 +35,10 @@ PINNED = {
             "TE-nb (authors' notebook, read off a figure)",
         ],
         "context": [
-            (("17.3", "18.6", "19.6", "20.4", "21.2", "22.07", "23.65", "27.49", "30.66", "33.12", "mean"), "TE-nb, distance figure", "authors' notebook"),
+            (
+                ("17.3", "18.6", "19.6", "20.4", "21.2", "22.07", "23.65", "27.49", "30.66", "33.12", "mean"),
+                "TE-nb, distance figure", "authors' notebook",
+            ),
         ],
     },
     "g_loss_glue": {
