@@ -85,6 +85,6 @@ def new_page(chromium, request, tmp_path):
     failures = request.session.testsfailed
     yield make
     for i, page in enumerate(pages):
-        if request.session.testsfailed > failures:
+        if request.session.testsfailed > failures and not page.is_closed():
             page.screenshot(path=f"/tmp/{request.node.name}-{i}.png", full_page=True)
         page.context.close()

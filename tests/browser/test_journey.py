@@ -121,7 +121,7 @@ def test_from_an_empty_home_to_a_figure_for_a_paper(app, new_page, tmp_path):
     settled(page)
     selected = chosen(page)
     assert 0 < selected < 2221
-    assert f"{selected:,} of 2,221 texts" in page.get_by_test_id("stSidebar").inner_text()
+    assert f"{selected:,} of 2,285 texts" in page.get_by_test_id("stSidebar").inner_text()
     table = download(page, "Selected texts as CSV", tmp_path / "selected.csv").read_text(encoding="utf-8-sig")
     assert len(list(csv.reader(io.StringIO(table)))) == selected + 1
     assert "select=area" in page.url
