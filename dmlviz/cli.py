@@ -401,6 +401,7 @@ def _protocol_lines(protocol: Protocol) -> Iterable[str]:
     yield from (f"not known: {one}" for one in protocol.what_is_unknown)
     yield from (f"ours: {one}" for one in protocol.filled_in)
     yield from (f"claim: {one.text} [{one.source}; {one.trust}]" for one in protocol.claims)
+    yield from (f"also published: {line}" if not line.startswith(" ") else line for table in protocol.context for line in table.lines())
 
 
 def _numbers(frame: pd.DataFrame, ours: bool) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

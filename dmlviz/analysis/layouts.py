@@ -50,7 +50,8 @@ def umap(vectors: np.ndarray, start: np.ndarray, metric: str, seed: int, setting
     n, near = len(vectors), int(settings["n_neighbors"])
     known = _with_self(vectors, near, metric) if n <= EXACT_LIMIT else (None, None, None)
     advance(0.1)
-    bar = {"disable": False, "file": _Bar(lambda share: advance(0.1 + 0.9 * share)), "bar_format": "{n_fmt} {total_fmt}", "mininterval": 0, "miniters": 5}
+    heard = _Bar(lambda share: advance(0.1 + 0.9 * share))
+    bar = {"disable": False, "file": heard, "bar_format": "{n_fmt} {total_fmt}", "mininterval": 0, "miniters": 5}
     made = UMAP(
         n_components=start.shape[1], n_neighbors=near, min_dist=float(settings["min_dist"]), metric=metric,
         init=_small(start, 2.0, seed), random_state=seed, n_jobs=1, precomputed_knn=known, tqdm_kwds=bar,
