@@ -380,17 +380,25 @@ def test_time_goes_by_keys_and_a_selection_belongs_to_its_moment(open_maps):
     assert found["event"]["moment"] == 1
     assert found["rows"] == slow_rows(panes_of(600)[0], found["event"]["polygon"], scale=np.linspace(0.2, 1, 4)[1])
     assert maps.evaluate("root => root.dmlviz.moment") == 1  # kept over the run of the script
+    listen_to_moments(page)
     page.get_by_role("button", name="Play the training").click()
-    page.wait_for_function("root => root.dmlviz.moment > 1 && root.dmlviz.moment < 2", arg=maps.element_handle())
     page.wait_for_function("root => root.dmlviz.moment === 3 && !root.dmlviz.playing", arg=maps.element_handle())
+    seen = page.evaluate("window.seen")
+    assert seen == sorted(seen)
+    assert any(moment % 1 for moment in seen)  # between two moments the points are on their way
+
+
+def listen_to_moments(page) -> None:
+    """Every moment that the maps show from now on, in window.seen."""
+    noted = "const set = maps.setMoment.bind(maps); window.seen = []; maps.setMoment = moment => { window.seen.push(moment); set(moment); };"
+    page.locator(MARKS).evaluate(f"root => {{ const maps = root.dmlviz; {noted} }}")
 
 
 def test_less_motion_where_a_person_asked_for_it(open_maps):
     page = open_maps("n=600&panes=1&time=4")
     page.emulate_media(reduced_motion="reduce")
     maps = page.locator(MARKS)
-    noted = "const set = maps.setMoment.bind(maps); window.seen = []; maps.setMoment = moment => { window.seen.push(moment); set(moment); };"
-    maps.evaluate(f"root => {{ const maps = root.dmlviz; {noted} }}")
+    listen_to_moments(page)
     page.get_by_role("button", name="Play the training").click()
     page.wait_for_function("root => root.dmlviz.moment === 3 && !root.dmlviz.playing", arg=maps.element_handle())
     assert set(page.evaluate("window.seen")) == {0, 1, 2, 3}
