@@ -10,11 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .centers_frame import names_beside, view_of
-from .map_frame import LABEL_CHARS, Label, Window, percent
-from .theme import LIGHT, OTHER, SCREEN_FONT, Theme, loss_color, mixed, readable, rgba
+from .map_frame import Window, percent
+from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, class_name, layout, title
+from .theme import LIGHT, OTHER, Theme, mixed, rgba
 from .words import plotly_lines, plotly_text, short
 
-TITLE_PX, LABEL_PX, STAR_PX, BOLD = 30, 12, 13, 1.1
+STAR_PX = 13
 NUMBERED = 24  # centres in a pane that still have room for their numbers
 
 
@@ -41,27 +42,8 @@ def screen(
     marks += [*_paths(rows[rows["mark"] == "path"], theme), *_stars(centers, theme, picked)]
     side = min(height - TITLE_PX, width or height) - 4
     names = names_beside(texts[texts["color_key"] != OTHER], centers, view, side=side, size=BOLD * LABEL_PX)
-    words = [*(_name(label, theme) for label in names), *_title(rows, theme, side)]
-    return go.Figure(marks, {**_layout(theme, view, height, pane_id), "annotations": words})
-
-
-def _layout(theme: Theme, view: Window, height: int, pane_id: str) -> dict[str, Any]:
-    axis = {
-        "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "title": None, "constrain": "domain",
-        "showline": True, "mirror": True, "linecolor": theme.lines, "linewidth": 1, "autorange": False,
-    }  # fmt: skip
-    return {
-        "xaxis": {**axis, "range": view[:2]}, "yaxis": {**axis, "range": view[2:], "scaleanchor": "x", "constraintoward": "top"},
-        "height": height, "margin": {"l": 2, "r": 2, "t": TITLE_PX, "b": 2}, "showlegend": False,
-        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": SCREEN_FONT, "color": theme.ink},
-        "dragmode": "pan", "clickmode": "event+select", "hovermode": "closest", "uirevision": pane_id, "selectionrevision": pane_id,
-        "hoverlabel": {"bgcolor": theme.panel, "bordercolor": theme.lines, "align": "left", "font": {"color": theme.ink, "size": 12}},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent, "orientation": "v",
-                    "remove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "toImage", "sendDataToCloud", "select2d", "lasso2d"]},
-    }  # fmt: skip
-
-
-STEADY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click picks, it does not fade the rest
+    words = [*(class_name(label, theme) for label in names), *title(rows, theme, side, _said(rows, side), empty="Nothing to show")]
+    return go.Figure(marks, {**layout(theme, view, height, pane_id), "annotations": words})
 
 
 def _texts(rows: pd.DataFrame, theme: Theme) -> list[go.Scatter]:
@@ -172,28 +154,6 @@ def _hover(row: Any) -> str:
     return "<br>".join(said)
 
 
-def _name(label: Label, theme: Theme) -> dict[str, Any]:
-    """A class name with a halo, and a hairline to its medoid when it had to move away."""
-    color = readable(theme.shown(label.color), theme.ground)
-    x, y = label.at
-    place = {"x": x, "y": y, "showarrow": False}
-    if label.moved:
-        place = {"x": label.anchor[0], "y": label.anchor[1], "ax": x, "ay": y, "axref": "x", "ayref": "y", "showarrow": True,
-                 "arrowhead": 0, "arrowwidth": 1, "arrowcolor": color}  # fmt: skip
-    return {
-        **place, "xref": "x", "yref": "y", "captureevents": False, "text": plotly_text(short(label.name, LABEL_CHARS)),
-        "bgcolor": rgba(theme.ground, 0.6), "borderpad": 0, "font": {"size": LABEL_PX, "color": color, "weight": 600},
-    }  # fmt: skip
-
-
-def _title(rows: pd.DataFrame, theme: Theme, side: float) -> list[dict[str, Any]]:
-    """The loss in its colour on the left, its accuracy on the right."""
-    if rows.empty:
-        return [{"text": "Nothing to show", "x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain", "showarrow": False,
-                 "font": {"color": theme.muted, "size": 14}}]  # fmt: skip
-    score, color = rows["accuracy"].iloc[0], readable(loss_color(rows["loss"].iloc[0]), theme.ground)
-    common = {"y": 1, "xref": "x domain", "yref": "y domain", "yanchor": "bottom", "showarrow": False, "yshift": 3, "borderpad": 0}
-    said = f"<b>{percent(score)}</b>" + (" single run" if side > 340 else "") if np.isfinite(score) else ""
-    title = short(rows["title"].iloc[0], max(12, int((side - 170 if side > 340 else side - 60) / 8.5)))
-    name = {"text": plotly_text(title), "x": 0, "xanchor": "left", "font": {"color": color, "size": 15, "weight": 600}}
-    return [{**common, **name}, {**common, "text": said, "x": 1, "xanchor": "right", "font": {"color": theme.muted, "size": 13}}]
+def _said(rows: pd.DataFrame, side: float) -> str:
+    score = rows["accuracy"].iloc[0] if len(rows) else np.nan
+    return f"<b>{percent(score)}</b>" + (" single run" if side > 340 else "") if np.isfinite(score) else ""

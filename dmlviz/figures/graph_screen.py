@@ -12,14 +12,13 @@ import plotly.graph_objects as go
 
 from ..analysis.graph import Propagated
 from .graph_frame import BANDS, UNREACHED
-from .map_frame import LABEL_CHARS, Label, Window, labels, percent, window
-from .theme import LIGHT, OTHER_COLOR, SCREEN_FONT, WRONG, ClassStyle, Theme, contrast, loss_color, mixed, readable, rgba
+from .map_frame import Label, Window, labels, percent, window
+from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, class_name, layout, title
+from .theme import LIGHT, OTHER_COLOR, WRONG, ClassStyle, Theme, contrast, mixed, rgba
 from .words import plotly_lines, plotly_text, short
 
 GL_ABOVE = 3_000  # nodes in a pane
-LABEL_PX, TITLE_PX = 12, 30
 WIDTHS, OPACITIES = (0.5, 0.9, 1.4, 2.2), (0.22, 0.34, 0.5, 0.7)
-STEADY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click asks about a node, it does not fade the rest
 
 
 def screen(
@@ -38,13 +37,13 @@ def screen(
     rows = table[table["pane"] == pane_id]
     nodes, edges = rows[rows["mark"] == "node"], rows[rows["mark"] == "edge"]
     side = min(height - TITLE_PX, width or height) - 4
-    figure = go.Figure({"layout": _layout(theme, view, height, pane_id)})
+    figure = go.Figure({"layout": layout(theme, view, height, pane_id)})
     gl = len(nodes) > GL_ABOVE
     for trace in [*_edge_traces(edges, theme, gl), *_node_traces(nodes, theme, gl), *_rings(nodes, theme, selected, node, gl)]:
         figure.add_trace(trace)
-    for label in class_labels(nodes, view, side=side, size=1.1 * LABEL_PX):
-        figure.add_annotation(_name(label, theme))
-    for annotation in _title(nodes, theme, side):
+    for label in class_labels(nodes, view, side=side, size=BOLD * LABEL_PX):
+        figure.add_annotation(class_name(label, theme))
+    for annotation in title(nodes, theme, side, _said(nodes, side)):
         figure.add_annotation(annotation)
     return figure
 
@@ -56,22 +55,6 @@ def class_labels(nodes: pd.DataFrame, view: Window, *, side: float, size: float)
     by_class = nodes["color_by"].isin(("true", "propagated"))
     reached = nodes[nodes["color_key"] != UNREACHED]
     return labels(reached.assign(part="test", color_by=np.where(by_class[reached.index], "class", "correctness")), view, side=side, size=size)
-
-
-def _layout(theme: Theme, view: Window, height: int, pane_id: str) -> dict[str, Any]:
-    axis = {
-        "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "title": None, "constrain": "domain",
-        "showline": True, "mirror": True, "linecolor": theme.lines, "linewidth": 1, "autorange": False,
-    }  # fmt: skip
-    return {
-        "xaxis": {**axis, "range": view[:2]}, "yaxis": {**axis, "range": view[2:], "scaleanchor": "x", "constraintoward": "top"},
-        "height": height, "margin": {"l": 2, "r": 2, "t": TITLE_PX, "b": 2}, "showlegend": False,
-        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": SCREEN_FONT, "color": theme.ink},
-        "dragmode": "pan", "clickmode": "event+select", "hovermode": "closest", "uirevision": pane_id, "selectionrevision": pane_id,
-        "hoverlabel": {"bgcolor": theme.panel, "bordercolor": theme.lines, "align": "left", "font": {"color": theme.ink, "size": 12}},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent, "orientation": "v",
-                    "remove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "toImage", "sendDataToCloud", "select2d", "lasso2d"]},
-    }  # fmt: skip
 
 
 def _edge_traces(edges: pd.DataFrame, theme: Theme, gl: bool) -> list[go.Scatter | go.Scattergl]:
@@ -151,31 +134,11 @@ def _lines(text: str) -> str:
     return plotly_lines(text)
 
 
-def _name(label: Label, theme: Theme) -> dict[str, Any]:
-    color = readable(theme.shown(label.color), theme.ground) if label.color else theme.ink
-    halo = ", ".join(f"{x}px {y}px 1.5px {theme.ground}" for x in (-1, 0, 1) for y in (-1, 0, 1))
-    place = {"x": label.at[0], "y": label.at[1], "showarrow": False}
-    if label.moved:
-        place = {"x": label.anchor[0], "y": label.anchor[1], "ax": label.at[0], "ay": label.at[1], "axref": "x", "ayref": "y", "showarrow": True,
-                 "arrowhead": 0, "arrowwidth": 1, "arrowcolor": color}  # fmt: skip
-    return {
-        **place, "xref": "x", "yref": "y", "captureevents": False, "text": plotly_text(short(label.name, LABEL_CHARS)),
-        "bgcolor": rgba(theme.ground, 0.55), "borderpad": 0, "font": {"size": LABEL_PX, "color": color, "weight": 600, "shadow": halo},
-    }  # fmt: skip
+def _said(nodes: pd.DataFrame, side: float) -> str:
+    """The propagated accuracy."""
+    score = float(nodes["accuracy"].iloc[0]) if len(nodes) else np.nan
+    return f"<b>{percent(score)}</b>" + (" of hidden" if side > 260 else "") if np.isfinite(score) else "nothing hidden"
 
-
-def _title(nodes: pd.DataFrame, theme: Theme, side: float) -> list[dict[str, Any]]:
-    """The loss in its colour on the left, the propagated accuracy on the right."""
-    if nodes.empty:
-        return [{"text": "No texts to show", "x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain", "showarrow": False,
-                 "font": {"color": theme.muted, "size": 14}}]  # fmt: skip
-    score = float(nodes["accuracy"].iloc[0])
-    said = f"<b>{percent(score)}</b>" + (" of hidden" if side > 260 else "") if np.isfinite(score) else "nothing hidden"
-    common = {"y": 1, "xref": "x domain", "yref": "y domain", "yanchor": "bottom", "showarrow": False, "yshift": 3, "borderpad": 0}
-    title = short(nodes["title"].iloc[0], max(12, int((side - 13 * len(said) * 0.4) / 9.5)))
-    color = readable(loss_color(nodes["loss"].iloc[0]), theme.ground)
-    name = {"text": plotly_text(title), "x": 0, "xanchor": "left", "font": {"color": color, "size": 15, "weight": 600}}
-    return [{**common, **name}, {**common, "text": said, "x": 1, "xanchor": "right", "font": {"color": theme.muted, "size": 13}}]
 
 
 # ---- the steps

@@ -1,4 +1,4 @@
-"""Draws one pane of the map with Plotly: hover, zoom, lasso."""
+"""Draws one pane of the map with Plotly: hover and zoom. Maps that are drawn on, several on one canvas, are in ui/maps."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .map_frame import LABEL_CHARS, Label, Layer, Window, labels, layers, opacity, percent, window
-from .theme import LIGHT, OTHER_COLOR, SCREEN_FONT, Theme, contrast, loss_color, mixed, readable, rgba
+from .map_frame import Layer, Window, labels, layers, opacity, percent, window
+from .pane_screen import BOLD, LABEL_PX, TITLE_PX, class_name, layout, title
+from .theme import LIGHT, OTHER_COLOR, Theme, contrast, mixed
 from .words import plotly_lines, plotly_text, short
 
 GL_ABOVE = 3_000  # marks in a pane; below, SVG marks are crisper and cost no WebGL context
-LABEL_PX = 12
-TITLE_PX = 30
-BOLD = 1.1  # how much wider than our estimate
 
 
 def screen(
@@ -35,35 +33,16 @@ def screen(
     """
     view = window(table) if view is None else view
     rows = table[table["pane"] == pane_id]
-    figure = go.Figure(_layout(theme, view, height, pane_id))
+    figure = go.Figure({"layout": layout(theme, view, height, pane_id)})
     side = min(height - TITLE_PX, width or height) - 4
     gl = len(rows) > GL_ABOVE
     for layer in layers(rows):
         figure.add_trace(_trace(layer, theme, gl=gl, selected=selected, marks=len(rows)))
     for label in labels(rows, view, side=side, size=BOLD * LABEL_PX):
-        figure.add_annotation(_name(label, theme))
-    for annotation in _title(rows, theme, side):
+        figure.add_annotation(class_name(label, theme))
+    for annotation in title(rows, theme, side, _said(rows, side)):
         figure.add_annotation(annotation)
     return figure
-
-
-def _layout(theme: Theme, view: Window, height: int, pane_id: str) -> dict[str, Any]:
-    axis = {
-        "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": "", "title": None, "constrain": "domain",
-        "showline": True, "mirror": True, "linecolor": theme.lines, "linewidth": 1, "autorange": False,
-    }  # fmt: skip
-    layout = {
-        "xaxis": {**axis, "range": view[:2]}, "yaxis": {**axis, "range": view[2:], "scaleanchor": "x", "constraintoward": "top"},
-        "height": height, "margin": {"l": 2, "r": 2, "t": TITLE_PX, "b": 2}, "showlegend": False,
-        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": SCREEN_FONT, "color": theme.ink},
-        "dragmode": "lasso", "hovermode": "closest", "uirevision": pane_id, "selectionrevision": pane_id,
-        "hoverlabel": {"bgcolor": theme.panel, "bordercolor": theme.lines, "align": "left", "font": {"color": theme.ink, "size": 12}},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent, "orientation": "v",
-                    "add": ["select2d", "lasso2d"], "remove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "toImage", "sendDataToCloud"]},
-        "newselection": {"line": {"color": theme.accent, "width": 1.5, "dash": "solid"}},
-        "activeselection": {"fillcolor": theme.accent, "opacity": 0.08},
-    }  # fmt: skip
-    return {"layout": layout}
 
 
 def _trace(layer: Layer, theme: Theme, *, gl: bool, selected: Collection[int], marks: int) -> go.Scatter | go.Scattergl:
@@ -130,30 +109,7 @@ def _hover(row: Any) -> str:
     return f"{plotly_lines(row.text)}<br>{read}{sure} · {row.part}"
 
 
-def _name(label: Label, theme: Theme) -> dict[str, Any]:
-    """A class name with a halo, and a hairline to its medoid when it had to move away."""
-    color = readable(theme.shown(label.color), theme.ground) if label.color else theme.ink
-    halo = ", ".join(f"{x}px {y}px 1.5px {theme.ground}" for x in (-1, 0, 1) for y in (-1, 0, 1))
-    x, y = label.at
-    place = {"x": x, "y": y, "showarrow": False}
-    if label.moved:
-        place = {"x": label.anchor[0], "y": label.anchor[1], "ax": x, "ay": y, "axref": "x", "ayref": "y", "showarrow": True,
-                 "arrowhead": 0, "arrowwidth": 1, "arrowcolor": color}  # fmt: skip
-    return {
-        **place, "xref": "x", "yref": "y", "captureevents": False, "text": plotly_text(short(label.name, LABEL_CHARS)),
-        "bgcolor": rgba(theme.ground, 0.55), "borderpad": 0, "font": {"size": LABEL_PX, "color": color, "weight": 600, "shadow": halo},
-    }  # fmt: skip
-
-
-def _title(rows: pd.DataFrame, theme: Theme, side: float) -> list[dict[str, Any]]:
-    """The loss in its colour on the left, its accuracy on the right, just above the frame."""
-    if rows.empty:
-        return [{"text": "No texts to show", "x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain", "showarrow": False,
-                 "font": {"color": theme.muted, "size": 14}}]  # fmt: skip
-    color = readable(loss_color(rows["loss"].iloc[0]), theme.ground)
-    score = rows["accuracy"].iloc[0]
-    common = {"y": 1, "xref": "x domain", "yref": "y domain", "yanchor": "bottom", "showarrow": False, "yshift": 3, "borderpad": 0}
-    said = ["", f"<b>{percent(score)}</b>", f"<b>{percent(score)}</b> single run"][np.isfinite(score) * (1 + (side > 340))]
-    title = short(rows["title"].iloc[0], max(12, int((side - 13 * len(said) * 0.4) / 9.5)))
-    name = {"text": plotly_text(title), "x": 0, "xanchor": "left", "font": {"color": color, "size": 15, "weight": 600}}
-    return [{**common, **name}, {**common, "text": said, "x": 1, "xanchor": "right", "font": {"color": theme.muted, "size": 13}}]
+def _said(rows: pd.DataFrame, side: float) -> str:
+    """The accuracy; that it is one run's where there is room."""
+    score = rows["accuracy"].iloc[0] if len(rows) else np.nan
+    return ["", f"<b>{percent(score)}</b>", f"<b>{percent(score)}</b> single run"][np.isfinite(score) * (1 + (side > 340))]
