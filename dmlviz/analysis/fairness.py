@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from dmlviz.losses import find_loss
 from dmlviz.records import Run, RunConfig
 
-PAIR_LOSSES = frozenset({"supcon", "triplet", "contrastive", "n_pairs", "cos_sim", "g_loss"})  # as the table of losses has them; a test compares
-CENTER_LOSSES = frozenset({"soft_triple", "triple_entropy", "proxy_nca", "proxy_anchor"})
 REPEATS = ("seed", "support_seed", "fold")  # runs that differ in these alone are repetitions
 ELSEWHERE = ("device", "precision", "snapshots", "checkpoint_seconds")  # of the machine, or of what is kept
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
@@ -31,7 +30,7 @@ class Arm(NamedTuple):
     @property
     def balanced(self) -> bool:
         """Are its batches drawn with near-equal class shares?"""
-        return self.config.batches == "balanced" or (self.config.batches == "auto" and self.config.loss in PAIR_LOSSES)
+        return find_loss(self.config.loss).balances(self.config.batches)
 
 
 def _several(name: str, numbers: set[int]) -> str:
@@ -70,7 +69,7 @@ def _lr(arm: Arm) -> str:
 
 
 def _center_lr(arm: Arm) -> str | None:
-    if arm.config.loss not in CENTER_LOSSES:
+    if not find_loss(arm.config.loss).has_centers:
         return None
     return "the encoder's" if arm.config.center_lr in (None, arm.config.lr) else f"{arm.config.center_lr:g}"
 

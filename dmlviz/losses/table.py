@@ -75,6 +75,10 @@ class LossEntry:
     def defaults(self) -> dict[str, SettingValue]:
         return {setting.name: setting.default for setting in self.settings}
 
+    def balances(self, batches: str) -> bool:
+        """Are batches drawn with near-equal class shares, under this value of RunConfig.batches?"""
+        return batches == "balanced" or (batches == "auto" and self.needs_pairs)
+
 
 VECTORS = ("pooled", "masked_tokens", "all_tokens")
 SOFT_TRIPLE_FORMULA = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmlviz.losses import LOSSES, check_ce_weight, find_loss
+from dmlviz.losses import check_ce_weight, find_loss
 from dmlviz.records import InputError, RunConfig
 
 READOUTS = ("head", "centers", "mixed", "knn", "linear_probe", "propagation")  # in the order they are shown
@@ -33,4 +33,4 @@ def no_such_readout(asked: str, who: str, known: tuple[str, ...]) -> str:
 
 def balances(config: RunConfig) -> bool:
     """Are the run's batches drawn with near-equal class shares?"""
-    return config.batches == "balanced" or (config.batches == "auto" and LOSSES[config.loss].needs_pairs)
+    return find_loss(config.loss).balances(config.batches)
