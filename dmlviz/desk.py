@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,18 +16,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from dmlviz.panes import MapKind, missing_maps, read_kind
 from dmlviz.records import InputError
 from dmlviz.store import Store
-from dmlviz.store_files import atomic_json, read_json
+from dmlviz.store_files import atomic_json, file_lock, read_json
 from dmlviz.training.local import child_environment
 
 IDLE_SECONDS = 300.0
 LOOK_SECONDS, WRITE_SECONDS = 0.2, 0.4
+LOCK_SECONDS = 1.0  # whoever only asks whether a worker lives holds the lock for a moment
 TicketState = Literal["waiting", "working", "done", "failed", "cancelled"]
 
 
@@ -149,16 +150,8 @@ def _tell(folder: Path, **fields: Any) -> None:
         atomic_json(folder / "status.json", {**read_json(folder / "status.json"), **fields})
 
 
-@contextlib.contextmanager
-def _worker_lock(store: Store) -> Iterator[bool]:
-    (store.home / "desk").mkdir(parents=True, exist_ok=True)
-    with open(store.home / "desk" / "worker.lock", "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+def _worker_lock(store: Store, *, wait: float = 0.0) -> AbstractContextManager[bool]:
+    return file_lock(store.home / "desk" / "worker.lock", wait=wait)
 
 
 # ---- the worker
@@ -166,7 +159,7 @@ def _worker_lock(store: Store) -> Iterator[bool]:
 
 def work(store: Store, *, idle: float = IDLE_SECONDS) -> None:
     """Take tickets until none has come for `idle` seconds."""
-    with _worker_lock(store) as mine:
+    with _worker_lock(store, wait=LOCK_SECONDS) as mine:
         if not mine:
             return
         last = time.monotonic()

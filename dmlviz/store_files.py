@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,23 @@ def atomic_json(path: Path, content: Mapping[str, Any]) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
     draft.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     os.replace(draft, path)
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, *, wait: float = 0.0) -> Iterator[bool]:
+    """Hold a lock that ends with its process; yields False when another process has it for longer than `wait` seconds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        deadline, held = time.monotonic() + wait, False
+        while not held:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held = True
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(0.1)
+        yield held
 
 
 def read_json(path: Path) -> dict[str, Any]:

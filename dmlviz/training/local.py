@@ -7,13 +7,11 @@ queue is empty. Whoever looks can wake another, so neither a closed browser nor 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -21,6 +19,7 @@ import psutil
 import dmlviz
 from dmlviz.records import ACTIVE_STATES, InputError
 from dmlviz.store import Store
+from dmlviz.store_files import file_lock
 
 GRACE_SECONDS = 20.0  # from the wish to cancel to the end by force; a checkpoint of a large encoder takes some of it
 
@@ -90,21 +89,9 @@ def slot_count() -> int:
     return max(1, len(visible_gpus()))
 
 
-@contextlib.contextmanager
-def dispatcher_lock(home: Path, *, wait: float = 0.0) -> Iterator[bool]:
-    """Hold the home's dispatcher lock; yields False when another process has it for longer than `wait` seconds."""
-    home.mkdir(parents=True, exist_ok=True)
-    with open(home / "dispatcher.lock", "a") as file:
-        deadline, held = time.monotonic() + wait, False
-        while not held:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                held = True
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    break
-                time.sleep(0.2)
-        yield held
+def dispatcher_lock(home: Path, *, wait: float = 0.0) -> AbstractContextManager[bool]:
+    """Hold the home's dispatcher lock; False when another process has it for longer than `wait` seconds."""
+    return file_lock(home / "dispatcher.lock", wait=wait)
 
 
 def dispatcher_lives(home: Path) -> bool:
