@@ -48,7 +48,7 @@ def frame(
     tables = []
     for one, trail, title in zip(inputs, trails, titles, strict=True):
         for moment, epoch in enumerate(trail.epochs):
-            pane = _at(one.pane, trail, moment)
+            pane = at_moment(one.pane, trail, moment)
             values = {pane.run.id: pane.confidence} if color_by == "confidence" else None
             table = map_frame.frame([pane], label_names, texts, color_by=color_by, parts=parts, focus=focus, values=values)
             when = f"epoch {epoch:g}" if epoch else "start"
@@ -60,10 +60,15 @@ def frame(
     return pd.concat(tables, ignore_index=True)
 
 
-def _at(pane: Pane, trail: Trail, moment: int) -> Pane:
-    """The run's kept texts where they were at one moment."""
+def places(pane: Pane, trail: Trail) -> np.ndarray:
+    """(P,) where each kept text stands among the pane's."""
     place = {int(row): i for i, row in enumerate(pane.projection.row_ids)}
-    at = np.array([place[int(row)] for row in trail.row_ids])
+    return np.array([place[int(row)] for row in trail.row_ids])
+
+
+def at_moment(pane: Pane, trail: Trail, moment: int) -> Pane:
+    """The run's kept texts where they were at one moment."""
+    at = places(pane, trail)
     own = {name: np.asarray(getattr(pane, name))[at] for name in ("labels", "predictions", "confidence", "roles")}
     return pane._replace(projection=replace(trail.end, points=trail.points[moment]), **own)
 

@@ -16,7 +16,6 @@ from dmlviz.analysis.trails import snapshot_maps
 from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks, marks, moving
 from dmlviz.figures.theme import run_titles
-from dmlviz.figures.words import excerpt
 from dmlviz.panes import map_values, missing_maps, read_kind
 from dmlviz.records import InputError, Pane, Run
 from dmlviz.store import Store
@@ -81,9 +80,8 @@ def _moments(home: str, run_ids: tuple[str, ...], color_by: str, parts: tuple, f
         return None, str(error)[:1].upper() + str(error)[1:] + "."
     values = map_values(color_by, panes, Store(home).arrays) if color_by in ("confidence", "disagreement") else {}
     color_by = "class" if color_by in ("distortion", "lost") else color_by
-    ends = [pane._replace(**_only(pane, trail.row_ids), projection=trail.end) for pane, trail in zip(panes, trails, strict=True)]
-    both = [(pane, trail) for pane, trail in zip(panes, trails, strict=True) if pane.run.id in values]
-    kept = {pane.run.id: values[pane.run.id][_places(pane, trail.row_ids)] for pane, trail in both}
+    ends = [epochs.at_moment(pane, trail, -1) for pane, trail in zip(panes, trails, strict=True)]
+    kept = {pane.run.id: values[pane.run.id][epochs.places(pane, trail)] for pane, trail in zip(panes, trails, strict=True) if values}
     frame = manifold.frame(ends, dataset.label_names, dataset.texts, color_by=color_by, parts=parts, focus=focus, values=kept)
     everywhere = pd.DataFrame(np.concatenate([trail.points.reshape(-1, 2) for trail in trails]), columns=["x", "y"])
     still = marks(frame, manifold.window(everywhere))
@@ -102,16 +100,6 @@ def epochs_frame(home: str, run_ids: tuple[str, ...], color_by: str, parts: tupl
     inputs = [epochs.EpochInput(pane, Store(home).arrays(pane.run.id)) for pane in panes]
     color_by = color_by if color_by in epochs.COLOR_BY else "class"
     return epochs.frame(inputs, dataset.label_names, dataset.texts, color_by=color_by, parts=parts, focus=focus)
-
-
-def _places(pane: Pane, row_ids: np.ndarray) -> np.ndarray:
-    place = {int(row): i for i, row in enumerate(pane.projection.row_ids)}
-    return np.array([place[int(row)] for row in row_ids])
-
-
-def _only(pane: Pane, row_ids: np.ndarray) -> dict[str, np.ndarray]:
-    at = _places(pane, row_ids)
-    return {name: np.asarray(getattr(pane, name))[at] for name in ("labels", "predictions", "confidence", "roles")}
 
 
 @st.cache_resource(max_entries=12, show_spinner="Nearest texts are looked up")
@@ -150,7 +138,3 @@ def said(one: Estimate, places: int = 2) -> str:
     if one.value is None:
         return "–"
     return f"{one.value:.{places}f}" + (f" ({one.low:.{places}f} to {one.high:.{places}f})" if one.low is not None and one.low != one.high else "")
-
-
-def head_of(text: str) -> str:
-    return excerpt(text)

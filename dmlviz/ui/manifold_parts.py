@@ -209,7 +209,7 @@ def _progress(run_ids: Sequence[str], kind: str) -> None:
             desk.cancel(store, one.id)
 
 
-def panes_row(runs: Sequence[Run], look: Look) -> tuple[pd.DataFrame, list[Pane], Marks]:
+def panes_row(runs: Sequence[Run], look: Look) -> manifold_loaders.DrawnMaps:
     """The linked maps."""
     ids = [run.id for run in runs]
     drawn = manifold_loaders.drawn(ids, str(look.kind), look.color_by, look.parts, look.focus)

@@ -11,6 +11,7 @@ import streamlit as st
 from dmlviz.analysis.quality import badge
 from dmlviz.analysis.slices import slice_report, word_counts
 from dmlviz.export import csv_bytes
+from dmlviz.figures.words import excerpt
 from dmlviz.records import InputError, Pane, TextDataset
 from dmlviz.ui import loaders, manifold_loaders, selection
 from dmlviz.ui.frame import escaped, sentence
@@ -130,7 +131,7 @@ def _neighbors(panes: Sequence[Pane], titles: Sequence[str], rows: np.ndarray, d
     options = [int(row) for row in rows[:200]]
     row = options[0] if len(options) == 1 else st.selectbox(
         "Nearest texts of", options, index=None, placeholder="one of the selected texts", key="neighbors_of",
-        format_func=lambda one: f"{one}: {manifold_loaders.head_of(dataset.texts[one])[:110]}",
+        format_func=lambda one: f"{one}: {excerpt(dataset.texts[one])[:110]}",
     )  # fmt: skip
     if row is None:
         return
@@ -143,7 +144,7 @@ def _neighbors(panes: Sequence[Pane], titles: Sequence[str], rows: np.ndarray, d
         others, alike = near.indices[at[0]][:8], near.similarities[at[0]][:8]
         ids = pane.projection.row_ids[others]
         found[title] = [
-            f"{similarity:.2f} · {names[dataset.labels[other]]} · {manifold_loaders.head_of(dataset.texts[other])[:90]}"
+            f"{similarity:.2f} · {names[dataset.labels[other]]} · {excerpt(dataset.texts[other])[:90]}"
             for similarity, other in zip(alike, ids, strict=True)
         ]
     st.caption("Nearest texts by cosine in each run's original space, not on the map: similarity, class, text.")

@@ -10,7 +10,7 @@ from dmlviz.figures import manifold
 from dmlviz.figures.theme import base_title
 from dmlviz.losses import LOSSES
 from dmlviz.records import ACTIVE_STATES, Run
-from dmlviz.ui import loaders
+from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture
@@ -119,11 +119,11 @@ def thumbnails(runs: list[Run]) -> None:
     with guard():
         panes, dataset = loaders.panes([run.id for run in ready], "umap")
         frame = manifold.frame(panes, dataset.label_names, dataset.texts)
-        view = manifold.window(frame)
+        view, chosen = manifold.window(frame), selection.current([run.id for run in ready]).rows
         st.header("Where the test texts land", anchor=False)
         for column, run in zip(st.columns(3 if len(ready) == 1 else len(ready)), ready, strict=False):
             with column:
-                figure = manifold.screen(frame, run.id, theme=theme(), view=view, height=330)
+                figure = manifold.screen(frame, run.id, theme=theme(), view=view, height=330, selected=chosen)
                 picture(figure, key=f"overview_map_{run.id}", alt=manifold.alt(frame, run.id))
 
 

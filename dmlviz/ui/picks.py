@@ -136,18 +136,6 @@ def _pick(run_ids: list[str]) -> None:
     st.session_state["runs"] = run_ids
 
 
-def lassoed(chart_keys: Sequence[str]) -> list[int]:
-    """Row ids under the lasso, box or click of any of these charts, as of this run of the page."""
-    rows: set[int] = set()
-    for key in chart_keys:
-        state = st.session_state.get(key) or {}
-        for point in state.get("selection", {}).get("points", []):
-            data = point.get("customdata")
-            if data is not None:
-                rows.add(int(data[0] if isinstance(data, (list, tuple)) else data))
-    return sorted(rows)
-
-
 def tray() -> list[FigureSpec]:
     """The figures chosen for paper, in order."""
     return list(st.session_state.get("tray", []))

@@ -13,12 +13,9 @@ from dmlviz.ui.picks import add_to_tray
 PLOTLY = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": True}
 
 
-def picture(figure: go.Figure, *, key: str, alt: str, selectable: bool = False) -> None:
-    """Draw a Plotly figure. What is lassoed in a selectable one is read with `picks.lassoed`."""
-    if selectable:
-        st.plotly_chart(figure, key=key, theme=None, config=PLOTLY, alt=alt, on_select="rerun", selection_mode=("points", "box", "lasso"))
-    else:
-        st.plotly_chart(figure, key=key, theme=None, config={**PLOTLY, "scrollZoom": False}, alt=alt)
+def picture(figure: go.Figure, *, key: str, alt: str) -> None:
+    """Draw a Plotly figure to look at."""
+    st.plotly_chart(figure, key=key, theme=None, config={**PLOTLY, "scrollZoom": False}, alt=alt)
 
 
 def tools(spec: FigureSpec, frame: pd.DataFrame, *, key: str) -> None:
