@@ -13,7 +13,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,13 +23,13 @@ from pydantic import ValidationError
 from dmlviz.asked import merged_fields, pair, read_config, validation_sentence
 from dmlviz.records import ACTIVE_STATES, InputError, Run, RunConfig
 from dmlviz.store import Store
+from dmlviz.told import notes, out, plain, run_facts, say, show_protocol, table
 from dmlviz.training.local import LocalEngine
 
-if TYPE_CHECKING:  # pandas and matplotlib load only where they are needed: `runs` must be quick
-    import pandas as pd
+if TYPE_CHECKING:  # what loads pandas loads only where it is needed: `runs` must be quick
 
     from dmlviz.papers import Protocol
-    from dmlviz.records import ReaderNote, TextDataset
+    from dmlviz.records import TextDataset
 
 LOOK_SECONDS, POLL_LOOKS = 0.4, 10  # between two looks at a run; looks between two checks that somebody serves the queue
 UsageError = typer.BadParameter.__base__  # Typer carries its own Click and exports only this child of its UsageError
@@ -70,7 +70,7 @@ def datasets(home: Home = None) -> None:
 
     store, folder = Store(home), os.environ.get("DMLVIZ_DATA")
     rows = [(name, str(entry.classes), entry.title, where(name, store.home, folder)) for name, entry in CATALOGUE.items()]
-    _table(("NAME", "CLASSES", "TITLE", "SOURCE"), rows)
+    table(("NAME", "CLASSES", "TITLE", "SOURCE"), rows)
 
 
 @app.command()
@@ -136,7 +136,8 @@ def tune(
 
     What is given here by name (--lr, --ce-weight, --set sigma=1) is not searched. Called again, a study goes on.
     """
-    from dmlviz.tuning import find_space, open_study, summary
+    from dmlviz.spaces import find_space
+    from dmlviz.tuning import open_study, summary
 
     given = {
         "dataset": dataset, "loss": loss, "encoder": encoder, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
@@ -173,9 +174,9 @@ def papers(
     if name is None:
         found = [protocol(one) for one in protocol_names()]
         if as_json:
-            _out(json.dumps([one.model_dump(mode="json", include={"name", "title", "paper"}) for one in found], indent=1, ensure_ascii=False))
+            out(json.dumps([one.model_dump(mode="json", include={"name", "title", "paper"}) for one in found], indent=1, ensure_ascii=False))
         else:
-            _table(("NAME", "NUMBERS", "PAPER", "TITLE"), [(one.name, str(len(one.published)), one.paper, one.title) for one in found])
+            table(("NAME", "NUMBERS", "PAPER", "TITLE"), [(one.name, str(len(one.published)), one.paper, one.title) for one in found])
         return 0
     store, chosen = Store(home), protocol(name)
     if train:
@@ -185,7 +186,7 @@ def papers(
     for option_name, value in of_train.items():
         if value not in (None, []):
             raise InputError(f"--{option_name} says what to train; add --train, or leave it out")
-    return _show_protocol(store, chosen, run_ids, as_json)
+    return show_protocol(store, chosen, run_ids, as_json)
 
 
 @app.command()
@@ -222,15 +223,15 @@ def runs(as_json: AsJson = False, home: Home = None) -> None:
     store = Store(home)
     found = store.runs()
     for sentence in store.unreadable():
-        _say(sentence)
+        say(sentence)
     if as_json:
-        _out(json.dumps([run_facts(run) for run in found], indent=1, ensure_ascii=False))
+        out(json.dumps([run_facts(run) for run in found], indent=1, ensure_ascii=False))
         return
     share = lambda value: "-" if value is None else f"{100 * value:.1f}"  # noqa: E731
     rows = [
         (run.id, run.state, run.config.loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy"))) for run in found
     ]
-    _table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY"), rows)
+    table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY"), rows)
 
 
 @app.command()
@@ -239,22 +240,22 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
     store = Store(home)
     facts = {**run_facts(store.run(run)), "bytes": store.size(run), "folder": str(store.folder(run))}
     if as_json:
-        _out(json.dumps(facts, indent=1, ensure_ascii=False))
+        out(json.dumps(facts, indent=1, ensure_ascii=False))
         return
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            _out(f"{name}:\n" + "\n".join(f"  {key}: {_plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
+            out(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
         else:
-            _out(f"{name}: {_plain(value)}")
+            out(f"{name}: {plain(value)}")
     if facts["state"] == "failed":
-        _say(store.log_tail(run))
+        say(store.log_tail(run))
 
 
 @app.command()
 def verify(run: RunId, home: Home = None) -> int:
     """Compare a finished run's files with their checksums; prints the problems or 'ok'."""
     problems = Store(home).verify(run)
-    _out("\n".join(problems) or "ok")
+    out("\n".join(problems) or "ok")
     return 1 if problems else 0
 
 
@@ -264,7 +265,7 @@ def cancel(run: RunId, home: Home = None) -> int:
     store = Store(home)
     LocalEngine(store).cancel(run)
     ended = _wait(store, run)
-    _say(f"run {run} is {ended.state}")
+    say(f"run {run} is {ended.state}")
     return 0 if ended.state == "cancelled" else 1
 
 
@@ -284,7 +285,7 @@ def delete(run: RunId, yes: option(bool, "--yes", "do it; there is no way back")
     if not yes:
         raise InputError(f"deleting {run} cannot be undone; add --yes to do it")
     store.delete(run)
-    _say(f"deleted {run}")
+    say(f"deleted {run}")
 
 
 @app.command()
@@ -305,9 +306,9 @@ def figure(
     options = dict(pair(one) for one in sets or [])
     ids = [one.strip() for one in run_ids.split(",") if one.strip()]
     paths, words = draw_file(Store(home), name, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
-    _out("\n".join(map(str, paths)))
+    out("\n".join(map(str, paths)))
     for sentence in words:
-        _say(sentence)
+        say(sentence)
 
 
 # ---- studies and protocols
@@ -315,23 +316,24 @@ def figure(
 
 def _tune(store: Store, name: str, texts: TextDataset) -> int:
     """Work on the study until its trials are done or somebody stops it, then print what is best so far."""
-    from dmlviz.tuning import SPACES, run_study, summary
+    from dmlviz.spaces import SPACES
+    from dmlviz.tuning import run_study, summary
 
     began, asked = summary(store, name), []
     say_where = SPACES[began.config.loss][began.space].source
-    _say(f"study {name}: {began.done} of {began.wanted} trials done; space {began.space} ({say_where})")
+    say(f"study {name}: {began.done} of {began.wanted} trials done; space {began.space} ({say_where})")
     before = {one: signal.signal(one, lambda *_: asked.append(1)) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        ended = run_study(store, name, dataset=texts, say=_say, stopped=lambda: bool(asked))
+        ended = run_study(store, name, dataset=texts, say=say, stopped=lambda: bool(asked))
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
     if ended.best_config is not None:
-        _out(json.dumps(ended.best_config.model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False))
-        _say(f"best {ended.monitor} {ended.best_value:.4f} on validation texts, run {ended.best_run_id}")
-        _say(f"as options: {_as_options(ended.best_config)}")
+        out(json.dumps(ended.best_config.model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False))
+        say(f"best {ended.monitor} {ended.best_value:.4f} on validation texts, run {ended.best_run_id}")
+        say(f"as options: {_as_options(ended.best_config)}")
     if ended.done < ended.wanted:
-        _say(f"{ended.done} of {ended.wanted} trials done; 'python -m dmlviz tune --name {name}' goes on")
+        say(f"{ended.done} of {ended.wanted} trials done; 'python -m dmlviz tune --name {name}' goes on")
     return 130 if asked else 0 if ended.done >= ended.wanted and ended.best_config is not None else 1
 
 
@@ -340,7 +342,7 @@ def _as_options(config: RunConfig) -> str:
     fields = config.model_dump(mode="json", exclude_defaults=True, exclude={"dataset", "loss", "loss_settings", "dataset_hash"})
     pairs = {**fields, **{f"loss.{key}": value for key, value in config.loss_settings.items()}}
     words = ["train", "--dataset", config.dataset, "--loss", config.loss]
-    words += [word for key, value in pairs.items() for word in ("--set", f"{key}={'none' if value is None else _plain(value)}")]
+    words += [word for key, value in pairs.items() for word in ("--set", f"{key}={'none' if value is None else plain(value)}")]
     return shlex.join(words)
 
 
@@ -361,69 +363,9 @@ def _train_protocol(
     ids = []
     for one in wanted:
         ids.append(submit(one, store=store, dataset=texts[one.dataset]))
-        _out(ids[-1])
-    _say(f"{count_of(len(ids), 'run')} queued; 'python -m dmlviz papers {protocol.name} --runs all' sets those that are finished beside the paper")
+        out(ids[-1])
+    say(f"{count_of(len(ids), 'run')} queued; 'python -m dmlviz papers {protocol.name} --runs all' sets those that are finished beside the paper")
     return 0
-
-
-def _show_protocol(store: Store, protocol: Protocol, run_ids: str | None, as_json: bool) -> int:
-    """Settings, what is not known, the numbers; ours beside them when runs are named."""
-    from dmlviz.papers import compare
-
-    ids = [one.strip() for one in (run_ids or "").split(",") if one.strip()]
-    found = store.runs() if ids == ["all"] else [store.run(one) for one in ids]
-    frame = compare(protocol, found)
-    if run_ids is not None and not (frame["n"] > 0).any():
-        _say(f"none of the {len(found):,} runs is finished and fits {protocol.name} in loss and data set")
-    if as_json:
-        facts = protocol.model_dump(mode="json", exclude={"tables"}) | {"numbers": json.loads(frame.to_json(orient="records"))}
-        _out(json.dumps(facts, indent=1, ensure_ascii=False))
-        return 0
-    for line in _protocol_lines(protocol):
-        _out(line)
-    if len(frame):
-        _out("")
-        _table(*_numbers(frame, bool(ids)))
-    return 0
-
-
-def _protocol_lines(protocol: Protocol) -> Iterable[str]:
-    yield f"{protocol.title}\n{protocol.paper}; settings from {protocol.source} ({protocol.trust})"
-    shots = ", ".join("all" if one is None else str(one) for one in protocol.shots)
-    lists = {"encoders": protocol.encoders, "data sets": protocol.datasets, "seeds": protocol.seeds, "support seeds": protocol.support_seeds}
-    yield from (f"{key}: {', '.join(map(str, values))}" for key, values in lists.items())
-    yield f"shots: {shots}" + (f"; folds: {len(protocol.folds)}" if protocol.folds else "")
-    yield "settings: " + ", ".join(f"{key} {_plain(value)}" for key, value in protocol.config.items())
-    for loss in protocol.losses:
-        own = {"ce_weight": loss.ce_weight, **loss.settings, **loss.config}
-        told = ", ".join(f"{key} {_plain(value)}" for key, value in own.items() if value is not None)
-        yield f"loss {loss.label}: {loss.name}{f' ({told})' if told else ''}"
-    yield from (f"not known: {one}" for one in protocol.what_is_unknown)
-    yield from (f"ours: {one}" for one in protocol.filled_in)
-    yield from (f"claim: {one.text} [{one.source}; {one.trust}]" for one in protocol.claims)
-    yield from (f"also published: {line}" if not line.startswith(" ") else line for table in protocol.context for line in table.lines())
-
-
-def _numbers(frame: pd.DataFrame, ours: bool) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Head and rows of the comparison; without runs only what is published, and on what ground."""
-    shown = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    number = lambda value, sign="": "-" if value is None else f"{value:{sign}.4g}"  # noqa: E731
-    head: tuple[str, ...] = ("DATASET", "LOSS", "ENCODER", "SHOTS", "METRIC", "PUBLISHED")
-    rows = [
-        (row["dataset"], row["loss"], row["encoder"], "all" if row["shots"] is None else f"{row['shots']:.0f}", row["metric"], row["printed"])
-        for row in shown
-    ]
-    if not ours:
-        known = [(row["spread_kind"] or "-", "?" if row["published_n"] is None else f"{row['published_n']:.0f}") for row in shown]
-        sources = [f"{row['source']} ({row['trust']})" for row in shown]
-        return (*head, "± IS", "RUNS", "SOURCE"), [(*row, *own, source) for row, own, source in zip(rows, known, sources, strict=True)]
-    head = (*head, "OURS", "95 %", "RUNS", "DIFFERENCE", "WHAT DIFFERED")
-    more = [
-        (number(row["ours"]), "-" if row["low"] is None else f"{row['low']:.4g} to {row['high']:.4g}", str(row["n"]), number(row["difference"], "+"),
-         row["differed"] or "-")
-        for row in shown
-    ]  # fmt: skip
-    return head, [(*row, *own) for row, own in zip(rows, more, strict=True)]
 
 
 # ---- following a run
@@ -439,14 +381,14 @@ def _texts(store: Store, config: RunConfig, text: str | None, label: str | None,
     dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair)
     if wanted and dataset.content_hash != wanted:
         raise InputError(f"the texts of {config.dataset} are not those the config was written for; take dataset_hash out of it to use them")
-    _notes(dataset.notes)
+    notes(dataset.notes)
     return dataset
 
 
 def _follow(store: Store, run_id: str, detach: bool) -> int:
     """Print the id, then say how far the run is until it ends."""
-    _out(run_id)
-    _notes(store.split(run_id).notes)
+    out(run_id)
+    notes(store.split(run_id).notes)
     if detach:
         return 0
     asked: list[int] = []
@@ -456,9 +398,9 @@ def _follow(store: Store, run_id: str, detach: bool) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     if run.state == "finished":
-        _say(f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished")
+        say(f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished")
     else:
-        _say(run.message or f"run {run_id} is {run.state}; 'python -m dmlviz resume {run_id}' goes on")
+        say(run.message or f"run {run_id} is {run.state}; 'python -m dmlviz resume {run_id}' goes on")
     return 130 if asked else 0 if run.state == "finished" else 1
 
 
@@ -472,7 +414,7 @@ def _wait(store: Store, run_id: str, asked: Sequence[int] = ()) -> Run:
                 engine.cancel(run_id)
         line = progress_line(run, store)
         if line != said:
-            _say(line)
+            say(line)
         said, looks = line, looks + 1
         if looks % POLL_LOOKS == 0:
             engine.poll()
@@ -493,40 +435,6 @@ def progress_line(run: Run, store: Store) -> str:
     return f"{at.phase}: {', '.join(parts)}" if parts else at.phase
 
 
-def run_facts(run: Run) -> dict[str, Any]:
-    """A run as plain JSON."""
-    facts = {name: getattr(run, name) for name in ("id", "state", "origin", "message", "created", "started", "ended")}
-    plain = {"progress": run.progress._asdict(), "metrics": dict(run.metrics), "facts": dict(run.facts)}
-    return {**facts, "config": run.config.model_dump(mode="json"), **plain}
-
-
-# ---- words
-
-
-def _out(text: str) -> None:
-    print(text, flush=True)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _notes(notes: Iterable[ReaderNote]) -> None:
-    for note in notes:
-        _say(f"note: {note.sentence}")
-
-
-def _plain(value: Any) -> str:
-    return "-" if value is None or value == "" else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Aligned columns, two spaces between them."""
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    for row in [head, *rows]:
-        _out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; a person's mistake becomes one sentence."""
     for stream in (sys.stdout, sys.stderr):
@@ -534,16 +442,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return app(args=argv, standalone_mode=False, prog_name="python -m dmlviz") or 0
     except InputError as error:
-        _say(str(error))
+        say(str(error))
     except ValidationError as error:
-        _say(validation_sentence(error))
+        say(validation_sentence(error))
     except UsageError as error:
-        _say(error.format_message())
+        say(error.format_message())
     except BrokenPipeError:  # the reader of a pipe has gone; nothing is left to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        _say(f"a file could not be read or written ({error.strerror or error}: {error.filename}); check the disk space and the rights")
+        say(f"a file could not be read or written ({error.strerror or error}: {error.filename}); check the disk space and the rights")
     except (KeyboardInterrupt, typer.Abort):
         return 130
     return 2

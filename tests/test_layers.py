@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOW = {"records"}
 DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "encoder", "propagation", "losses", "cautions", "training"}
-EVERYTHING_BELOW_UI = {*TRAINING, "desk", "data", "analysis", "figures", "export", "submit", "panes", "papers", "tuning", "cautions"}
+EVERYTHING_BELOW_UI = {*TRAINING, "desk", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning", "cautions"}
 MAY_IMPORT = {
     "__init__": set(),
     "records": set(),
@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "propagation": LOW,
     "losses": LOW | {"propagation", "losses"},
     "training": TRAINING,
-    "analysis": {"records", "store", "propagation", "analysis"},
+    "analysis": {"records", "store", "propagation", "losses", "analysis"},
     "figures": {"records", "losses", "analysis", "figures"},
     "export": {"records", "store", "analysis", "figures"},
     "submit": {"records", "store", "data", "losses", "training"},
@@ -33,9 +33,11 @@ MAY_IMPORT = {
     "asked": {"records", "data", "losses"},
     "papers": {"records", "data", "losses", "training", "papers"},
     "cautions": {"records", "losses"},
-    "tuning": {"records", "store", "data", "losses", "training", "submit"},
+    "spaces": {"records", "data", "losses"},
+    "tuning": {"records", "store", "data", "losses", "training", "submit", "spaces"},
+    "told": {"records", "store", "papers"},
     "draw": {"records", "store", "data", "analysis", "figures", "export", "panes"},
-    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "__init__"},
+    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "__init__"},
     "__main__": {"cli"},
     "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
     "pages": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},

@@ -12,14 +12,15 @@ import psutil
 import pytest
 from waiting import until
 
-from dmlviz import tuning
+from dmlviz import spaces, tuning
 from dmlviz.asked import read_config
 from dmlviz.losses import LOSSES, check_settings
 from dmlviz.records import InputError, Progress, Run, RunConfig
+from dmlviz.spaces import SPACES, find_space, open_axes, trial_config
 from dmlviz.store import Store
 from dmlviz.submit import checked_config
 from dmlviz.training.local import dispatcher_lock
-from dmlviz.tuning import SPACES, find_space, open_axes, open_study, run_study, start_tuning, stop_tuning, studies, summary, trial_config
+from dmlviz.tuning import open_study, run_study, start_tuning, stop_tuning, studies, summary
 
 COMPLETE, PRUNED, FAIL = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.FAIL
 
@@ -78,7 +79,7 @@ def test_the_papers_spaces_are_those_of_the_notes():
     }  # fmt: skip
     authors = {axis.name: (axis.low, axis.high, axis.step) for axis in SPACES["g_loss"]["authors"].axes}
     assert authors["visible_share"] == authors["lambda"] == (0.5, 0.9, 0.1)
-    assert (tuning.SEED, tuning.TRIALS, tuning.STARTUP_TRIALS, tuning.WARMUP_EPOCHS, tuning.PRUNE_EVERY) == (42, 15, 3, 5, 1)
+    assert (tuning.SEED, spaces.TRIALS, tuning.STARTUP_TRIALS, tuning.WARMUP_EPOCHS, tuning.PRUNE_EVERY) == (42, 15, 3, 5, 1)
     searched = {name: axis for name, space in SPACES["supcon"].items() for axis in space.axes if axis.name == "temperature"}
     assert searched["gunel"].values == searched["authors"].values == (0.1, 0.3, 0.5, 0.7)
     assert [(searched[name].low, searched[name].high) for name in ("paper", "authors_standalone")] == [(0.01, 1), (0.1, 1)]

@@ -9,8 +9,9 @@ import streamlit as st
 from dmlviz.figures.theme import loss_title
 from dmlviz.losses import LOSSES
 from dmlviz.records import RunConfig
+from dmlviz.spaces import SPACES
 from dmlviz.submit import submit
-from dmlviz.tuning import SPACES, StudySummary, start_tuning, stop_tuning, studies
+from dmlviz.tuning import StudySummary, start_tuning, stop_tuning, studies
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, guard
 from dmlviz.ui.train_form import Chosen
