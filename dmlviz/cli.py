@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from dmlviz.asked import merged_fields, pair, read_config, validation_sentence
 from dmlviz.records import ACTIVE_STATES, InputError, Run, RunConfig
 from dmlviz.store import Store
-from dmlviz.told import notes, out, plain, run_facts, say, show_protocol, table
+from dmlviz.told import notes, plain, put, run_facts, say, show_protocol, table
 from dmlviz.training.local import LocalEngine
 
 if TYPE_CHECKING:  # what loads pandas loads only where it is needed: `runs` must be quick
@@ -174,7 +174,7 @@ def papers(
     if name is None:
         found = [protocol(one) for one in protocol_names()]
         if as_json:
-            out(json.dumps([one.model_dump(mode="json", include={"name", "title", "paper"}) for one in found], indent=1, ensure_ascii=False))
+            put(json.dumps([one.model_dump(mode="json", include={"name", "title", "paper"}) for one in found], indent=1, ensure_ascii=False))
         else:
             table(("NAME", "NUMBERS", "PAPER", "TITLE"), [(one.name, str(len(one.published)), one.paper, one.title) for one in found])
         return 0
@@ -225,7 +225,7 @@ def runs(as_json: AsJson = False, home: Home = None) -> None:
     for sentence in store.unreadable():
         say(sentence)
     if as_json:
-        out(json.dumps([run_facts(run) for run in found], indent=1, ensure_ascii=False))
+        put(json.dumps([run_facts(run) for run in found], indent=1, ensure_ascii=False))
         return
     share = lambda value: "-" if value is None else f"{100 * value:.1f}"  # noqa: E731
     rows = [
@@ -240,13 +240,13 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
     store = Store(home)
     facts = {**run_facts(store.run(run)), "bytes": store.size(run), "folder": str(store.folder(run))}
     if as_json:
-        out(json.dumps(facts, indent=1, ensure_ascii=False))
+        put(json.dumps(facts, indent=1, ensure_ascii=False))
         return
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            out(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
+            put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
         else:
-            out(f"{name}: {plain(value)}")
+            put(f"{name}: {plain(value)}")
     if facts["state"] == "failed":
         say(store.log_tail(run))
 
@@ -255,7 +255,7 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
 def verify(run: RunId, home: Home = None) -> int:
     """Compare a finished run's files with their checksums; prints the problems or 'ok'."""
     problems = Store(home).verify(run)
-    out("\n".join(problems) or "ok")
+    put("\n".join(problems) or "ok")
     return 1 if problems else 0
 
 
@@ -306,7 +306,7 @@ def figure(
     options = dict(pair(one) for one in sets or [])
     ids = [one.strip() for one in run_ids.split(",") if one.strip()]
     paths, words = draw_file(Store(home), name, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
-    out("\n".join(map(str, paths)))
+    put("\n".join(map(str, paths)))
     for sentence in words:
         say(sentence)
 
@@ -329,7 +329,7 @@ def _tune(store: Store, name: str, texts: TextDataset) -> int:
         for one, handler in before.items():
             signal.signal(one, handler)
     if ended.best_config is not None:
-        out(json.dumps(ended.best_config.model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False))
+        put(json.dumps(ended.best_config.model_dump(mode="json", exclude_defaults=True), indent=1, ensure_ascii=False))
         say(f"best {ended.monitor} {ended.best_value:.4f} on validation texts, run {ended.best_run_id}")
         say(f"as options: {_as_options(ended.best_config)}")
     if ended.done < ended.wanted:
@@ -363,7 +363,7 @@ def _train_protocol(
     ids = []
     for one in wanted:
         ids.append(submit(one, store=store, dataset=texts[one.dataset]))
-        out(ids[-1])
+        put(ids[-1])
     say(f"{count_of(len(ids), 'run')} queued; 'python -m dmlviz papers {protocol.name} --runs all' sets those that are finished beside the paper")
     return 0
 
@@ -387,7 +387,7 @@ def _texts(store: Store, config: RunConfig, text: str | None, label: str | None,
 
 def _follow(store: Store, run_id: str, detach: bool) -> int:
     """Print the id, then say how far the run is until it ends."""
-    out(run_id)
+    put(run_id)
     notes(store.split(run_id).notes)
     if detach:
         return 0

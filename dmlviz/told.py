@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # pandas loads only where it is needed: `runs` must be quick
     from dmlviz.records import ReaderNote
 
 
-def out(text: str) -> None:
+def put(text: str) -> None:
     print(text, flush=True)
 
 
@@ -38,7 +38,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Aligned columns, two spaces between them."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     for row in [head, *rows]:
-        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def run_facts(run: Run) -> dict[str, Any]:
@@ -59,12 +59,12 @@ def show_protocol(store: Store, protocol: Protocol, run_ids: str | None, as_json
         say(f"none of the {len(found):,} runs is finished and fits {protocol.name} in loss and data set")
     if as_json:
         facts = protocol.model_dump(mode="json", exclude={"tables"}) | {"numbers": json.loads(frame.to_json(orient="records"))}
-        out(json.dumps(facts, indent=1, ensure_ascii=False))
+        put(json.dumps(facts, indent=1, ensure_ascii=False))
         return 0
     for line in _protocol_lines(protocol):
-        out(line)
+        put(line)
     if len(frame):
-        out("")
+        put("")
         table(*_numbers(frame, bool(ids)))
     return 0
 

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "losses": LOW | {"propagation", "losses"},
     "training": TRAINING,
     "analysis": {"records", "store", "propagation", "losses", "analysis"},
+    "explain": {"records", "store", "encoder", "propagation", "training", "explain"},
     "figures": {"records", "losses", "analysis", "figures"},
     "export": {"records", "store", "analysis", "figures"},
     "submit": {"records", "store", "data", "losses", "training"},

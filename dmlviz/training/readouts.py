@@ -136,7 +136,7 @@ def propagation(embeddings: np.ndarray, known: np.ndarray, num_classes: int, *, 
     are normalised, so that scores are probabilities; a text that nothing reaches has all classes alike.
     """
     units = torch.from_numpy(_units(embeddings))
-    chosen = np.unique(np.linspace(0, len(known) - 1, min(len(known), MOST_SUPPORT)).round().astype(int))
+    chosen = support_texts(len(known))
     support, told = units[chosen], torch.from_numpy(np.eye(num_classes)[known[chosen]])
     sigma = _median_sigma(support) if sigma is None else sigma
     scores = np.zeros((len(units), num_classes))
@@ -154,6 +154,17 @@ def _sigma(model: FineTuneModel) -> float | None:
     """The kernel width that a G-Loss run trained with; None for other losses."""
     sigma = float(model.metric.sigma) if isinstance(model.metric, GLoss) else math.nan
     return sigma if math.isfinite(sigma) else None
+
+
+def propagation_sigma(model: FineTuneModel, support: np.ndarray) -> float:
+    """The kernel width of the run's propagation readout: G-Loss's own, or the median rule on the (S, D) vectors of the support."""
+    own = _sigma(model)
+    return _median_sigma(torch.from_numpy(_units(support[support_texts(len(support))]))) if own is None else own
+
+
+def support_texts(count: int) -> np.ndarray:
+    """Which texts of the support take part in a propagation."""
+    return np.unique(np.linspace(0, count - 1, min(count, MOST_SUPPORT)).round().astype(int))
 
 
 def _median_sigma(units: Tensor) -> float:
