@@ -1,8 +1,10 @@
-"""Work that a page asks for and a process of its own does: maps with other settings than a run's own. `python -m dmlviz.desk --home HOME`.
+"""Work that a page asks for and a process of its own does: maps with other settings than a run's own, and attributions of words.
+`python -m dmlviz.desk --home HOME`.
 
 A ticket is a folder, <home>/desk/<id>/ with request.json and status.json; its id is the hash of the request, so asking twice asks once. One worker
-per home (a file lock) takes the tickets in order, keeps what it has imported and compiled for the next one, and leaves after some idle minutes.
-Maps cannot be asked to stop, so to cancel is to end the worker; the next look at the page starts another.
+per home (a file lock) takes the tickets in order (typed sentences first: somebody waits), keeps what it has imported, compiled and loaded for the
+next one, and leaves after some idle minutes. Maps cannot be asked to stop, so to cancel is to end the worker; the next look at the page starts
+another. Attributions are stored in parts, so that what was done stays.
 """
 
 from __future__ import annotations
@@ -12,25 +14,42 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution_kind import read_kind as read_attribution_kind
 from dmlviz.panes import MapKind, missing_maps, read_kind
-from dmlviz.records import InputError
+from dmlviz.records import InputError, TokenAttribution
 from dmlviz.store import Store
+from dmlviz.store_attributions import read_attributions, stored_rows, write_attributions
 from dmlviz.store_files import atomic_json, file_lock, read_json
 from dmlviz.training.local import child_environment
+
+if TYPE_CHECKING:
+    from dmlviz.explain.jobs import Models
 
 IDLE_SECONDS = 300.0
 LOOK_SECONDS, WRITE_SECONDS = 0.2, 0.4
 LOCK_SECONDS = 1.0  # whoever only asks whether a worker lives holds the lock for a moment
+KEPT_ANSWERS = 40  # typed sentences whose answers stay
 TicketState = Literal["waiting", "working", "done", "failed", "cancelled"]
+Task = Literal["typed", "map", "attributions"]
+ORDER: tuple[Task, ...] = ("typed", "map", "attributions")  # whoever waits before a picture first
+NAMES: dict[Task, str] = {"typed": "the attribution", "map": "the map", "attributions": "the attributions"}
+OUT_OF_MEMORY: dict[Task, str] = {
+    "typed": "the machine ran out of memory; shorten the text, or compare fewer runs",
+    "map": "the machine ran out of memory; show fewer texts, or look at the PCA",
+    "attributions": "the machine ran out of memory; what was done is kept, so ask again when less runs beside it",
+}
 
 
 class Ticket(NamedTuple):
@@ -42,7 +61,9 @@ class Ticket(NamedTuple):
     began: float | None  # seconds since 1970
     message: str  # the sentence of a failure
     run_ids: tuple[str, ...]
-    map: str  # kind of map, as panes.read_kind reads it
+    task: Task
+    kind: str  # of map, as panes.read_kind reads it; of attributions, as attribution_kind.read_kind does
+    request: Mapping[str, Any]  # "rows" of attributions; "text" and "pair" of a typed sentence
 
     @property
     def open(self) -> bool:
@@ -60,7 +81,7 @@ def ask_for_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[Ti
     wanted = missing_maps(store, run_ids, kind)
     groups = [tuple(run_ids)] if wanted and kind.together else [(run_id,) for run_id in wanted]
     for group in groups:
-        _ask(store, group, str(kind))
+        _ask(store, group, "map", str(kind))
     if groups:
         wake(store)
     return tickets(store, run_ids, kind)
@@ -69,8 +90,45 @@ def ask_for_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[Ti
 def tickets(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[Ticket]:
     """What was asked for and is not done, of these runs and this kind of map."""
     groups = [tuple(run_ids)] if kind.together else [(run_id,) for run_id in run_ids]
-    found = [_ticket(store, _id(group, str(kind))) for group in groups]
+    found = [_ticket(store, _id(group, "map", str(kind))) for group in groups]
     return [one for one in found if one is not None and one.state != "done"]
+
+
+def ask_for_attributions(store: Store, run_ids: Sequence[str], kind: AttributionKind, rows: Sequence[int]) -> Ticket | None:
+    """Ask for the attributions of these texts that are not stored; None when all are there. A ticket that ended is asked for again."""
+    rows = sorted({int(row) for row in rows})
+    if all(set(rows) <= stored_rows(store, run_id, str(kind)) for run_id in run_ids):
+        return None
+    ticket_id = _ask(store, run_ids, "attributions", str(kind), rows=rows)
+    wake(store)
+    return _ticket(store, ticket_id)
+
+
+def attribution_tickets(store: Store, run_ids: Sequence[str]) -> list[Ticket]:
+    """Jobs of attributions, not done, that some of these runs take part in."""
+    return [one for one in all_tickets(store) if one.task == "attributions" and one.state != "done" and set(one.run_ids) & set(run_ids)]
+
+
+def ask_typed(store: Store, run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None = None) -> Ticket:
+    """Ask why these runs would label a typed text as they do. An answer that is still there is not asked for again."""
+    ticket_id = _ask(store, run_ids, "typed", str(kind), text=text, pair=pair)
+    _tidy(store)
+    ticket = _ticket(store, ticket_id)
+    poll(store)
+    return ticket
+
+
+def typed_answer(store: Store, ticket_id: str) -> dict[str, TokenAttribution | str]:
+    """Run id -> attribution, or the sentence why there is none; empty while the ticket is open."""
+    folder = _folder(store, ticket_id)
+    try:
+        said = read_json(folder / "answer.json")
+    except (OSError, ValueError):
+        return {}
+    found: dict[str, TokenAttribution | str] = {}
+    for run_id, sentence in said.items():
+        found[run_id] = sentence or next(iter(read_attributions([folder / f"{run_id}.parquet"])), "its answer is damaged; ask again")
+    return found
 
 
 def cancel(store: Store, ticket_id: str) -> None:
@@ -116,21 +174,24 @@ def _folder(store: Store, ticket_id: str) -> Path:
     return store.home / "desk" / ticket_id
 
 
-def _id(run_ids: Sequence[str], kind: str) -> str:
-    return hashlib.sha256(json.dumps([list(run_ids), kind]).encode()).hexdigest()[:16]
+def _id(run_ids: Sequence[str], task: Task, kind: str, **more: Any) -> str:
+    asked = [list(run_ids), kind] if task == "map" else [list(run_ids), task, kind, more]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _ask(store: Store, run_ids: Sequence[str], kind: str) -> None:
+def _ask(store: Store, run_ids: Sequence[str], task: Task, kind: str, **more: Any) -> str:
+    """Write the ticket, unless it is open (or answered, for a typed sentence). Returns its id."""
     for run_id in run_ids:
         store.folder(run_id)  # there is such a run
-    ticket_id = _id(run_ids, kind)
+    ticket_id = _id(run_ids, task, kind, **more)
     folder, old = _folder(store, ticket_id), _ticket(store, ticket_id)
-    if old is not None and old.open:
-        return
+    if old is not None and (old.open or (task == "typed" and old.state == "done")):
+        return ticket_id
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cancel").unlink(missing_ok=True)
     atomic_json(folder / "status.json", {"state": "waiting", "share": 0.0})
-    atomic_json(folder / "request.json", {"run_ids": list(run_ids), "map": kind})
+    atomic_json(folder / "request.json", {"run_ids": list(run_ids), "task": task, "kind": kind, **more})
+    return ticket_id
 
 
 def _ticket(store: Store, ticket_id: str) -> Ticket | None:
@@ -139,10 +200,17 @@ def _ticket(store: Store, ticket_id: str) -> Ticket | None:
         request, status = read_json(folder / "request.json"), read_json(folder / "status.json")
         return Ticket(
             ticket_id, status["state"], float(status.get("share", 0)), status.get("began"), str(status.get("message", "")),
-            tuple(request["run_ids"]), str(request["map"]),
+            tuple(request["run_ids"]), request["task"], str(request["kind"]), request,
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _tidy(store: Store) -> None:
+    """Forget the oldest answers to typed sentences."""
+    answered = [one for one in all_tickets(store) if one.task == "typed" and not one.open]
+    for one in answered[:-KEPT_ANSWERS]:
+        shutil.rmtree(_folder(store, one.id), ignore_errors=True)
 
 
 def _tell(folder: Path, **fields: Any) -> None:
@@ -162,17 +230,36 @@ def work(store: Store, *, idle: float = IDLE_SECONDS) -> None:
     with _worker_lock(store, wait=LOCK_SECONDS) as mine:
         if not mine:
             return
-        last = time.monotonic()
+        last, keep = time.monotonic(), Kept(store)
         while time.monotonic() - last < idle:
-            ticket = next((one for one in all_tickets(store) if one.open), None)
+            ticket = next_ticket(store)
             if ticket is None:
                 time.sleep(LOOK_SECONDS)
                 continue
-            _serve(store, ticket)
+            _serve(store, ticket, keep)
             last = time.monotonic()
 
 
-def _serve(store: Store, ticket: Ticket) -> None:
+def next_ticket(store: Store, tasks: Sequence[Task] = ORDER) -> Ticket | None:
+    """The open ticket that is served next."""
+    waiting = [one for one in all_tickets(store) if one.open and one.task in tasks]
+    return min(waiting, key=lambda one: ORDER.index(one.task), default=None)
+
+
+class Kept:
+    """What the worker keeps between tickets: loaded models, from the first attribution on."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @cached_property
+    def models(self) -> Models:
+        from dmlviz.explain.jobs import Models
+
+        return Models(self.store)
+
+
+def _serve(store: Store, ticket: Ticket, keep: Kept) -> None:
     """One ticket, to one of its ends."""
     folder, over = _folder(store, ticket.id), threading.Event()
     _tell(folder, state="working", share=0.0, began=time.time(), message="")
@@ -196,20 +283,43 @@ def _serve(store: Store, ticket: Ticket) -> None:
 
     end: Mapping[str, Any]
     try:
-        make_maps(store, ticket.run_ids, read_kind(ticket.map), on_progress)
+        _work_on(store, ticket, keep, on_progress)
         end = {"state": "done", "share": 1.0}
     except InputError as error:
         end = {"state": "failed", "message": str(error)}
     except MemoryError:
-        end = {"state": "failed", "message": "the machine ran out of memory; show fewer texts, or look at the PCA"}
+        end = {"state": "failed", "message": OUT_OF_MEMORY[ticket.task]}
     except Exception as error:  # the last door: a person sees a sentence, the log has the rest
         import traceback
 
         traceback.print_exc()
-        end = {"state": "failed", "message": f"the map could not be made ({type(error).__name__}); desk/log.txt has the details"}
+        end = {"state": "failed", "message": f"{NAMES[ticket.task]} could not be made ({type(error).__name__}); desk/log.txt has the details"}
     with ending:
         over.set()
         _tell(folder, **end)
+
+
+def _work_on(store: Store, ticket: Ticket, keep: Kept, on_progress: Callable[[float], None]) -> None:
+    if ticket.task == "map":
+        return make_maps(store, ticket.run_ids, read_kind(ticket.kind), on_progress)
+    from dmlviz.explain.jobs import explain_rows, explain_typed
+
+    kind = read_attribution_kind(ticket.kind)
+    if ticket.task == "typed":
+        return _answer(_folder(store, ticket.id), explain_typed(keep.models, ticket.run_ids, ticket.request["text"], ticket.request["pair"], kind))
+
+    def typed_first() -> None:
+        while (waiting := next_ticket(store, ("typed",))) is not None:
+            _serve(store, waiting, keep)
+
+    return explain_rows(keep.models, ticket.run_ids, ticket.request["rows"], kind, on_progress=on_progress, between=typed_first)
+
+
+def _answer(folder: Path, found: Mapping[str, TokenAttribution | str]) -> None:
+    for run_id, one in found.items():
+        if not isinstance(one, str):
+            write_attributions(folder / f"{run_id}.parquet", [one])
+    atomic_json(folder / "answer.json", {run_id: one if isinstance(one, str) else "" for run_id, one in found.items()})
 
 
 def make_maps(store: Store, run_ids: Sequence[str], kind: MapKind, on_progress: Callable[[float], None] = lambda share: None) -> None:

@@ -248,6 +248,32 @@ class Pane(NamedTuple):
     roles: np.ndarray  # (N,)
 
 
+@dataclass(frozen=True, eq=False)
+class TokenAttribution:
+    """What each word of a text weighs towards one score of a run, and what speaks for believing it. W words."""
+
+    row_id: int  # into the data set; -1: a typed text
+    starts: np.ndarray  # (W,) first character of each word
+    ends: np.ndarray  # (W,) one past the last
+    second: np.ndarray  # (W,) bool: in the second text of a pair
+    values: np.ndarray  # (W,) towards the score; for "ig" they sum, with `outside`, to output - baseline_output but for `delta`
+    drops: np.ndarray  # (W,) fall of the score when the word alone is masked (leave one out)
+    class_id: int  # whose score is explained
+    predicted: int
+    probability: float  # of the explained class
+    output: float  # the score of the text
+    baseline_output: float  # the score of the baseline; NaN where the method has none
+    delta: float  # sum of all values minus the difference of the two scores; NaN where the method promises no sum
+    steps: int  # points on the path; 0 where there is none
+    converged: bool
+    outside: float  # share of the absolute values on special tokens and between words
+    cut: int  # visible characters behind the last token that the encoder takes
+    unknown: int  # tokens that the tokenizer does not know
+    checks: Mapping[str, float]  # explain.faithful.CHECKS
+    deletion: np.ndarray  # (11,) probability after the first 0, 10 ... 100 % of the words are masked, most supporting first
+    insertion: np.ndarray  # (11,) probability with these words alone
+
+
 class FigureSpec(Written):
     """A figure in the tray, or asked for on the command line: enough to draw it again."""
 

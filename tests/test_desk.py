@@ -105,7 +105,7 @@ def test_what_cannot_be_made_is_a_sentence_and_can_be_asked_for_again(store, two
     kind = read_kind("umap+aligned")
     monkeypatch.setattr("dmlviz.analysis.projection.ALIGNED_LIMIT", 5)
     desk.ask_for_maps(store, two_runs, kind)
-    desk._serve(store, desk.all_tickets(store)[0])
+    desk._serve(store, desk.all_tickets(store)[0], desk.Kept(store))
     (ticket,) = desk.tickets(store, two_runs, kind)
     assert ticket.state == "failed"
     assert "would take too long" in ticket.message
@@ -152,7 +152,7 @@ def test_a_map_in_the_making_is_left_when_cancelled(store, two_runs):
         "import time, sys; import dmlviz.desk as d; from dmlviz.store import Store; "
         "d.make_maps = lambda *a: time.sleep(60); d.work(Store(sys.argv[1]))"
     )
-    desk._ask(store, two_runs[:1], str(kind))
+    desk._ask(store, two_runs[:1], "map", str(kind))
     worker = subprocess.Popen([sys.executable, "-c", slow, str(store.home)], cwd=ROOT)
     try:
         waiting.until(lambda: [one.state for one in desk.all_tickets(store)] == ["working"], 60, "the start")

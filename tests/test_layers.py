@@ -13,24 +13,27 @@ ROOT = Path(__file__).resolve().parents[1]
 LOW = {"records"}
 DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "encoder", "propagation", "losses", "cautions", "training"}
-EVERYTHING_BELOW_UI = {*TRAINING, "desk", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning", "cautions"}
+EVERYTHING_BELOW_UI = {
+    *TRAINING, "desk", "store_attributions", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning", "cautions",
+}  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),
     "records": set(),
     "data": DATA,
     "store_files": LOW,
     "store": LOW | {"store_files"},
+    "store_attributions": LOW | {"store", "store_files"},
     "encoder": LOW,
     "propagation": LOW,
     "losses": LOW | {"propagation", "losses"},
     "training": TRAINING,
     "analysis": {"records", "store", "propagation", "losses", "analysis"},
-    "explain": {"records", "store", "encoder", "propagation", "training", "explain"},
+    "explain": {"records", "store", "encoder", "propagation", "training", "analysis", "store_attributions", "explain"},
     "figures": {"records", "losses", "analysis", "figures"},
     "export": {"records", "store", "analysis", "figures"},
     "submit": {"records", "store", "data", "losses", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},
-    "desk": {"records", "store", "store_files", "data", "losses", "training", "analysis", "panes"},
+    "desk": {"explain", "store_attributions", "records", "store", "store_files", "data", "losses", "training", "analysis", "panes"},
     "asked": {"records", "data", "losses"},
     "papers": {"records", "data", "losses", "training", "papers"},
     "cautions": {"records", "losses"},

@@ -1,0 +1,79 @@
+"""Attributions of many texts of many runs, as a job that can stop anywhere and go on."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.explain.explain import explain
+from dmlviz.explain.run_model import RunModel
+from dmlviz.explain.words import word_spans
+from dmlviz.records import InputError, TokenAttribution
+from dmlviz.store import Store
+from dmlviz.store_attributions import save_attributions, stored_rows
+
+CHUNK = 16  # texts between two saves: what an end by force can lose
+MODELS = 6  # kept in memory; as many as can be compared
+
+
+class Models:
+    """Loaded runs, the last used ones kept."""
+
+    def __init__(self, store: Store, most: int = MODELS) -> None:
+        self.store, self.most = store, most
+        self._kept: OrderedDict[str, RunModel] = OrderedDict()
+
+    def get(self, run_id: str) -> RunModel:
+        """The run's model, loaded where it is not. Raises InputError for a run that cannot be explained."""
+        if run_id in self._kept:
+            self._kept.move_to_end(run_id)
+            return self._kept[run_id]
+        model = RunModel(self.store, run_id)
+        self._kept[run_id] = model
+        while len(self._kept) > self.most:
+            self._kept.popitem(last=False)
+        return model
+
+
+def explain_rows(
+    models: Models, run_ids: Sequence[str], row_ids: Sequence[int], kind: AttributionKind, *,
+    on_progress: Callable[[float], None] = lambda share: None, between: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Explain the texts that are not stored yet, of every run, and store them. `between` is called after every chunk.
+
+    Texts without a word are left out. Raises InputError for a run or a kind that cannot be had.
+    """
+    wanted = {run_id: sorted(set(map(int, row_ids)) - stored_rows(models.store, run_id, str(kind))) for run_id in run_ids}
+    total, done = sum(map(len, wanted.values())), 0
+    for run_id, rows in wanted.items():
+        if not rows:
+            continue
+        run = models.get(run_id)
+        dataset = run.dataset
+        by_length = sorted((row for row in rows if word_spans(dataset.texts[row])), key=lambda row: len(dataset.texts[row]))
+        done += len(rows) - len(by_length)
+        for start in range(0, len(by_length), CHUNK):
+            mine = np.array(by_length[start : start + CHUNK])
+            pairs = [dataset.text_pairs[i] for i in mine] if dataset.text_pairs is not None else None
+            found = explain(run, [dataset.texts[i] for i in mine], pairs, kind=kind, gold=dataset.labels[mine], row_ids=mine)
+            save_attributions(models.store, run_id, str(kind), found)
+            done += len(mine)
+            on_progress(done / total)
+            between()
+
+
+def explain_typed(
+    models: Models, run_ids: Sequence[str], text: str, pair: str | None, kind: AttributionKind
+) -> dict[str, TokenAttribution | str]:
+    """Run id -> attribution of a typed text, or the sentence why there is none."""
+    found: dict[str, TokenAttribution | str] = {}
+    for run_id in run_ids:
+        try:
+            run = models.get(run_id)
+            found[run_id] = explain(run, [text], [pair] if pair is not None else None, kind=kind)[0]
+        except InputError as error:
+            found[run_id] = str(error)
+    return found

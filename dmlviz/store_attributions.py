@@ -1,0 +1,110 @@
+"""A run's attributions on disk: Parquet parts under views/, so that a job that was stopped goes on where it was. Safe to delete.
+
+One row is one text. Values are kept as float16, the numbers that checks are judged by as float32.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dmlviz.records import TokenAttribution
+from dmlviz.store import Store
+from dmlviz.store_files import atomic_json
+
+LISTS = {"starts": pa.int32(), "ends": pa.int32(), "second": pa.bool_(), "values": pa.float16(), "drops": pa.float16(),
+         "deletion": pa.float16(), "insertion": pa.float16()}  # fmt: skip
+NUMBERS = {"row_id": pa.int64(), "class_id": pa.int32(), "predicted": pa.int32(), "probability": pa.float32(), "output": pa.float32(),
+           "baseline_output": pa.float32(), "delta": pa.float32(), "steps": pa.int32(), "converged": pa.bool_(), "outside": pa.float32(),
+           "cut": pa.int32(), "unknown": pa.int32()}  # fmt: skip
+CHECK = "check_"
+
+
+def attributions_folder(store: Store, run_id: str, kind: str) -> Path:
+    """Where the attributions of this kind are; the folder's name is a hash, since class names may stand in a kind."""
+    return store.folder(run_id) / "views" / f"attributions-{hashlib.sha256(kind.encode()).hexdigest()[:12]}"
+
+
+def save_attributions(store: Store, run_id: str, kind: str, found: Sequence[TokenAttribution]) -> None:
+    """Add a part. What is there stays."""
+    if not found:
+        return
+    folder = attributions_folder(store, run_id, kind)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "kind.json").is_file():
+        atomic_json(folder / "kind.json", {"kind": kind})
+    parts = len(list(folder.glob("part-*.parquet")))
+    draft = folder / f".{secrets.token_hex(4)}.new"
+    write_attributions(draft, found)
+    os.replace(draft, folder / f"part-{parts:05d}-{secrets.token_hex(2)}.parquet")
+
+
+def write_attributions(path: Path, found: Sequence[TokenAttribution]) -> None:
+    """One Parquet file."""
+    columns = {name: pa.array([getattr(one, name) for one in found], type=kind) for name, kind in NUMBERS.items()}
+    for name, kind in LISTS.items():
+        narrow = np.float16 if kind == pa.float16() else None
+        columns[name] = pa.array([np.asarray(getattr(one, name), dtype=narrow) for one in found], type=pa.list_(kind))
+    for name in found[0].checks:
+        columns[CHECK + name] = pa.array([one.checks[name] for one in found], type=pa.float32())
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def read_attributions(paths: Iterable[Path]) -> list[TokenAttribution]:
+    """What these files hold; a file that is damaged is passed over."""
+    found: list[TokenAttribution] = []
+    for path in paths:
+        with contextlib.suppress(OSError, pa.ArrowInvalid, KeyError):
+            found += _records(pq.read_table(path))
+    return found
+
+
+def stored_attributions(store: Store, run_id: str, kind: str) -> dict[int, TokenAttribution]:
+    """Row id -> attribution."""
+    paths = sorted(attributions_folder(store, run_id, kind).glob("part-*.parquet"))
+    return {one.row_id: one for one in read_attributions(paths)}
+
+
+def stored_rows(store: Store, run_id: str, kind: str) -> set[int]:
+    """Row ids whose attributions are stored; reads one column."""
+    rows: set[int] = set()
+    for path in attributions_folder(store, run_id, kind).glob("part-*.parquet"):
+        with contextlib.suppress(OSError, pa.ArrowInvalid, KeyError):
+            rows |= set(pq.read_table(path, columns=["row_id"])["row_id"].to_pylist())
+    return rows
+
+
+def stored_kinds(store: Store, run_id: str) -> list[str]:
+    """Kinds of attributions that the run has."""
+    found = []
+    for path in sorted((store.folder(run_id) / "views").glob("attributions-*/kind.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            found.append(str(json.loads(path.read_text(encoding="utf-8"))["kind"]))
+    return found
+
+
+def _records(table: pa.Table) -> list[TokenAttribution]:
+    lists = {name: [np.asarray(one, dtype=_width(kind)) for one in table[name].to_pylist()] for name, kind in LISTS.items()}
+    numbers = {name: table[name].to_pylist() for name in NUMBERS}
+    checks = {name.removeprefix(CHECK): table[name].to_pylist() for name in table.column_names if name.startswith(CHECK)}
+    return [
+        TokenAttribution(
+            checks={name: values[i] for name, values in checks.items()},
+            **{name: values[i] for name, values in numbers.items()},
+            **{name: values[i] for name, values in lists.items()},
+        )
+        for i in range(table.num_rows)
+    ]
+
+
+def _width(kind: pa.DataType):
+    return {pa.float16(): np.float32, pa.int32(): np.int64, pa.bool_(): bool}[kind]
