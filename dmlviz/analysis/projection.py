@@ -242,8 +242,10 @@ def aligned(
 def register(moving: Projection, fixed: Projection) -> Projection:
     """Turn, mirror, scale and shift `moving` onto `fixed` over the texts they share (Procrustes; distances within the map keep their ratios).
 
-    The residual is the share of the fixed map's variance that is left: 0 is the same layout, 1 an unrelated one. Fewer shared texts than
-    dims + 1: the map is returned centred on the other, with residual 1. Raises InputError for maps of different dimensions.
+    It is scaled to the other's spread and not by least squares, which shrinks a map the more the less it is like the other: what is unlike would
+    look tight. The residual is that of the least-squares fit, the share of the fixed map's variance that is left: 0 is the same layout, 1 an
+    unrelated one. Fewer shared texts than dims + 1: the map is returned centred on the other, with residual 1. Raises InputError for maps of
+    different dimensions.
     """
     if moving.points.shape[1] != fixed.points.shape[1]:
         raise InputError(
@@ -255,7 +257,7 @@ def register(moving: Projection, fixed: Projection) -> Projection:
         return replace(moving, points=(moving.points - moving.points.mean(axis=0) + fixed.points.mean(axis=0)).astype(np.float32), residual=1.0)
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     left, values, right = np.linalg.svd((a - mean_a).T @ (b - mean_b))
-    turn, scale = left @ right, values.sum() / ((a - mean_a) ** 2).sum()
-    moved = (moving.points - mean_a) * scale @ turn + mean_b
-    residual = (((a - mean_a) * scale @ turn + mean_b - b) ** 2).sum() / ((b - mean_b) ** 2).sum()
+    spread_a, spread_b = ((a - mean_a) ** 2).sum(), ((b - mean_b) ** 2).sum()
+    moved = (moving.points - mean_a) * np.sqrt(spread_b / spread_a) @ (left @ right) + mean_b
+    residual = max(0.0, 1 - values.sum() ** 2 / (spread_a * spread_b))
     return replace(moving, points=moved.astype(np.float32), residual=float(residual))

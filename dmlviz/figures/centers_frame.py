@@ -11,7 +11,8 @@ import pandas as pd
 from ..analysis.center_view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterLook, CenterView, center_view
 from ..losses.table import LOSSES, check_settings
 from ..records import InputError, Pane, RunArrays
-from .map_frame import LABEL_CHARS, Label, Window, labels, window
+from .map_frame import LABEL_CHARS, Label, labels
+from .map_window import Window, outside, outside_sentence, outside_words, window
 from .theme import MOST_COLORS, MOST_FOCUS, ClassStyle, class_styles, run_titles
 from .words import short, text_width, whole
 
@@ -144,6 +145,16 @@ def view_of(table: pd.DataFrame, pane_id: str) -> Window:
     if len(own) and own["space"].iloc[0] == "tokens":
         return window(own, PAD)
     return window(table[table["space"] == "texts"], PAD)
+
+
+def outside_said(table: pd.DataFrame, pane_id: str) -> str:
+    """How many drawn texts of the pane its frame leaves out, for the line under it."""
+    return outside_words(table[table["pane"] == pane_id], view_of(table, pane_id))
+
+
+def left_out(table: pd.DataFrame) -> str:
+    """The same of all panes, for the caption."""
+    return outside_sentence([sum(one.count for one in outside(table[table["pane"] == pane], view_of(table, pane))) for pane in pane_ids(table)])
 
 
 def pane_ids(table: pd.DataFrame) -> list[str]:

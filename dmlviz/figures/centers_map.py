@@ -11,7 +11,7 @@ import pandas as pd
 from ..analysis.center_view import CenterInput, CenterView
 from ..analysis.fairness import unfair
 from ..records import Run
-from .centers_frame import counted, in_colour, name, pane_ids, placing, summary, titles, view_of, views
+from .centers_frame import counted, in_colour, left_out, name, outside_said, pane_ids, placing, summary, titles, view_of, views
 from .centers_map_paper import paper
 from .centers_map_screen import screen
 from .map_frame import LABEL_CHARS
@@ -136,8 +136,9 @@ def caption(table: pd.DataFrame, inputs: Sequence[CenterInput] | Sequence[Center
     halo += " " + _placed(table)
     hollow = " Hollow: its nearest texts lie apart, so the place is rough." if centers["hollow"].astype(bool).any() else ""
     unequal = "".join(f" {said}" for said in unfair(runs, list(panes.index)))
+    away = f" {said}" if (said := left_out(table)) else ""
     ids = ", ".join(run.id for run in runs)
-    return f"Centres (stars) among what they are compared with. {what}. {halo}{hollow}{unequal} Runs {ids}, single runs."
+    return f"Centres (stars) among what they are compared with. {what}. {halo}{hollow}{away}{unequal} Runs {ids}, single runs."
 
 
 def _placed(table: pd.DataFrame) -> str:
@@ -181,4 +182,4 @@ def notes(table: pd.DataFrame) -> list[str]:
     return [*said, *filter(None, [missing_glyphs(names)])]
 
 
-__all__ = ["alt", "caption", "counted", "frame", "frame_of", "notes", "pane_ids", "paper", "placing", "screen", "summary", "view_of"]
+__all__ = ["alt", "caption", "counted", "frame", "frame_of", "notes", "outside_said", "pane_ids", "paper", "placing", "screen", "summary", "view_of"]

@@ -10,7 +10,7 @@ import pandas as pd
 from .centers_frame import names_beside, pane_ids, view_of
 from .centers_paper import EDGE_MM, pane_title, squares
 from .map_frame import LABEL_CHARS, Label, Window
-from .paper import Box, axes, canvas, text
+from .paper import Box, arrows, axes, canvas, text
 from .theme import MIN_PT, OTHER, PAPER, PT_PER_MM, Preset, drawing, mixed, readable
 from .words import drawable, short, text_width
 
@@ -57,6 +57,7 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
     size = max(MIN_PT, preset.font_pt - 1)
     for label in names_beside(texts[texts["color_key"] != OTHER], rows[rows["mark"] == "centre"], view, side=side * PT_PER_MM, size=1.12 * size):
         _name(ax, label, size)
+    arrows(ax, rows, view)
 
 
 def _strokes(ax: Axes, rows: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from .centers_frame import names_beside, view_of
 from .map_frame import Window, percent
-from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, class_name, layout, title
+from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, arrows, class_name, layout, title
 from .theme import LIGHT, OTHER, Theme, mixed, rgba
 from .words import plotly_lines, plotly_text, short
 
@@ -39,7 +39,7 @@ def screen(
         marks += _rings(texts[texts["row_id"].isin(list(selected))], theme)
     for color, group in rows[rows["mark"] == "spoke"].groupby("color", sort=False):
         marks.append(_lines(group, rgba(theme.shown(color), 0.45), 0.8))
-    marks += [*_paths(rows[rows["mark"] == "path"], theme), *_stars(centers, theme, picked)]
+    marks += [*_paths(rows[rows["mark"] == "path"], theme), *_stars(centers, theme, picked), *arrows(rows, theme, view)]
     side = min(height - TITLE_PX, width or height) - 4
     names = names_beside(texts[texts["color_key"] != OTHER], centers, view, side=side, size=BOLD * LABEL_PX)
     words = [*(class_name(label, theme) for label in names), *title(rows, theme, side, _said(rows, side), empty="Nothing to show")]

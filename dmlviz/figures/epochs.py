@@ -78,7 +78,7 @@ def paper(table: pd.DataFrame, preset: Preset, *, letters: bool = False, view: W
     epochs = sorted(set(table["epoch"]))
     most = max(2, int(preset.width_mm // LEAST_MM))
     shown = [epochs[i] for i in np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))]
-    view = map_frame.window(table) if view is None else view
+    view = map_frame.window(table, whole=True) if view is None else view
     kept = table[table["epoch"].isin(shown)]
     # the run stands once in its row: a pane is too narrow for both names
     short = kept["title"].where(kept["epoch"] == shown[0], kept["title"].str.rpartition(", ")[2])
@@ -103,7 +103,7 @@ def gif(table: pd.DataFrame, preset: Preset) -> bytes:
     """A moving picture, one moment after the other, all runs side by side."""
     from PIL import Image
 
-    view, pictures = map_frame.window(table), []
+    view, pictures = map_frame.window(table, whole=True), []
     for epoch in sorted(set(table["epoch"])):
         figure, out = map_paper.paper(table[table["epoch"] == epoch], preset, view=view), io.BytesIO()
         figure.savefig(out, format="png", dpi=GIF_DPI)

@@ -11,8 +11,9 @@ import pandas as pd
 from .centers_paper import EDGE_MM, pane_title, squares
 from .graph_frame import BANDS, UNREACHED, GraphInput, edge_sentence, pane_ids, runs_words
 from .graph_screen import class_labels
-from .map_frame import LABEL_CHARS, Label, Window, window
-from .paper import MARKERS, Box, axes, canvas, text
+from .map_frame import LABEL_CHARS, Label
+from .map_window import Window, outside, outside_sentence, window
+from .paper import MARKERS, Box, arrows, axes, canvas, text
 from .theme import CORRECT, MIN_PT, OTHER, OTHER_COLOR, PAPER, PT_PER_MM, WRONG, Preset, contrast, drawing, mixed, readable
 from .words import drawable, missing_glyphs, short, text_width
 
@@ -59,6 +60,7 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
     size = max(MIN_PT, preset.font_pt - 1)
     for label in class_labels(nodes, view, side=side * PT_PER_MM, size=1.12 * size):
         _name(ax, label, size)
+    arrows(ax, nodes, view)
 
 
 def _edges(ax: Axes, edges: pd.DataFrame, raster: bool) -> None:
@@ -176,6 +178,8 @@ def caption(table: pd.DataFrame, inputs: Sequence[GraphInput]) -> str:
           "wrong": "whether propagation guesses right"}[nodes["color_by"].iloc[0]]  # fmt: skip
     said = [f"Similarity graphs as in G-Loss (arXiv 2604.25853): {texts} texts a run, {shown} of them with a visible label, sigma {sigmas}.",
             f"Colour is {by}.", edge_sentence(table), f"Propagation guesses {right} of the hidden labels right (one mask, single runs)."]  # fmt: skip
+    view = window(table)
+    said += filter(None, [outside_sentence([sum(one.count for one in outside(group, view)) for group in panes])])
     return " ".join([*said, runs_words([given.run for given in inputs])])
 
 

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from ..analysis.graph import Propagated
 from .graph_frame import BANDS, UNREACHED
 from .map_frame import Label, Window, labels, percent, window
-from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, class_name, layout, title
+from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, arrows, class_name, layout, title
 from .theme import LIGHT, OTHER_COLOR, WRONG, ClassStyle, Theme, contrast, mixed, rgba
 from .words import plotly_lines, plotly_text, short
 
@@ -39,7 +39,8 @@ def screen(
     side = min(height - TITLE_PX, width or height) - 4
     figure = go.Figure({"layout": layout(theme, view, height, pane_id)})
     gl = len(nodes) > GL_ABOVE
-    for trace in [*_edge_traces(edges, theme, gl), *_node_traces(nodes, theme, gl), *_rings(nodes, theme, selected, node, gl)]:
+    rings = _rings(nodes, theme, selected, node, gl)
+    for trace in [*_edge_traces(edges, theme, gl), *_node_traces(nodes, theme, gl), *rings, *arrows(nodes, theme, view)]:
         figure.add_trace(trace)
     for label in class_labels(nodes, view, side=side, size=BOLD * LABEL_PX):
         figure.add_annotation(class_name(label, theme))

@@ -12,6 +12,7 @@ from ..analysis.fairness import unfair
 from ..losses.table import variant
 from ..records import InputError, Pane
 from .labels import medoid, place_labels
+from .map_window import Window, outside, outside_sentence, window
 from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OKABE_ITO, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles, scale
 from .words import excerpt, missing_glyphs, short, text_width, whole
 
@@ -29,8 +30,6 @@ STEPS = 32  # colours of a scale: more cannot be told apart
 PARTS = ("test", "validation", "support")  # drawn in this order, support on top
 MOST_LABELS = 20
 LABEL_CHARS = 22
-
-Window = tuple[float, float, float, float]  # x0, x1, y0, y1
 
 
 def frame(
@@ -128,18 +127,6 @@ def _by_value(values: np.ndarray) -> list[np.ndarray]:
     known = np.isfinite(values)
     keys = np.where(known, np.array([f"{(i + 0.5) / STEPS:.2f}" for i in range(STEPS)], dtype=object)[steps], OTHER)
     return [keys, np.where(known, np.array(scale(STEPS), dtype=object)[steps], OTHER_COLOR), np.full(len(values), "circle")]
-
-
-def window(table: pd.DataFrame, pad: float = 0.04) -> Window:
-    """The one square all panes share: x0, x1, y0, y1."""
-    points = table[["x", "y"]].to_numpy(dtype=float)
-    points = points[np.isfinite(points).all(axis=1)]
-    if not len(points):
-        return (-1.0, 1.0, -1.0, 1.0)
-    low, high = points.min(axis=0), points.max(axis=0)
-    half = max(float((high - low).max()) / 2, 1e-6) * (1 + 2 * pad)
-    x, y = (low + high) / 2
-    return (x - half, x + half, y - half, y + half)
 
 
 def pane_ids(table: pd.DataFrame) -> list[str]:
@@ -252,6 +239,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%" if np.isfinite(share) else "no accuracy"
 
 
+def left_out(table: pd.DataFrame, view: Window) -> str:
+    """How many texts of each pane the shared frame leaves out, as a sentence; "" where it holds all of them."""
+    return outside_sentence([sum(one.count for one in outside(table[table["pane"] == pane], view)) for pane in pane_ids(table)])
+
+
 def alt(table: pd.DataFrame, pane_id: str) -> str:
     """The map in words, for those who do not see it."""
     rows = table[table["pane"] == pane_id]
@@ -297,6 +289,7 @@ def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
         said.append(f"Colour is the {rows['color_by'].iloc[0]}" + (f"; {hidden} classes are grey." if hidden > 0 else "."))
     said.append(f"Test accuracy {', '.join(percent(accuracy(pane)) for pane in panes)} ({_draws(panes)}).")
     said.append(_method(panes))
+    said += filter(None, [left_out(table, window(table))])
     said += _variants(panes, _titles(table))
     said += unfair([pane.run for pane in panes], _titles(table))
     return " ".join([*said, f"Runs {', '.join(pane.run.id for pane in panes)}."])

@@ -11,7 +11,8 @@ import pandas as pd
 
 from ..analysis.selecting import inside
 from ..records import InputError
-from .map_frame import BY_CLASS, Label, Window, labels, opacity, percent
+from .map_frame import BY_CLASS, Label, labels, opacity, percent
+from .map_window import Outside, Window, around, outside, window
 from .theme import OTHER, loss_color
 
 KINDS = ("other", "validation", "test", "support", "wrong")  # a mark's kind is its place here
@@ -38,11 +39,13 @@ class PaneMarks:
     label_index: np.ndarray  # (M,) uint16 into Marks.names
     prediction_index: np.ndarray  # (M,) uint16 into Marks.names
     confidence: np.ndarray  # (M,) float32, NaN where none is known
+    value: np.ndarray  # (M,) float32, the number behind the colour, NaN where colour is none
     row_ids: np.ndarray  # (M,) int32; the very same array as the first pane's where they are equal
     opacity: float  # of test marks
     labels: tuple[Label, ...]  # class names, places in data units
     shown: int  # M
     total: int  # rows of the frame, those without a place included
+    outside: tuple[Outside, ...] = ()  # texts that the window leaves out
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,8 @@ class Marks:
     symbols: tuple[str, ...]  # Plotly's names
     names: tuple[str, ...]  # classes, for hover
     window: Window
+    whole: Window  # holds everything; the same as the window where that does, too
+    color_by: str = ""  # what the colour says
 
 
 class MapEvent(NamedTuple):
@@ -81,13 +86,21 @@ def marks(frame: pd.DataFrame, view: Window, *, label_side: float = 420) -> Mark
     columns = {
         "color_index": coded["color"].codes.astype(np.uint16), "symbol_index": coded["symbol"].codes.astype(np.uint8),
         "kind": _kinds(coded), "label_index": label, "prediction_index": prediction,
-        "confidence": frame["confidence"].to_numpy(dtype=np.float32), "row_ids": frame["row_id"].to_numpy(dtype=np.int32),
+        "confidence": frame["confidence"].to_numpy(dtype=np.float32), "value": frame["value"].to_numpy(dtype=np.float32),
+        "row_ids": frame["row_id"].to_numpy(dtype=np.int32),
     }  # fmt: skip
     panes: list[PaneMarks] = []
     for code in range(len(coded["pane"].names)):
         rows = np.flatnonzero(coded["pane"].codes == code)
         panes.append(_pane(frame, rows, places[rows], columns, view, label_side))
-    return Marks(_sharing(panes), coded["color"].names, coded["symbol"].names, names, tuple(map(float, view)))
+    away = any(pane.outside for pane in panes)
+    whole = around(view, window(frame, whole=True)) if away else view
+    return Marks(_sharing(panes), coded["color"].names, coded["symbol"].names, names, tuple(map(float, view)), tuple(map(float, whole)),
+                 _color_by(frame))  # fmt: skip
+
+
+def _color_by(frame: pd.DataFrame) -> str:
+    return str(frame["color_by"].iloc[0]) if len(frame) else ""
 
 
 class _Codes(NamedTuple):
@@ -149,6 +162,7 @@ def _pane(
         x=places[order, 0].astype(np.float32), y=places[order, 1].astype(np.float32),
         **{name: values[drawn] for name, values in columns.items()},
         opacity=opacity(len(rows)), labels=tuple(labels(named, view, side=label_side, size=LABEL_PX)), shown=len(drawn), total=len(rows),
+        outside=tuple(outside(frame.iloc[drawn], view)),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from .map_frame import BY_CLASS, LABEL_CHARS, KeyEntry, Label, Layer, Window, key, labels, layers, opacity, pane_ids, percent, window
-from .paper import MARKERS, Box, axes, canvas, text
+from .paper import MARKERS, Box, arrows, axes, canvas, text
 from .theme import MIN_PT, OTHER, OTHER_COLOR, PAPER, PT_PER_MM, Preset, contrast, drawing, loss_color, mixed, readable
 from .words import drawable, short, text_width
 
@@ -82,6 +82,7 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
     size = max(MIN_PT, preset.font_pt - 1)
     for label in labels(rows, view, side=side * PT_PER_MM, size=1.12 * size):
         _name(ax, label, size)
+    arrows(ax, rows, view)
 
 
 def _marks(ax: Axes, layer: Layer, marks: int, side: float, raster: bool) -> None:

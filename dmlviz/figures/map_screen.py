@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .map_frame import Layer, Window, labels, layers, opacity, percent, window
-from .pane_screen import BOLD, LABEL_PX, TITLE_PX, class_name, layout, title
+from .pane_screen import BOLD, LABEL_PX, TITLE_PX, arrows, class_name, layout, title
 from .theme import LIGHT, OTHER_COLOR, Theme, contrast, mixed
 from .words import plotly_lines, plotly_text, short
 
@@ -38,6 +38,8 @@ def screen(
     gl = len(rows) > GL_ABOVE
     for layer in layers(rows):
         figure.add_trace(_trace(layer, theme, gl=gl, selected=selected, marks=len(rows)))
+    for trace in arrows(rows, theme, view):
+        figure.add_trace(trace)
     for label in labels(rows, view, side=side, size=BOLD * LABEL_PX):
         figure.add_annotation(class_name(label, theme))
     for annotation in title(rows, theme, side, _said(rows, side)):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
-from .map_frame import LABEL_CHARS, Label, Window
+from .map_frame import LABEL_CHARS, Label
+from .map_window import Outside, Window, outside
 from .theme import SCREEN_FONT, Theme, loss_color, readable, rgba
 from .words import plotly_text, short
 
@@ -30,6 +33,28 @@ def layout(theme: Theme, view: Window, height: int, pane_id: str) -> dict[str, A
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent, "orientation": "v",
                     "remove": ["zoomIn2d", "zoomOut2d", "autoScale2d", "toImage", "sendDataToCloud", "select2d", "lasso2d"]},
     }  # fmt: skip
+
+
+def arrows(rows: pd.DataFrame, theme: Theme, view: Window) -> list[go.Scatter]:
+    """At the border: where texts lie outside of the frame, with their number. Nothing where none do."""
+    found = outside(rows, view)
+    if not found:
+        return []
+    turns = [float(np.degrees(np.arctan2(*one.toward))) for one in found]  # clockwise from the top
+    return [go.Scatter(
+        x=[one.at[0] for one in found], y=[one.at[1] for one in found], mode="markers+text", name="outside", cliponaxis=False,
+        marker={"symbol": "triangle-up", "size": 9, "angle": turns, "color": theme.ink, "line": {"width": 1.5, "color": theme.ground}},
+        text=[f"{one.count:,}" for one in found], textposition=[beside(one) for one in found], textfont={"size": 11, "color": theme.ink},
+        hovertext=[f"{one.count:,} outside of the frame; zoom out to see them" for one in found], hovertemplate="%{hovertext}<extra></extra>",
+        **STEADY,
+    )]  # fmt: skip
+
+
+def beside(one: Outside) -> str:
+    """Where the number of an arrow stands: towards the middle of the pane."""
+    if abs(one.toward[1]) >= abs(one.toward[0]):
+        return "bottom center" if one.toward[1] > 0 else "top center"
+    return "middle left" if one.toward[0] > 0 else "middle right"
 
 
 def class_name(label: Label, theme: Theme) -> dict[str, Any]:

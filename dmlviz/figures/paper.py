@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .theme import MM_PER_INCH, PAPER, Preset
+from .map_window import Window, outside
+from .theme import MIN_PT, MM_PER_INCH, PAPER, Preset
 from .words import font_stack
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
@@ -51,6 +53,19 @@ def text(place: Figure | Axes, x: float, y: float, words: str, *, size: float, c
         width, height = (side * MM_PER_INCH for side in place.get_size_inches())
         x, y = x / width, 1 - y / height
     return place.text(x, y, words, fontfamily=list(font_stack()), fontsize=size, color=color, parse_math=False, **style)
+
+
+def arrows(ax: Axes, rows: pd.DataFrame, view: Window) -> None:
+    """At a pane's border: where texts lie outside of the frame, with their number."""
+    from math import atan2, degrees
+
+    for one in outside(rows, view):
+        (x, y), (right, up) = one.at, one.toward
+        ax.scatter([x], [y], marker=(3, 0, -degrees(atan2(right, up))), s=3.2**2, c=PAPER.ink, linewidths=0, zorder=5, gid="outside")
+        upright, step = abs(up) >= abs(right), 0.028 * (view[1] - view[0])
+        sides = {"ha": "center", "va": "top" if up > 0 else "bottom"} if upright else {"ha": "right" if right > 0 else "left", "va": "center"}
+        text(ax, x - step * (not upright) * (1 if right > 0 else -1), y - step * upright * (1 if up > 0 else -1), f"{one.count:,}",
+             size=MIN_PT, color=PAPER.ink, zorder=5, **sides)  # fmt: skip
 
 
 def plot_axes(figure: Figure, preset: Preset, box: Box) -> Axes:

@@ -194,7 +194,8 @@ def _graph(frame: pd.DataFrame, one: GraphView, look: Look, chosen: np.ndarray, 
     key = chart_key(one.run.id)
     st.plotly_chart(figure, key=key, theme=None, config=PLOTLY, alt=graph.alt(frame, one.run.id), selection_mode="points",
                     on_select=lambda: _clicked(key))  # fmt: skip
-    st.caption(escaped(_state(one)))
+    away = graph.outside_words(frame[frame["pane"] == one.run.id], view)
+    st.caption(escaped(_state(one) + (f" · {away}" if away else "")))
     for words in (*one.words, *_warnings(one)):
         st.caption(f":orange[{escaped(words)}]")
 

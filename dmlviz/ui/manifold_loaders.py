@@ -84,7 +84,7 @@ def _moments(home: str, run_ids: tuple[str, ...], color_by: str, parts: tuple, f
     kept = {pane.run.id: values[pane.run.id][epochs.places(pane, trail)] for pane, trail in zip(panes, trails, strict=True) if values}
     frame = manifold.frame(ends, dataset.label_names, dataset.texts, color_by=color_by, parts=parts, focus=focus, values=kept)
     everywhere = pd.DataFrame(np.concatenate([trail.points.reshape(-1, 2) for trail in trails]), columns=["x", "y"])
-    still = marks(frame, manifold.window(everywhere))
+    still = marks(frame, manifold.window(everywhere, whole=True))
     names = [f"epoch {epoch:g}" if epoch else "before training" for epoch in trails[0].epochs]
     found = Moments(moving(still, [trail.points for trail in trails], [trail.row_ids for trail in trails]), names)
     each = " and ".join(dict.fromkeys(f"{100 * trail.variance:.0f} %" for trail in trails))

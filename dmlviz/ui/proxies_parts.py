@@ -185,7 +185,8 @@ def maps(shown: Shown) -> None:
                 own = centre if view.run.id == shown.look.run_id else ""
                 figure = centers_map.screen(frame, view.run.id, theme=theme(), selected=rows, picked=own, height=height)
                 _clickable(figure, key=f"proxy_map_{view.run.id}", alt=centers_map.alt(frame, view.run.id))
-                st.caption(_badge(view), help=escaped(centers_map.summary(view)))
+                away = centers_map.outside_said(frame, view.run.id)
+                st.caption(_badge(view) + (f" · {away}" if away else ""), help=escaped(centers_map.summary(view)))
         if count == 1:
             with columns[1]:
                 bars(shown)

@@ -75,6 +75,23 @@ def test_unrelated_maps_leave_most_of_the_variance():
     assert 0.9 < found.residual <= 1
 
 
+def test_an_unlike_map_is_not_drawn_smaller():
+    """Least squares would shrink it towards a point: the size of what is shown must not say how alike the maps are."""
+    rng = np.random.default_rng(14)
+    fixed = a_map(5 * rng.normal(size=(300, 2)), np.arange(300))
+    found = register(a_map(rng.normal(size=(300, 2)), np.arange(300)), fixed)
+    assert found.residual > 0.9
+    assert found.points.var(axis=0).sum() == pytest.approx(fixed.points.var(axis=0).sum(), rel=1e-4)
+
+
+def test_the_residual_is_that_of_scipys_procrustes():
+    from scipy.spatial import procrustes
+
+    rng = np.random.default_rng(15)
+    a, b = rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) * [1, 3]
+    assert register(a_map(a, np.arange(50)), a_map(b, np.arange(50))).residual == pytest.approx(procrustes(b, a)[2], abs=1e-6)
+
+
 def test_too_few_shared_rows_are_said_to_be_unrelated():
     points = np.random.default_rng(5).normal(size=(10, 2))
     found = register(a_map(points, np.arange(10)), a_map(points + 5, np.arange(8, 18)))

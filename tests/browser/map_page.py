@@ -14,16 +14,19 @@ from dmlviz.ui.maps import map_event, maps
 from tests.figures.figure_cases import make_pane
 
 LOSSES = ("soft_triple", "triple_entropy", "g_loss", "cross_entropy", "supcon", "triplet", "proxy_nca", "cos_sim")
+ISLAND = 9  # texts that lie far away, where they are asked for
 NASTY = "<img src=x onerror=window.hacked=1>"
 asked = st.query_params
 
 
 @st.cache_resource
-def made(n: int, count: int, classes: int, color_by: str, missing: bool, moments: int) -> tuple[map_marks.Marks, list[str], list[str]]:
+def made(n: int, count: int, classes: int, color_by: str, missing: bool, moments: int, island: bool) -> tuple[map_marks.Marks, list[str], list[str]]:
     panes = [make_pane(LOSSES[i], classes, n - 2 * classes - 10, seed=i) for i in range(count)]
     names = [NASTY, *(f"class {i:02d}" for i in range(1, classes))]
     texts = [f"{NASTY} text {i} " + "of some length with more words " * 4 for i in range(n)]
     frame = map_frame.frame(panes, names, texts, color_by=color_by, parts=map_frame.PARTS)
+    if island:
+        frame.loc[frame["row_id"] < ISLAND, ["x", "y"]] = 120.0
     view = map_frame.window(frame)
     if missing:
         frame.loc[frame.index % 7 == 0, "x"] = np.nan
@@ -42,7 +45,7 @@ st.html("<style>.stMainBlockContainer {padding: 3.5rem 1.6rem 2rem 1.6rem; max-w
 st.button("Run again")
 count = 1 if st.checkbox("One pane") else count
 by = "correctness" if st.checkbox("Correctness") else asked.get("by", "class")
-marks, excerpts, alt = made(n, count, classes, by, "missing" in asked, moments)
+marks, excerpts, alt = made(n, count, classes, by, "missing" in asked, moments, "island" in asked)
 for key in ("map", "other") if "two" in asked else ("map",):
     state = st.session_state.setdefault(f"{key}_selected", {"rows": None, "event": None})
     event = map_event(key)

@@ -258,7 +258,7 @@ def test_hover_rings_the_text_in_every_pane_and_shows_it_as_text(open_maps):
     pane = panes_of(2000)[0]
     label = pane.labels[mark["row"]]
     assert page.locator(".tip .class").inner_text().strip() == (NASTY if label == 0 else f"class {label:02d}")
-    assert f"p = {pane.confidence[mark['row']]:.2f} · support" in page.locator(".tip .read").inner_text()
+    assert f"confidence {pane.confidence[mark['row']]:.2f} · support" in page.locator(".tip .read").inner_text()
     text = page.locator(".tip .text").inner_text()
     assert text.startswith(f"{NASTY} text {mark['row']} of some length")
     assert len(text) <= 160
@@ -314,6 +314,33 @@ def test_zoom_and_points_are_kept_over_a_run_of_the_script_and_shared_by_the_pan
 
 NO_WEBGL2 = """const real = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return kind === "webgl2" ? null : real.call(this, kind, ...rest); };"""
+
+
+def test_a_far_island_is_pointed_at_and_reached_by_zooming_out(open_maps):
+    page = open_maps("n=2000&panes=2&island=1")
+    maps = page.locator(MARKS)
+    assert maps.locator(".badge").first.inner_text().endswith("9 texts lie outside of the frame; zoom out to see them.")
+    where = """root => { const m = root.dmlviz, own = m.points.panes[0], i = own.index[0]; return m.toPixels(own.x[i], own.y[i], 1); }"""
+    arrow = """root => { const m = root.dmlviz, box = m.boxes[0], pen = m.over.getContext("2d"), r = m.ratio;
+        const drawn = pen.getImageData((box.x + box.side - 30) * r, box.y * r, 30 * r, 30 * r).data; let n = 0;
+        for (let i = 3; i < drawn.length; i += 4) n += drawn[i] > 20; return n; }"""
+    x, y = maps.evaluate(where)
+    assert x > 1
+    assert y < 0
+    assert maps.evaluate(arrow) > 60  # at the upper right
+    box = maps.locator(".frame").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for _ in range(30):
+        page.mouse.wheel(0, 200)
+        page.wait_for_timeout(20)
+    x, y = maps.evaluate(where)
+    assert 0 < x < 1
+    assert 0 < y < 1
+    lasso(page, 0, (x, y), 0.03)
+    assert maps.get_attribute("data-selected") == "9"
+    maps.locator("[data-tool=reset]").click()
+    assert maps.evaluate("root => root.dmlviz.view.span") == 1
+    assert page.errors == []
 
 
 def test_without_webgl2_a_plain_canvas_draws_the_same_and_says_so(open_maps):

@@ -20,6 +20,7 @@ import numpy as np
 import streamlit as st
 
 from dmlviz.figures.map_marks import MapEvent, Marks, PaneMarks, chain
+from dmlviz.figures.map_window import counted_words
 from dmlviz.figures.theme import DARK, LIGHT, OTHER_COLOR, Theme, contrast, mixed, readable
 
 HERE = Path(__file__).parent
@@ -29,12 +30,13 @@ _component = st.components.v2.component("dmlviz_maps", js=JS, css=CSS)
 _packed: WeakKeyDictionary[Marks, dict[Any, Any]] = WeakKeyDictionary()  # what was made of marks, as long as the page keeps them
 _readable = lru_cache(4096)(readable)
 
+VALUE_NAMES = {"distortion": "distortion", "lost": "neighbours lost", "disagreement": "disagreement"}  # confidence is told of every text
 MOST_CORNERS = 1_000
 MOST_EVENTS = 100
 TYPES = {"float32": "f4", "uint32": "u4", "int32": "i4", "uint16": "u2", "uint8": "u1"}
 FIELDS = {
     "x": "x", "y": "y", "color": "color_index", "symbol": "symbol_index", "kind": "kind", "label": "label_index",
-    "prediction": "prediction_index", "confidence": "confidence",
+    "prediction": "prediction_index", "confidence": "confidence", "value": "value",
 }  # fmt: skip
 
 
@@ -163,9 +165,9 @@ def _point_arrays(marks: Marks) -> tuple[dict[str, Any], list[np.ndarray]]:
             arrays.append((own if made is None else made).reshape(-1))
         return known[id(own)]
 
-    panes = []
+    panes, told, nothing = [], marks.color_by in VALUE_NAMES, np.zeros(0, dtype=np.float32)
     for pane in marks.panes:
-        columns = {name: place(getattr(pane, field)) for name, field in FIELDS.items()}
+        columns = {name: place(getattr(pane, field) if told or name != "value" else nothing) for name, field in FIELDS.items()}
         slots = place(pane.row_ids, None if id(pane.row_ids) in known else np.searchsorted(rows, pane.row_ids).astype(np.uint32))
         panes.append({**columns, "slot": slots, "id": pane.pane, "opacity": pane.opacity})
     places = hashlib.blake2b(repr(marks.window).encode(), digest_size=12)
@@ -174,10 +176,19 @@ def _point_arrays(marks: Marks) -> tuple[dict[str, Any], list[np.ndarray]]:
             # in the order of the rows: the order of drawing depends on the colours, and a change of colour keeps the zoom
             places.update(np.ascontiguousarray(array[..., np.argsort(pane.row_ids)]).tobytes())
     header = {
-        "part": "points", "rows": 0, "panes": panes, "names": list(marks.names), "symbols": list(marks.symbols), "window": list(marks.window),
+        "part": "points", "rows": 0, "value": VALUE_NAMES.get(marks.color_by), "panes": panes, "names": list(marks.names),
+        "symbols": list(marks.symbols), "window": list(marks.window), "whole": _whole(marks),
         "places": places.hexdigest(),
     }  # fmt: skip
     return header, arrays
+
+
+def _whole(marks: Marks) -> list[float]:
+    """The square that holds everything, left, right, bottom and top as shares of the window."""
+    if marks.whole == marks.window:
+        return [0, 1, 0, 1]
+    left, right, low, _ = marks.window
+    return [(value - start) / (right - left) for value, start in zip(marks.whole, (left, left, low, low), strict=True)]
 
 
 def _row_ids(marks: Marks) -> np.ndarray:
@@ -225,10 +236,12 @@ def _pane(pane: PaneMarks, marks: Marks, badge: str, alt: str) -> dict[str, Any]
         for label in pane.labels
     ]
     left_out = f"{pane.shown:,} of {pane.total:,} texts have a place on this map. " if pane.shown < pane.total else ""
+    away = [{"place": [(one.place[0] - left) / (right - left), (one.place[1] - low) / (high - low)], "count": one.count} for one in pane.outside]
+    said = f"{left_out}{badge} {counted_words(sum(one.count for one in pane.outside))}".strip()
     swatch = [_readable(pane.color, theme.ground, 3.0) for theme in (LIGHT, DARK)]
     return {
-        "id": pane.pane, "title": pane.title, "color": swatch, "said": pane.said, "badge": left_out + badge, "shown": pane.shown,
-        "alt": alt or f"Map of {pane.title}: {pane.shown:,} texts.", "labels": labels,
+        "id": pane.pane, "title": pane.title, "color": swatch, "said": pane.said, "badge": said, "shown": pane.shown,
+        "alt": alt or f"Map of {pane.title}: {pane.shown:,} texts.", "labels": labels, "outside": away,
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 // server sends again only when they change, and the view brings the rest. They find each other by their channel, the key on the Python side.
 
 const GAP = 16, LEAST_SIDE = 300, CLICK_PX = 8, STILL_PX = 4, LABEL_HEIGHT = 15, LABEL_CHARS = 22, MOST_CORNERS = 400;
+const ARROW_PX = 5, ARROW_INSET = 9;
 const SETTLE_MS = 180, DOUBLE_MS = 260, STEP_MS = 900;
 const DEEPEST = 1 / 400; // of the window: how far one can zoom in
 const TYPED_INTO = "input:not([type=range], [type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable]";
@@ -334,6 +335,7 @@ class Maps {
       if (this.points.panes[i]) { // a new pane's points may still be on their way
         this.drawRing(pen, i, box.side);
         this.drawLabels(pen, i, box.side);
+        this.drawArrows(pen, i, box.side);
       }
       if (this.drag?.pane === i && this.drag.path.length > 1) this.drawDrag(pen);
       pen.restore();
@@ -407,6 +409,35 @@ class Maps {
       pen.strokeText(one.shown, ...at);
       pen.fillStyle = color;
       pen.fillText(one.shown, ...at);
+    }
+  }
+
+  // At the border: where texts lie outside of the frame, and how many. Not while one has zoomed in, when most texts are outside.
+  drawArrows(pen, i, side) {
+    if (this.view.span < 0.999) return;
+    pen.font = `600 11px ${getComputedStyle(this.root).fontFamily}`;
+    pen.lineJoin = "round";
+    for (const { place, count: n } of this.panes[i].data.outside ?? []) {
+      const [x, y] = this.toPixels(...place, side);
+      if (x >= 0 && x <= side && y >= 0 && y <= side) continue;
+      const fit = value => Math.min(side - ARROW_INSET, Math.max(ARROW_INSET, value)), [ax, ay] = [fit(x), fit(y)], turn = Math.atan2(y - ay, x - ax);
+      const tip = (angle, reach) => [ax + reach * Math.cos(turn + angle), ay + reach * Math.sin(turn + angle)];
+      const [dx, dy] = [Math.cos(turn), Math.sin(turn)], upright = Math.abs(dy) >= Math.abs(dx), said = count(n);
+      pen.beginPath();
+      pen.moveTo(...tip(0, 1.2 * ARROW_PX));
+      pen.lineTo(...tip(2.3, ARROW_PX));
+      pen.lineTo(...tip(-2.3, ARROW_PX));
+      pen.closePath();
+      pen.textAlign = upright ? "center" : dx > 0 ? "right" : "left";
+      pen.textBaseline = upright ? (dy < 0 ? "top" : "bottom") : "middle";
+      const at = upright ? [ax, ay - Math.sign(dy) * (ARROW_PX + 3)] : [ax - Math.sign(dx) * (ARROW_PX + 3), ay];
+      pen.strokeStyle = this.look.ground;
+      pen.lineWidth = 3;
+      pen.stroke();
+      pen.strokeText(said, ...at);
+      pen.fillStyle = this.look.ink;
+      pen.fill();
+      pen.fillText(said, ...at);
     }
   }
 
@@ -556,11 +587,14 @@ class Maps {
     const at = this.spot(event);
     if (!at || !this.points || performance.now() - lastScroll < 200) return; // a page that is being scrolled goes on scrolling
     const amount = event.deltaY * [1, 16, 300][event.deltaMode] * (event.ctrlKey ? 6 : 1); // pixels, lines, pages; a pinch counts little
-    if (amount > 0 && this.view.span >= 1) return;
+    if (amount > 0 && this.view.span >= this.widest()) return;
     event.preventDefault();
-    const span = Math.min(1, Math.max(DEEPEST, this.view.span * Math.exp(Math.max(-240, Math.min(240, amount)) * 0.0016)));
+    const span = Math.min(this.widest(), Math.max(DEEPEST, this.view.span * Math.exp(Math.max(-240, Math.min(240, amount)) * 0.0016)));
     this.zoomTo(span, at.x / at.side, 1 - at.y / at.side);
   }
+
+  // How far one can zoom out: 1, or more where texts lie outside of the frame.
+  widest() { const [left, right] = this.points?.whole ?? [0, 1]; return right - left; }
 
   zoomTo(span, right, up) {
     const u = this.view.left + right * this.view.span, v = this.view.bottom + up * this.view.span;
@@ -568,13 +602,13 @@ class Maps {
   }
 
   setView({ left, bottom, span }) {
-    const clamp = value => Math.min(1 - span, Math.max(0, value));
-    this.view = { span, left: clamp(left), bottom: clamp(bottom) };
+    const [x0, x1, y0, y1] = this.points?.whole ?? [0, 1, 0, 1], clamp = (value, low, high) => Math.min(high - span, Math.max(low, value));
+    this.view = { span, left: clamp(left, x0, x1), bottom: clamp(bottom, y0, y1) };
     this.keep();
     this.tip.hidden = true;
     clearTimeout(this.settling);
     this.settling = setTimeout(() => { this.placed = null; this.scheduleOver(); }, SETTLE_MS);
-    this.buttons.reset.classList.toggle("useful", span < 1);
+    this.buttons.reset.classList.toggle("useful", span !== 1 || this.view.left !== 0 || this.view.bottom !== 0);
     this.schedule();
   }
 
@@ -600,7 +634,7 @@ class Maps {
       this.space = true;
       this.root.classList.add("moving");
     } else if (path.includes(this.root) && (event.key === "+" || event.key === "-")) {
-      this.zoomTo(Math.min(1, Math.max(DEEPEST, this.view.span * (event.key === "+" ? 0.75 : 1 / 0.75))), 0.5, 0.5);
+      this.zoomTo(Math.min(this.widest(), Math.max(DEEPEST, this.view.span * (event.key === "+" ? 0.75 : 1 / 0.75))), 0.5, 0.5);
     }
   }
 
@@ -665,9 +699,10 @@ class Maps {
     name.textContent = label;
     head.append(swatch, name);
     const part = pane.kind[index] === KIND.support ? "support" : pane.kind[index] === KIND.validation ? "validation" : "test";
-    line.append(label === read ? "read correctly" : "read as ");
-    if (label !== read) { const wrong = make("b"); wrong.textContent = read; line.append(wrong); }
-    line.append(`${Number.isFinite(sure) ? `, p = ${sure.toFixed(2)}` : ""} · ${part}`);
+    const guess = make("b"), value = pane.value[index], named = this.points.value;
+    guess.textContent = read;
+    line.append("prediction ", guess, label === read ? ", correct" : ", wrong", `${Number.isFinite(sure) ? ` · confidence ${sure.toFixed(2)}` : ""} · ${part}`);
+    if (named) line.append(` · ${named} ${Number.isFinite(value) ? value.toFixed(2) : "not measured"}`);
     const text = make("div", "text");
     text.textContent = this.texts ? this.texts.of(slot) : `row ${this.points.rows[slot]}`;
     this.tip.replaceChildren(head, line, text);

@@ -9,7 +9,7 @@ function unpack(bytes) {
   return header;
 }
 
-const FIELDS = ["x", "y", "color", "symbol", "kind", "label", "prediction", "confidence", "slot"];
+const FIELDS = ["x", "y", "color", "symbol", "kind", "label", "prediction", "confidence", "value", "slot"];
 
 function readPoints(header) {
   const rows = header.arrays[header.rows]; // sorted row ids; a "slot" is a place in it
