@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .map_frame import opacity, percent
-from .theme import LIGHT, SCREEN_FONT, Theme
+from .labels import medoid
+from .map_frame import BY_CLASS, LABEL_CHARS, MOST_LABELS, opacity, percent
+from .theme import LIGHT, OTHER, SCREEN_FONT, Theme, loss_color, readable
 from .words import plotly_lines, plotly_text, short
 
 SYMBOLS = {"support": "diamond", "validation": "circle-open", "test": "circle"}
@@ -23,21 +24,40 @@ def screen(table: pd.DataFrame, pane_id: str, *, theme: Theme = LIGHT, height: i
             figure.add_trace(
                 go.Scatter3d(
                     x=own["x"].to_numpy(np.float32), y=own["y"].to_numpy(np.float32), z=own["z"].to_numpy(np.float32), mode="markers", name=part,
-                    marker={"size": 5 if part == "support" else 2.5, "symbol": symbol, "color": [theme.shown(color) for color in own["color"]],
+                    marker={"size": 4 if part == "support" else 2.5, "symbol": symbol, "color": [theme.shown(color) for color in own["color"]],
                             "opacity": 1.0 if part == "support" else opacity(len(rows))},
                     hovertext=[_hover(row) for row in own.itertuples()], hovertemplate="%{hovertext}<extra></extra>",
                 )
             )  # fmt: skip
+    if names := _names(rows, theme):
+        figure.add_trace(names)
     axis = {"showgrid": False, "zeroline": False, "showticklabels": False, "title": "", "showbackground": False, "showline": True,
             "linecolor": theme.lines}  # fmt: skip
+    color = readable(loss_color(rows["loss"].iloc[0]), theme.ground) if len(rows) else theme.ink
     title = f"{plotly_text(short(rows['title'].iloc[0], 40))} · {percent(rows['accuracy'].iloc[0])} single run" if len(rows) else "No texts to show"
     figure.update_layout(
         height=height, margin={"l": 0, "r": 0, "t": 28, "b": 0}, showlegend=False, paper_bgcolor="rgba(0,0,0,0)", uirevision=pane_id,
-        font={"family": SCREEN_FONT, "color": theme.ink}, title={"text": title, "x": 0, "font": {"size": 14}},
-        scene={"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data"},
+        font={"family": SCREEN_FONT, "color": theme.ink}, title={"text": title, "x": 0, "font": {"size": 15, "color": color, "weight": 600}},
+        scene={"xaxis": axis, "yaxis": axis, "zaxis": axis, "aspectmode": "data", "camera": {"eye": {"x": 1.6, "y": 1.6, "z": 1.1}}},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent},
         hoverlabel={"bgcolor": theme.panel, "bordercolor": theme.lines, "align": "left", "font": {"color": theme.ink, "size": 12}},
     )  # fmt: skip
     return figure
+
+
+def _names(rows: pd.DataFrame, theme: Theme) -> go.Scatter3d | None:
+    """The coloured classes' names at their medoids, the largest classes first; in ink where colour says something else."""
+    by_class = rows["color_by"].isin(BY_CLASS).all()
+    key = "color_key" if by_class else "label"
+    groups = sorted(rows[rows["color_key"] != OTHER].groupby(key), key=lambda one: -len(one[1]))[:MOST_LABELS]
+    if not groups:
+        return None
+    places = np.array([medoid(own[["x", "y", "z"]].to_numpy(dtype=float)) for _, own in groups])
+    inks = [readable(theme.shown(own["color"].iloc[0]), theme.ground) if by_class else theme.ink for _, own in groups]
+    return go.Scatter3d(
+        x=places[:, 0], y=places[:, 1], z=places[:, 2], mode="text", text=[plotly_text(short(str(name), LABEL_CHARS)) for name, _ in groups],
+        textfont={"size": 13, "color": inks}, textposition="top center", hoverinfo="skip", name="names",
+    )  # fmt: skip
 
 
 def _hover(row) -> str:

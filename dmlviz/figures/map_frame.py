@@ -71,7 +71,7 @@ def _pane_rows(
     names = np.array(label_names, dtype=object)
     keep = np.flatnonzero(np.isin(pane.roles, list(parts)))
     row_ids = np.asarray(pane.projection.row_ids)[keep]
-    points = np.asarray(pane.projection.points, dtype=float)[keep].reshape(-1, 2)
+    points = np.asarray(pane.projection.points, dtype=float)[keep, :2]
     labels, predictions = np.asarray(pane.labels)[keep], np.asarray(pane.predictions)[keep]
     values = (
         pane.run.id, title, pane.run.config.shown_loss, accuracy(pane), row_ids, points[:, 0], points[:, 1], np.asarray(pane.roles)[keep],

@@ -43,7 +43,7 @@ def arrows(rows: pd.DataFrame, theme: Theme, view: Window) -> list[go.Scatter]:
     turns = [float(np.degrees(np.arctan2(*one.toward))) for one in found]  # clockwise from the top
     return [go.Scatter(
         x=[one.at[0] for one in found], y=[one.at[1] for one in found], mode="markers+text", name="outside", cliponaxis=False,
-        marker={"symbol": "triangle-up", "size": 9, "angle": turns, "color": theme.ink, "line": {"width": 1.5, "color": theme.ground}},
+        marker={"symbol": "arrow", "size": 10, "angle": turns, "color": theme.ink, "line": {"width": 1.5, "color": theme.ground}},
         text=[f"{one.count:,}" for one in found], textposition=[beside(one) for one in found], textfont={"size": 11, "color": theme.ink},
         hovertext=[f"{one.count:,} outside of the frame; zoom out to see them" for one in found], hovertemplate="%{hovertext}<extra></extra>",
         **STEADY,

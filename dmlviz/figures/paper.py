@@ -57,15 +57,23 @@ def text(place: Figure | Axes, x: float, y: float, words: str, *, size: float, c
 
 def arrows(ax: Axes, rows: pd.DataFrame, view: Window) -> None:
     """At a pane's border: where texts lie outside of the frame, with their number."""
-    from math import atan2, degrees
+    from math import atan2
 
     for one in outside(rows, view):
         (x, y), (right, up) = one.at, one.toward
-        ax.scatter([x], [y], marker=(3, 0, -degrees(atan2(right, up))), s=3.2**2, c=PAPER.ink, linewidths=0, zorder=5, gid="outside")
+        ax.scatter([x], [y], marker=_arrow(-atan2(right, up)), s=4.5**2, c=PAPER.ink, linewidths=0, zorder=5, gid="outside")
         upright, step = abs(up) >= abs(right), 0.028 * (view[1] - view[0])
         sides = {"ha": "center", "va": "top" if up > 0 else "bottom"} if upright else {"ha": "right" if right > 0 else "left", "va": "center"}
         text(ax, x - step * (not upright) * (1 if right > 0 else -1), y - step * upright * (1 if up > 0 else -1), f"{one.count:,}",
              size=MIN_PT, color=PAPER.ink, zorder=5, **sides)  # fmt: skip
+
+
+def _arrow(turn: float) -> list[tuple[float, float]]:
+    """A slim triangle that points up, turned against the clock by radians: an even-sided one would point three ways."""
+    from math import cos, sin
+
+    corners = ((0.0, 1.0), (0.55, -0.7), (-0.55, -0.7))
+    return [(x * cos(turn) - y * sin(turn), x * sin(turn) + y * cos(turn)) for x, y in corners]
 
 
 def plot_axes(figure: Figure, preset: Preset, box: Box) -> Axes:

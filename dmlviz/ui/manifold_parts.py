@@ -10,6 +10,7 @@ import streamlit as st
 
 from dmlviz import desk
 from dmlviz.analysis.projection import SETTINGS, TITLES
+from dmlviz.export import csv_bytes
 from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks
 from dmlviz.figures.theme import preset
@@ -293,7 +294,9 @@ def below(frame: pd.DataFrame, panes: Sequence[Pane], look: Look) -> None:
         f"{shown:,} of {total:,} texts in each map; single runs. " + " ".join(map(escaped, notes))
     )
     with right:
-        if look.when == "epochs":
+        if look.kind.dims == 3:
+            st.download_button("CSV", csv_bytes(frame), "manifold_3d.csv", "text/csv", key="manifold_csv", on_click="ignore")
+        elif look.when == "epochs":
             _epochs_tools(tuple(pane.run.id for pane in panes), look)
         else:
             tools(FigureSpec(name="manifold", run_ids=tuple(p.run.id for p in panes), options=look.options), frame, key="manifold")

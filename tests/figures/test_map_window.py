@@ -106,7 +106,14 @@ def test_screen_paper_and_caption_tell_what_is_outside(island, texts):
     assert "7 texts lie outside of the frame (arrow at the border)." in manifold.caption(alone, island[0][:1])
 
 
-@pytest.mark.parametrize(("counts", "said"), [([0, 0], ""), ([1, 1], "1 text lies outside of each pane's frame (arrow at the border, with the number)."), ([1], "1 text lies outside of the frame (arrow at the border).")])
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([0, 0], ""),
+        ([1], "1 text lies outside of the frame (arrow at the border)."),
+        ([1, 1], "1 text lies outside of each pane's frame (arrow at the border, with the number)."),
+    ],
+)
 def test_the_sentence_of_a_caption(counts, said):
     assert outside_sentence(counts) == said
 

@@ -287,6 +287,20 @@ def test_manifold_draws_every_setting(visit, home, setting):
             assert app.selectbox(key=key).value == value
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("method", ["pca", "umap"])
+def test_three_dimensions_draw_a_turnable_map_for_each_run(visit, home, method, runs):
+    """Where no UMAP of three dimensions is stored, the PCA of three stands in and the UMAP is offered."""
+    app = visit("manifold", home.store.home, runs=home.hostile[:runs], map=method, dims="3")
+    assert not app.exception
+    assert not app.error
+    assert str(app.selectbox(key="dims").value) == "3"
+    drawn = [chart for chart in charts(app) if "scatter3d" in chart.spec]
+    assert len(drawn) == runs
+    assert any(one.key == "compute_maps" for one in app.button) is (method == "umap")
+    assert not any(one.key == "manifold_add" for one in app.button)  # no paper: print cannot be turned
+
+
 def test_colours_that_need_more_say_so(visit, home):
     app = visit("manifold", home.store.home, runs=home.hostile, colour="lost")
     assert not app.exception

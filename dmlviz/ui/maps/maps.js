@@ -424,9 +424,9 @@ class Maps {
       const tip = (angle, reach) => [ax + reach * Math.cos(turn + angle), ay + reach * Math.sin(turn + angle)];
       const [dx, dy] = [Math.cos(turn), Math.sin(turn)], upright = Math.abs(dy) >= Math.abs(dx), said = count(n);
       pen.beginPath();
-      pen.moveTo(...tip(0, 1.2 * ARROW_PX));
-      pen.lineTo(...tip(2.3, ARROW_PX));
-      pen.lineTo(...tip(-2.3, ARROW_PX));
+      pen.moveTo(...tip(0, 1.3 * ARROW_PX));
+      pen.lineTo(...tip(2.5, 1.1 * ARROW_PX));
+      pen.lineTo(...tip(-2.5, 1.1 * ARROW_PX));
       pen.closePath();
       pen.textAlign = upright ? "center" : dx > 0 ? "right" : "left";
       pen.textBaseline = upright ? (dy < 0 ? "top" : "bottom") : "middle";
