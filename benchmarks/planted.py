@@ -1,6 +1,7 @@
 """Do attributions find the word that decides, and is the badge right to say "reliable"? Texts with a planted word whose part in the answer is known.
 
-    python benchmarks/planted.py [--home HOME] [--sets mr,trec] [--losses cross_entropy,triple_entropy] [--train 480] [--test 160] [--out FILE.md]
+    python benchmarks/planted.py [--home HOME] [--sets mr,trec] [--losses cross_entropy,triple_entropy] [--train 480] [--test 160] [--explain 64]
+        [--out FILE.md]
 
 Half of the training texts get, at a random place, a rare word that stands for a class, and that class as their label, whatever they say; the other
 half stay as they are. So the word outvotes the text. Half of the test texts carry the word of a class that is not their own. A text counts as
@@ -58,7 +59,7 @@ class Judged(NamedTuple):
 
     hits: dict[str, np.ndarray]  # method -> (n,) bool over the texts that the word decided
     found: list[TokenAttribution]  # n of Integrated Gradients, in the same order
-    carried: int  # test texts with a word
+    carried: int  # explained test texts with a word
     followed: int  # predicted as the word says
     others: list[TokenAttribution]  # texts without a word
 
@@ -102,10 +103,10 @@ def trained(store: Store, dataset: TextDataset, loss: str) -> str:
     return run_id
 
 
-def judged(models: Models, run_id: str, planted: Planted) -> Judged:
-    """Attributions of the run's test texts, compared with where the word was planted."""
+def judged(models: Models, run_id: str, planted: Planted, count: int) -> Judged:
+    """Attributions of the run's first `count` test texts, compared with where the word was planted."""
     store, run, kind = models.store, models.get(run_id), AttributionKind()
-    rows, texts = np.flatnonzero(run.dataset.parts == "test"), run.dataset.texts
+    rows, texts = np.flatnonzero(run.dataset.parts == "test")[:count], run.dataset.texts
     explain_rows(models, [run_id], list(rows), kind, on_progress=lambda share: print(f"\r{run_id} {share:.0%}", end="", file=sys.stderr))
     known = stored_attributions(store, run_id, str(kind))
     with_word = [int(row) for row in rows if planted.originals.get(texts[row])]
@@ -177,6 +178,7 @@ def main() -> int:
     parser.add_argument("--losses", default="cross_entropy,triple_entropy")
     parser.add_argument("--train", type=int, default=480)
     parser.add_argument("--test", type=int, default=160)
+    parser.add_argument("--explain", type=int, default=64, help="test texts that are explained, every second of them with a planted word")
     parser.add_argument("--out", default="")
     options = parser.parse_args()
     home = Path(options.home or tempfile.mkdtemp(prefix="planted-"))
@@ -186,11 +188,12 @@ def main() -> int:
         planted = plant(name, home / "texts", options.train, options.test)
         for loss in options.losses.split(","):
             run_id = trained(store, planted.dataset, loss)
-            runs[f"{name}, {loss}"] = judged(Models(store, most=1), run_id, planted)
+            runs[f"{name}, {loss}"] = judged(Models(store, most=1), run_id, planted, options.explain)
             accuracies[f"{name}, {loss}"] = float(store.run(run_id).metrics["accuracy"])
             print(file=sys.stderr)
     head = (
-        f"MiniLM, {options.train} training and {options.test} test texts a set, half of each with a planted word, {BASE['epochs']} epochs, seed 0. "
+        f"MiniLM, {options.train} training and {options.test} test texts a set, half of each with a planted word, {BASE['epochs']} epochs, "
+        f"seed 0; {options.explain} test texts a run explained. "
         f"{datetime.date.today()}, torch {torch.__version__}, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}."
     )
     text = f"# A planted word\n\n{head}\n\n{tables(runs, accuracies)}\n"
