@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "data": DATA,
     "store_files": LOW,
     "store": LOW | {"store_files"},
+    "slices_store": LOW | {"store_files"},
     "store_attributions": LOW | {"store", "store_files"},
     "encoder": LOW,
     "propagation": LOW,

@@ -203,7 +203,7 @@ def _progress(run_ids: Sequence[str], kind: str) -> None:
         st.rerun(scope="app")
     share = sum(one.share for one in found) / len(found)
     left, right = st.columns([4, 1], vertical_alignment="center")
-    what = f"{TITLES[read_kind(kind).method]}: {len(found)} to make; the PCA is shown meanwhile"
+    what = f"{TITLES[read_kind(kind).method]}: {sum(len(one.run_ids) for one in found)} to make; the PCA is shown meanwhile"
     left.progress(min(max(share, 0.0), 1.0), text=what)
     if right.button("Cancel", key="cancel_maps", width="stretch"):
         for one in found:

@@ -12,6 +12,7 @@ from dmlviz.analysis.selecting import LONGEST, Spot, area_line, rows_line, rows_
 from dmlviz.figures.map_marks import Marks, selected_after
 from dmlviz.figures.theme import run_titles
 from dmlviz.records import InputError, Run
+from dmlviz.slices_store import LONGEST_NAME, Slice, delete_slice, save_slice, saved_slices
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.maps import map_event
@@ -115,15 +116,71 @@ def _spots(run_ids: Sequence[str], kind_of_map: str) -> list[Spot]:
 
 
 def sidebar(runs: Sequence[Run]) -> None:
-    """Selection: how many texts, how they were selected, and the way back."""
-    if not runs or not line():
+    """Selection: how many texts, how they were selected, the way back, and the selections that were given a name."""
+    if not runs:
         return
-    found = current([run.id for run in runs])
+    dataset_hash = runs[0].config.dataset_hash or ""
+    slices = _slices(dataset_hash)
+    if not line() and not slices and "slice_problem" not in st.session_state:
+        return
     with st.sidebar:
         st.header("Selection", anchor=False)
-        if problem := st.session_state.get("select_problem"):
+        if line():
+            _shown(runs)
+            with st.container(horizontal=True, gap="small"):
+                st.button("Clear", key="select_clear", on_click=choose, args=("",), help="Clear the selection")
+                with st.popover("Save as slice"):
+                    st.text_input("Name of the slice", key="slice_name", max_chars=LONGEST_NAME)
+                    st.button("Save", key="slice_save", on_click=_save, args=(dataset_hash,))
+        if slices:
+            _pick(slices, dataset_hash)
+        if problem := st.session_state.pop("slice_problem", None):
             st.warning(escaped(problem))
-        else:
-            total = len(loaders.panes([runs[0].id], "pca")[0][0].projection.row_ids)
-            st.markdown(f"**{len(found.rows):,}** of {total:,} texts  \n{escaped(found.words)}")
-        st.button("Clear the selection", key="select_clear", on_click=choose, args=("",))
+
+
+def _shown(runs: Sequence[Run]) -> None:
+    found = current([run.id for run in runs])
+    if problem := st.session_state.get("select_problem"):
+        st.warning(escaped(problem))
+        return
+    total = len(loaders.panes([runs[0].id], "pca")[0][0].projection.row_ids)
+    st.markdown(f"**{len(found.rows):,}** of {total:,} texts  \n{escaped(found.words)}")
+
+
+def _slices(dataset_hash: str) -> list[Slice]:
+    try:
+        return saved_slices(loaders.store().home, dataset_hash)
+    except InputError as error:
+        st.session_state["slice_problem"] = str(error)
+        return []
+
+
+def _pick(slices: Sequence[Slice], dataset_hash: str) -> None:
+    """The saved ones to choose from; the one that is selected now stands in the box and can be deleted."""
+    st.session_state["slice_pick"] = next((one.name for one in slices if one.line == line()), None)
+    lines = {one.name: one.line for one in slices}
+    st.selectbox("Saved slices", list(lines), key="slice_pick", placeholder=f"{len(lines)} of this data set", on_change=_use, args=(lines,))
+    name = st.session_state["slice_pick"]
+    if name is not None:
+        st.button("Delete this slice", key="slice_delete", on_click=_delete, args=(dataset_hash, name))
+
+
+def _use(lines: dict[str, str]) -> None:
+    choose(lines.get(st.session_state["slice_pick"] or "", ""))
+
+
+def _save(dataset_hash: str) -> None:
+    try:
+        save_slice(loaders.store().home, dataset_hash, st.session_state["slice_name"], line())
+        st.session_state["slice_name"] = ""
+    except InputError as error:
+        st.session_state["slice_problem"] = str(error)[:1].upper() + str(error)[1:]
+    except OSError as error:
+        st.session_state["slice_problem"] = f"The slice could not be written ({error.strerror or error}); check the rights of the home folder."
+
+
+def _delete(dataset_hash: str, name: str) -> None:
+    try:
+        delete_slice(loaders.store().home, dataset_hash, name)
+    except (InputError, OSError) as error:
+        st.session_state["slice_problem"] = str(error)

@@ -345,6 +345,36 @@ def test_a_selection_travels_and_can_be_cleared(visit, home):
     assert "select" not in app.query_params
 
 
+def test_a_selection_is_saved_offered_again_and_deleted(visit, own_home):
+    """On another page and in another session too; a name that wants to be markup stays a name."""
+    folder, name = own_home.store.home, "<b>**wrong**</b> $x$"
+    app = visit("manifold", folder, runs=own_home.hostile, select="find:cat")
+    count = len(app.dataframe[0].value) and re.search(r"\*\*(\d+)\*\* of", words(app))[1]
+    app.text_input(key="slice_name").set_value(name).run()
+    app.button(key="slice_save").click().run()
+    assert not app.exception
+    assert app.selectbox(key="slice_pick").value == name
+    app.button(key="select_clear").click().run()
+    assert app.selectbox(key="slice_pick").value is None
+    assert not any(one.key == "slice_delete" for one in app.button)
+    other = visit("proxies", folder, runs=own_home.hostile)
+    assert other.selectbox(key="slice_pick").options == [name]
+    other.selectbox(key="slice_pick").set_value(name).run()
+    assert f"**{count}** of" in words(other)
+    assert "<b>" not in unescaped(other)
+    other.button(key="slice_delete").click().run()
+    assert not other.exception
+    assert not any(one.key == "slice_pick" for one in other.selectbox)
+    assert f"**{count}** of" in words(other)  # what is selected stays selected
+
+
+def test_a_slice_without_a_name_is_a_sentence(visit, own_home):
+    app = visit("manifold", own_home.store.home, runs=own_home.hostile, select="find:cat")
+    app.button(key="slice_save").click().run()
+    assert any("1 to 60 characters" in re.sub(r"\\(.)", r"\1", one.value) for one in app.warning)
+    assert not (own_home.store.home / "slices").exists()
+
+
 @pytest.mark.parametrize("line", ["class:none such", "area:a,b,umap,test:1,2", "flip:x,y", "<script>", "regex:("])
 def test_a_selection_that_means_nothing_here_is_a_sentence(visit, home, line):
     app = visit("manifold", home.store.home, runs=home.hostile, select=line)
