@@ -105,17 +105,18 @@ TEXTS = ("the cat saw a small dog", "rain and snow with wind and storm was near 
 
 def test_all_checks_agree_with_a_slow_reading(ask, cut):
     texts = cut(*TEXTS)
-    rng = np.random.default_rng(3)
+    rng, falls = np.random.default_rng(3), []
     values = [rng.normal(size=len(text.starts)).round(1) for text in texts]  # rounded: some are equal
     for text, own, found in zip(texts, values, check(texts, values, ask, MASK), strict=True):
         wanted, drops, deletion, insertion = slow(text, own, ask)
         assert set(found.checks) == set(CHECKS) == set(wanted)
-        assert max(abs(wanted["comprehensiveness"]), abs(wanted["sufficiency"])) > 0.005  # there is something to agree on
+        falls.append(abs(wanted["comprehensiveness"]))
         for name, value in wanted.items():
             assert found.checks[name] == pytest.approx(value, abs=1e-5, nan_ok=True), name
         np.testing.assert_allclose(found.drops, drops, atol=1e-5)
         np.testing.assert_allclose(found.deletion, deletion, atol=1e-5)
         np.testing.assert_allclose(found.insertion, insertion, atol=1e-5)
+    assert max(falls) > 0.01  # there is something to agree on
 
 
 def test_a_text_of_one_word(ask, cut):
