@@ -15,6 +15,7 @@ DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "encoder", "propagation", "losses", "cautions", "training"}
 EVERYTHING_BELOW_UI = {
     *TRAINING, "desk", "store_attributions", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning", "cautions",
+    "slices_store",
 }  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),

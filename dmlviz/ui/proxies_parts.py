@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.center_view import PARTS, CenterLook, CenterView
+from dmlviz.analysis.projection import TITLES
 from dmlviz.export import csv_bytes
 from dmlviz.figures import centers_drift, centers_heat, centers_map, centers_use
 from dmlviz.figures.centers_frame import by_size, name
@@ -21,7 +22,6 @@ from dmlviz.ui import loaders, proxies_loaders
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import PLOTLY, picture, tools
 
-METHODS = {"umap": "UMAP", "pca": "PCA"}
 PART_WORDS = {"test": "test texts", "support": "support texts", "validation": "validation texts", "all": "all texts"}
 SPACE_WORDS = {"texts": "texts", "tokens": "tokens"}
 WHICH_WORDS = {"learned": "learned; else class means", "means": "class means of every run"}
@@ -80,7 +80,7 @@ def controls(runs: Sequence[Run]) -> Look:
         st.session_state.pop("proxy_run", None)
     bound = {"bind": "query-params"}
     a, b, c, d, e, f = st.columns([1, 1, 1.05, 1.3, 1.2, 0.95], vertical_alignment="bottom")
-    method = a.selectbox("Map", list(METHODS), format_func=METHODS.get, key="proxy_map", **bound)
+    method = a.selectbox("Map", list(TITLES), format_func=TITLES.get, key="proxy_map", **bound)
     space = b.selectbox("Count", list(SPACE_WORDS), format_func=SPACE_WORDS.get, key="proxy_space", **bound, help=SPACE_HELP)
     part = c.selectbox("Of", list(PARTS), format_func=PART_WORDS.get, key="proxy_part", **bound, help="Whose texts are counted and drawn.")
     focus = d.multiselect(
@@ -230,7 +230,8 @@ def _notes(shown: Shown) -> None:
         about = "" if everyone == 1 or len(who) == everyone else f"**{', '.join(map(escaped, who))}**: "
         lines.append(about + escaped(sentence))
     if any(view.method != shown.look.method and view.space == "texts" for view in shown.found):
-        lines.append("Where a UMAP is not ready yet, the PCA is shown.")
+        how = "" if shown.look.method == "umap" else " Compute it on the Manifold page."
+        lines.append(f"Not every run has its {TITLES[shown.look.method]} yet; the PCA is shown.{how}")
     if lines:
         st.caption("  \n".join(lines))
 

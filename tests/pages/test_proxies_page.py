@@ -252,3 +252,12 @@ def test_every_picture_goes_to_the_tray_and_is_drawn_for_paper(see):
         assert not app.exception
         assert not app.error
         assert app.code[0].value.endswith("single runs.")
+
+
+@pytest.mark.parametrize("method", ["tsne", "pacmap"])
+def test_a_map_that_is_not_stored_is_said_and_the_pca_stands_in(visit, home, method):
+    app = visit("proxies", home.store.home, runs=home.hostile, proxy_map=method)
+    assert not app.exception
+    assert app.selectbox(key="proxy_map").value == method
+    title = {"tsne": "t-SNE", "pacmap": "PaCMAP"}[method]
+    assert any(f"Not every run has its {title} yet; the PCA is shown. Compute it on the Manifold page." in one.value for one in app.caption)
