@@ -14,6 +14,7 @@ from .theme import SCREEN_FONT, Theme, loss_color, readable, rgba
 from .words import plotly_text, short
 
 TITLE_PX, LABEL_PX = 30, 12
+NUMBER_AWAY = 0.05  # of the window: how far the number stands from its arrow
 BOLD = 1.1  # how much wider bold names are than our estimate
 STEADY = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}  # a click asks about a mark, it does not fade the rest
 
@@ -41,20 +42,22 @@ def arrows(rows: pd.DataFrame, theme: Theme, view: Window) -> list[go.Scatter]:
     if not found:
         return []
     turns = [float(np.degrees(np.arctan2(*one.toward))) for one in found]  # clockwise from the top
-    return [go.Scatter(
-        x=[one.at[0] for one in found], y=[one.at[1] for one in found], mode="markers+text", name="outside", cliponaxis=False,
-        marker={"symbol": "arrow", "size": 10, "angle": turns, "color": theme.ink, "line": {"width": 1.5, "color": theme.ground}},
-        text=[f"{one.count:,}" for one in found], textposition=[beside(one) for one in found], textfont={"size": 11, "color": theme.ink},
-        hovertext=[f"{one.count:,} outside of the frame; zoom out to see them" for one in found], hovertemplate="%{hovertext}<extra></extra>",
-        **STEADY,
-    )]  # fmt: skip
+    at, said = np.array([one.at for one in found]), [f"{one.count:,}" for one in found]
+    numbers = at - NUMBER_AWAY * (view[1] - view[0]) * np.array([outward(one) for one in found])
+    marker = {"symbol": "arrow", "size": 9, "angle": turns, "color": theme.ink, "line": {"width": 0}}
+    hover = [f"{number} outside of the frame; zoom out to see them" for number in said]
+    return [
+        go.Scatter(x=at[:, 0], y=at[:, 1], mode="markers", name="outside", marker=marker, hovertext=hover,
+                   hovertemplate="%{hovertext}<extra></extra>", **STEADY),
+        go.Scatter(x=numbers[:, 0], y=numbers[:, 1], mode="text", name="outside numbers", text=said, textfont={"size": 11, "color": theme.ink},
+                   hoverinfo="skip"),
+    ]  # fmt: skip
 
 
-def beside(one: Outside) -> str:
-    """Where the number of an arrow stands: towards the middle of the pane."""
-    if abs(one.toward[1]) >= abs(one.toward[0]):
-        return "bottom center" if one.toward[1] > 0 else "top center"
-    return "middle left" if one.toward[0] > 0 else "middle right"
+def outward(one: Outside) -> tuple[float, float]:
+    """The axis along which an arrow points most, away from the pane: its number stands on the other side."""
+    right, up = one.toward
+    return (0.0, float(np.sign(up))) if abs(up) >= abs(right) else (1.25 * float(np.sign(right)), 0.0)  # words are wider than high
 
 
 def class_name(label: Label, theme: Theme) -> dict[str, Any]:

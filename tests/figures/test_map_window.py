@@ -92,7 +92,9 @@ def test_screen_paper_and_caption_tell_what_is_outside(island, texts):
     view = window(table)
     first, second = (manifold.screen(table, pane, view=view) for pane in manifold.pane_ids(table))
     (arrow,) = [trace for trace in first.data if trace.name == "outside"]
-    assert arrow.text == ("7",)
+    (number,) = [trace for trace in first.data if trace.name == "outside numbers"]
+    assert number.text == ("7",)
+    assert number.x[0] < arrow.x[0] < view[1]  # between the arrow and the middle
     assert view[0] < arrow.x[0] < view[1]
     assert view[2] < arrow.y[0] < view[3]
     assert 0 < arrow.marker.angle[0] < 90  # to the upper right, clockwise from the top
