@@ -13,6 +13,7 @@ page = st.navigation(
         st.Page("pages/manifold.py", title="Manifold"),
         st.Page("pages/proxies.py", title="Proxies"),
         st.Page("pages/graph.py", title="Graph"),
+        st.Page("pages/attributions.py", title="Attributions"),
         st.Page("pages/figures.py", title="Figures"),
     ],
     position="top",

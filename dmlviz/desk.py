@@ -109,17 +109,30 @@ def attribution_tickets(store: Store, run_ids: Sequence[str]) -> list[Ticket]:
     return [one for one in all_tickets(store) if one.task == "attributions" and one.state != "done" and set(one.run_ids) & set(run_ids)]
 
 
-def ask_typed(store: Store, run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None = None) -> Ticket:
-    """Ask why these runs would label a typed text as they do. An answer that is still there is not asked for again."""
-    ticket_id = _ask(store, run_ids, "typed", str(kind), text=text, pair=pair)
+def ask_typed(
+    store: Store, run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None = None, *, row: int | None = None
+) -> Ticket:
+    """Ask why these runs label a text as they do: a typed one, or the data set's at `row`, whose attributions are stored then.
+
+    An answer that is still there is not asked for again.
+    """
+    ticket_id = _ask(store, run_ids, "typed", str(kind), text=text, pair=pair, row=row)
     _tidy(store)
     ticket = _ticket(store, ticket_id)
     poll(store)
     return ticket
 
 
+def typed_ticket(store: Store, ticket_id: str) -> Ticket | None:
+    """The ticket of a typed sentence; None where it is forgotten."""
+    ticket = _ticket(store, ticket_id) if ticket_id.isalnum() else None
+    return ticket if ticket is not None and ticket.task == "typed" else None
+
+
 def typed_answer(store: Store, ticket_id: str) -> dict[str, TokenAttribution | str]:
     """Run id -> attribution, or the sentence why there is none; empty while the ticket is open."""
+    if typed_ticket(store, ticket_id) is None:
+        return {}
     folder = _folder(store, ticket_id)
     try:
         said = read_json(folder / "answer.json")
@@ -306,7 +319,8 @@ def _work_on(store: Store, ticket: Ticket, keep: Kept, on_progress: Callable[[fl
 
     kind = read_attribution_kind(ticket.kind)
     if ticket.task == "typed":
-        return _answer(_folder(store, ticket.id), explain_typed(keep.models, ticket.run_ids, ticket.request["text"], ticket.request["pair"], kind))
+        asked = {name: ticket.request.get(name) for name in ("text", "pair", "row")}
+        return _answer(_folder(store, ticket.id), explain_typed(keep.models, ticket.run_ids, kind=kind, **asked))
 
     def typed_first() -> None:
         while (waiting := next_ticket(store, ("typed",))) is not None:

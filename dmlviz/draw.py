@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dmlviz.attributed import attribution_inputs
 from dmlviz.data.wording import did_you_mean
 from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, save_bytes, save_figure
-from dmlviz.figures import FIGURES, split_options
+from dmlviz.figures import FIGURES, LOADED_BY, loading_options, split_options
+from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.centers_frame import center_input
 from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.graph_frame import GraphInput
@@ -34,6 +36,9 @@ class Sources(NamedTuple):
     dataset: Callable[[str], TextDataset]  # content hash
     split: Callable[[str], Split]
     arrays: Callable[[str], RunArrays] = lambda run_id: Store(home_folder()).arrays(run_id)
+    attributions: Callable[[Sequence[str], str, str], list[AttributionInput]] = lambda run_ids, kind, typed: attribution_inputs(
+        Store(home_folder()), run_ids, kind, typed
+    )  # run ids, kind of attribution, ticket of a typed sentence
 
 
 class Drawn(NamedTuple):
@@ -54,14 +59,15 @@ def sources(store: Store) -> Sources:
         store.dataset,
         store.split,
         store.arrays,
+        lambda run_ids, kind, typed: attribution_inputs(store, run_ids, kind, typed),
     )
 
 
 def draw(spec: FigureSpec, source: Sources) -> Drawn:
-    """The figure of a spec. Its option `map` is the kind of map. Raises InputError when a run is gone or an option is not known."""
+    """The figure of a spec; its options `map`, `kind` and `typed` say what is loaded. InputError when a run is gone or an option is not known."""
     entry = FIGURES[spec.name]
-    for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key != "map"})
-    needs, words = _needed(source, entry.needs, spec.run_ids, str(spec.options.get("map", "umap")))
+    for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key not in LOADED_BY})
+    needs, words = _needed(source, entry.needs, spec.run_ids, {key: str(value) for key, value in spec.options.items() if key in LOADED_BY})
     if spec.name == "manifold" and (values := map_values(str(for_frame.get("color_by", "")), needs[0], source.arrays)):
         for_frame["values"] = values
     frame = entry.frame(*needs, **for_frame)
@@ -94,7 +100,7 @@ def _one_of(given: str, known: Iterable[str], what: str) -> None:
 
 def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Options as they come from a shell, in the type the figure wants."""
-    known = {**FIGURES[name].frame_options, **FIGURES[name].paper_options}
+    known = {**FIGURES[name].frame_options, **FIGURES[name].paper_options, **dict.fromkeys(set(loading_options(name)) - {"map"}, object)}
     for key, value in options.items():
         if known:
             _one_of(key, known, f"option of {name}")
@@ -103,10 +109,12 @@ def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
     return {key: SWITCH[value.lower()] if known.get(key) is bool else value for key, value in options.items()}
 
 
-def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], method: str) -> tuple[list[Any], list[str]]:
+def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loading: Mapping[str, str]) -> tuple[list[Any], list[str]]:
     """What the figure asks for, in its order, and a sentence where it is not quite what was asked."""
     found: dict[str, Any] = {"runs": [source.run(run_id) for run_id in run_ids]}
-    words = []
+    words, method = [], loading.get("map", "umap")
+    if "attributions" in needs:
+        found["attributions"] = source.attributions(run_ids, loading.get("kind", "ig"), loading.get("typed", ""))
     if {"panes", "centers", "graphs", "snapshots"} & set(needs):
         found["panes"], dataset = source.panes(run_ids, method)
         found["centers"] = [center_input(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "centers" in needs else []

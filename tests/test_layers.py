@@ -14,8 +14,8 @@ LOW = {"records"}
 DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "encoder", "propagation", "losses", "cautions", "training"}
 EVERYTHING_BELOW_UI = {
-    *TRAINING, "desk", "store_attributions", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning", "cautions",
-    "slices_store",
+    *TRAINING, "desk", "store_attributions", "attributed", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning",
+    "cautions", "slices_store",
 }  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),
@@ -36,13 +36,14 @@ MAY_IMPORT = {
     "submit": {"records", "store", "data", "losses", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},
     "desk": {"explain", "store_attributions", "records", "store", "store_files", "data", "losses", "training", "analysis", "panes"},
+    "attributed": {"records", "store", "store_attributions", "desk", "analysis", "figures"},
     "asked": {"records", "data", "losses"},
     "papers": {"records", "data", "losses", "training", "papers"},
     "cautions": {"records", "losses"},
     "spaces": {"records", "data", "losses"},
     "tuning": {"records", "store", "data", "losses", "training", "submit", "spaces"},
     "told": {"records", "store", "papers"},
-    "draw": {"records", "store", "data", "analysis", "figures", "export", "panes"},
+    "draw": {"attributed", "records", "store", "data", "analysis", "figures", "export", "panes"},
     "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "__init__"},
     "__main__": {"cli"},
     "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},

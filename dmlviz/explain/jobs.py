@@ -66,14 +66,17 @@ def explain_rows(
 
 
 def explain_typed(
-    models: Models, run_ids: Sequence[str], text: str, pair: str | None, kind: AttributionKind
+    models: Models, run_ids: Sequence[str], text: str, pair: str | None, kind: AttributionKind, *, row: int | None = None
 ) -> dict[str, TokenAttribution | str]:
-    """Run id -> attribution of a typed text, or the sentence why there is none."""
+    """Run id -> attribution of one text, or the sentence why there is none. `row`: the text is the data set's, and what is found is stored."""
     found: dict[str, TokenAttribution | str] = {}
     for run_id in run_ids:
         try:
             run = models.get(run_id)
-            found[run_id] = explain(run, [text], [pair] if pair is not None else None, kind=kind)[0]
+            own = {} if row is None else {"gold": run.dataset.labels[[row]], "row_ids": np.array([row])}
+            found[run_id] = explain(run, [text], [pair] if pair is not None else None, kind=kind, **own)[0]
+            if row is not None and row not in stored_rows(models.store, run_id, str(kind)):
+                save_attributions(models.store, run_id, str(kind), [found[run_id]])
         except InputError as error:
             found[run_id] = str(error)
     return found

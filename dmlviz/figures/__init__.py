@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..records import InputError
 from . import (
+    attribution_words,
     centers_drift,
     centers_heat,
     centers_map,
@@ -21,6 +22,7 @@ from . import (
     graph_why,
     manifold,
 )
+from .attribution_charts import agreement_heat, class_bars, faithfulness
 from .centers_frame import OPTIONS as CENTER_OPTIONS
 from .graph_frame import OPTIONS as GRAPH_OPTIONS
 from .map_frame import COLOR_BY
@@ -101,7 +103,31 @@ FIGURES: dict[str, FigureEntry] = {
         "Weights and degrees", "How similar are texts, and how much similarity has each?", ("graphs", "label_names"),
         graph_degrees.frame, graph_degrees.screen, graph_degrees.paper, graph_degrees.caption, graph_degrees.alt, graph_degrees.notes, GRAPH_OPTIONS,
     ),
+    "attribution_words": FigureEntry(
+        "Why a text got its label", "Which words of a text speak for its label?", ("attributions", "dataset"),
+        attribution_words.frame, attribution_words.screen, attribution_words.paper, attribution_words.caption, attribution_words.alt,
+        attribution_words.notes, {"row": float},
+    ),
+    "attribution_classes": FigureEntry(
+        "Words of a class", "Which words speak for a class?", ("attributions", "dataset"),
+        class_bars.frame, class_bars.screen, class_bars.paper, class_bars.caption, class_bars.alt, class_bars.notes,
+        {"label": object, "fewest": float},
+    ),
+    "attribution_faithfulness": FigureEntry(
+        "Faithfulness of attributions", "Does the model need the words that are said to matter?", ("attributions",),
+        faithfulness.frame, faithfulness.screen, faithfulness.paper, faithfulness.caption, faithfulness.alt, faithfulness.notes,
+    ),
+    "attribution_stability": FigureEntry(
+        "Agreement of attributions", "Do runs give the same reasons?", ("attributions",),
+        agreement_heat.frame, agreement_heat.screen, agreement_heat.paper, agreement_heat.caption, agreement_heat.alt, agreement_heat.notes,
+    ),
 }  # fmt: skip
+LOADED_BY = {"map": ("panes", "centers", "graphs", "snapshots"), "kind": ("attributions",), "typed": ("attributions",)}  # options of what is loaded
+
+
+def loading_options(name: str) -> tuple[str, ...]:
+    """Options of a FigureSpec that say what to load rather than how to draw it."""
+    return tuple(option for option, needs in LOADED_BY.items() if set(needs) & set(entry(name).needs))
 
 
 def entry(name: str) -> FigureEntry:
@@ -132,6 +158,6 @@ def _list(value: Any) -> tuple[str, ...]:
 
 
 __all__ = [
-    "FIGURES", "FigureEntry", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes", "curves", "entry", "epochs", "graph",
-    "graph_degrees", "graph_matrix", "graph_sigma", "graph_why", "manifold", "split_options",
+    "FIGURES", "FigureEntry", "attribution_words", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes", "curves", "entry",
+    "epochs", "graph", "graph_degrees", "graph_matrix", "graph_sigma", "graph_why", "loading_options", "manifold", "split_options",
 ]  # fmt: skip

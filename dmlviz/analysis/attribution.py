@@ -1,0 +1,251 @@
+"""What many attributions say together, and how far each may be believed. Arrays in, tables out; loads no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from dmlviz.records import RunConfig, TextDataset, TokenAttribution
+
+OUTSIDE = 0.2  # share of the absolute values that may lie outside of words
+TOP_DROP = 0.05  # the highest word alone must move the probability by so much
+MARGIN = 0.02  # in comprehensiveness, above the highest of the random rankings
+TOP_SHARE = 0.2  # of the words, for overlaps
+FEWEST_WORDS = 3  # for a rank correlation
+LEVEL = 0.95
+
+
+class Badge(NamedTuple):
+    """Whether an attribution may be quoted."""
+
+    level: str  # "reliable" or "doubtful"
+    reasons: tuple[str, ...]  # sentences; of a reliable one, what speaks for it
+
+
+def badge(one: TokenAttribution) -> Badge:
+    """Reliable: the values add up, lie on words, their highest words move the prediction more than any random ranking, and the highest does so alone.
+
+    Benchmarked in benchmarks/planted.py: how often a reliable attribution names the planted word first.
+    """
+    checks, doubts = one.checks, []
+    if not one.converged:
+        doubts.append(f"the values miss the difference of the scores by {abs(one.delta):.3g} after {one.steps} steps")
+    if one.outside > OUTSIDE:
+        doubts.append(f"{one.outside:.0%} of the absolute values lie on special tokens or between words")
+    gain = checks.get("comprehensiveness", math.nan) - checks.get("random_comprehensiveness_most", math.nan)
+    if not gain > MARGIN:
+        doubts.append("masking its highest words moves the prediction hardly more than masking words at random")
+    if not checks.get("top_drop", math.nan) > TOP_DROP:
+        doubts.append(f"masking its highest word alone changes the probability by {-checks.get('top_drop', math.nan):+.2f}")
+    if not checks.get("tau", 0.0) > 0 and len(one.values) > 1:
+        doubts.append("its order is not that of leaving out word by word")
+    if doubts:
+        return Badge("doubtful", tuple(doubts))
+    return Badge("reliable", (
+        "the values add up" if math.isfinite(one.delta) else "the method promises no sum",
+        f"masking the highest words changes the probability by {-checks['comprehensiveness']:+.2f}, "
+        f"random words by {-checks['random_comprehensiveness']:+.2f} on average",
+    ))  # fmt: skip
+
+
+def shares(values: np.ndarray) -> np.ndarray:
+    """(W,) values over the sum of their absolute values: losses have scores of different sizes, so this is what is compared."""
+    total = float(np.abs(values).sum())
+    return values / total if total > 0 else np.zeros_like(values)
+
+
+# ---- words of a class
+
+
+def words_of(one: TokenAttribution, text: str, pair: str | None = None) -> list[str]:
+    """(W,) the words exactly as in the text."""
+    return [(pair or "")[a:b] if second else text[a:b] for a, b, second in zip(one.starts, one.ends, one.second, strict=True)]
+
+
+def word_table(found: Mapping[int, TokenAttribution], dataset: TextDataset) -> pd.DataFrame:
+    """One row per word of a text: row_id, word (case folded), value (share of the text's absolute values), class explained, label."""
+    rows = []
+    for row_id, one in found.items():
+        pair = dataset.text_pairs[row_id] if dataset.text_pairs is not None else None
+        for word, value in zip(words_of(one, dataset.texts[row_id], pair), shares(one.values), strict=True):
+            rows.append((row_id, word.casefold(), float(value), one.class_id, int(dataset.labels[row_id])))
+    return pd.DataFrame(rows, columns=["row_id", "word", "value", "class_id", "label"])
+
+
+def class_words(table: pd.DataFrame, class_id: int, *, fewest: int = 3, most: int = 15) -> pd.DataFrame:
+    """Words with the largest mean value towards a class: word, n (texts), mean, low, high.
+
+    A word's value in a text is the sum of its occurrences. The interval is Student's, over texts; words in fewer than `fewest` texts are left out.
+    Among thousands of words some lie high by chance, which the interval of a single one does not know.
+    """
+    own = table[table["class_id"] == class_id]
+    once = own.groupby(["word", "row_id"], sort=True)["value"].sum()
+    groups = once.groupby(level="word")
+    found = pd.DataFrame({"n": groups.size(), "mean": groups.mean(), "sd": groups.std(ddof=1)})
+    found = found[found["n"] >= max(fewest, 2)]
+    half = stats.t.ppf(0.5 + LEVEL / 2, found["n"] - 1) * found["sd"] / np.sqrt(found["n"])
+    found = found.assign(low=found["mean"] - half, high=found["mean"] + half).drop(columns="sd").reset_index()
+    order = np.lexsort([found["word"], -found["mean"].abs()])
+    return found.iloc[order].head(most).sort_values("mean", ascending=False, ignore_index=True)
+
+
+def where_word(table: pd.DataFrame, word: str, *, class_id: int | None = None, sign: int = 0) -> pd.DataFrame:
+    """Texts in which the word stands, most negative first. `sign` +1 or -1: only where it pushes towards or away from the class explained."""
+    own = table[table["word"] == word.strip().casefold()]
+    if class_id is not None:
+        own = own[own["class_id"] == class_id]
+    found = own.groupby("row_id", as_index=False).agg(value=("value", "sum"), class_id=("class_id", "first"), label=("label", "first"))
+    if sign:
+        found = found[np.sign(found["value"]) == sign]
+    return found.sort_values("value", ignore_index=True)
+
+
+# ---- agreement
+
+
+class Agreement(NamedTuple):
+    """Two attributions of one text."""
+
+    correlation: float  # Spearman of the values; NaN below three common words
+    overlap: float  # share of the highest words that both name, of the fifth of the words (at least one)
+
+
+def agreement(a: TokenAttribution, b: TokenAttribution) -> Agreement:
+    """Over the words that both have: encoders may cut a text at different places."""
+    first, second = _keyed(a), _keyed(b)
+    common = [key for key in first if key in second]
+    if not common:
+        return Agreement(math.nan, math.nan)
+    x, y = np.array([first[key] for key in common]), np.array([second[key] for key in common])
+    few = len(common) < FEWEST_WORDS or np.ptp(x) == 0 or np.ptp(y) == 0
+    k = max(1, math.ceil(TOP_SHARE * len(common)))
+    top = set(np.argsort(-x, kind="stable")[:k]) & set(np.argsort(-y, kind="stable")[:k])
+    return Agreement(math.nan if few else float(stats.spearmanr(x, y).statistic), len(top) / k)
+
+
+def _keyed(one: TokenAttribution) -> dict[tuple[int, int, bool], float]:
+    return {(int(a), int(b), bool(s)): float(v) for a, b, s, v in zip(one.starts, one.ends, one.second, one.values, strict=True)}
+
+
+def relation(a: RunConfig, b: RunConfig) -> str:
+    """What two runs differ in: "seed", "support draw", "loss", "several" or "nothing". A loss is its name with weight and settings."""
+    apart = {name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)}
+    what = {"seed": "seed", "support_seed": "support draw", "fold": "support draw"}
+    kinds = {what.get(name, "loss" if name in ("loss", "loss_settings", "ce_weight", "center_lr", "lr", "batches") else name) for name in apart}
+    return next(iter(kinds)) if len(kinds) == 1 else "several" if kinds else "nothing"
+
+
+def pairwise(found: Mapping[str, Mapping[int, TokenAttribution]], configs: Mapping[str, RunConfig]) -> pd.DataFrame:
+    """One row per pair of runs and text they share: a, b, relation, row_id, class_id (of a), same (b explains it too), correlation, overlap."""
+    rows = []
+    for a, b in combinations(found, 2):
+        kind = relation(configs[a], configs[b])
+        for row_id in found[a].keys() & found[b].keys():
+            one, other = found[a][row_id], found[b][row_id]
+            rows.append((a, b, kind, row_id, one.class_id, one.class_id == other.class_id, *agreement(one, other)))
+    return pd.DataFrame(rows, columns=["a", "b", "relation", "row_id", "class_id", "same", "correlation", "overlap"])
+
+
+def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[int, float, float, float]:
+    """(n, mean, low, high) of what is finite, Student's interval; NaN bounds for one value, NaN mean for none."""
+    kept = np.asarray(values, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    if not len(kept):
+        return 0, math.nan, math.nan, math.nan
+    mean = float(kept.mean())
+    if len(kept) == 1:
+        return 1, mean, math.nan, math.nan
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(kept) - 1) * kept.std(ddof=1) / math.sqrt(len(kept)))
+    return len(kept), mean, mean - half, mean + half
+
+
+def stability(pairs: pd.DataFrame, *, same_class: bool = True) -> pd.DataFrame:
+    """Per relation: relation, pairs (of runs), texts, correlation, low, high, overlap. Texts are averaged over pairs of runs first: n is of texts.
+
+    `same_class`: only texts where both runs explain one class; values towards different classes need not agree.
+    """
+    kept = pairs[pairs["same"]] if same_class else pairs
+    rows = []
+    for kind, own in kept.groupby("relation", sort=False):
+        texts = own.groupby("row_id")[["correlation", "overlap"]].mean()
+        n, mean, low, high = mean_interval(texts["correlation"])
+        rows.append((kind, len(own[["a", "b"]].drop_duplicates()), n, mean, low, high, float(texts["overlap"].mean())))
+    order = {"seed": 0, "support draw": 1, "loss": 2}
+    table = pd.DataFrame(rows, columns=["relation", "pairs", "texts", "correlation", "low", "high", "overlap"])
+    return table.sort_values("relation", key=lambda names: names.map(lambda one: order.get(one, 9)), ignore_index=True)
+
+
+def beyond_the_floor(pairs: pd.DataFrame) -> str:
+    """Do losses differ by more than two seeds of one loss do? A sentence; over the texts that have both kinds of pairs."""
+    kept = pairs[pairs["same"]]
+    texts = kept.pivot_table(index="row_id", columns="relation", values="correlation", aggfunc="mean")
+    floor = next((kind for kind in ("seed", "support draw") if kind in texts), None)
+    if floor is None or "loss" not in texts:
+        return "To say whether losses differ, two runs of one loss that differ in the seed alone are needed: their agreement is the floor."
+    n, mean, low, high = mean_interval(texts[floor] - texts["loss"])
+    apart = f"{mean:+.2f} ({low:+.2f} to {high:+.2f}, n = {n:,} texts)"
+    if n >= 2 and low > 0:
+        return f"Losses agree less with each other than two runs of one loss with another {floor}: difference {apart}."
+    return f"Losses agree with each other no less than two runs of one loss with another {floor}: difference {apart}. Do not read meaning into it."
+
+
+def text_stability(pairs: pd.DataFrame) -> dict[int, float]:
+    """Row id -> mean rank correlation over all pairs of runs, for a colour on the map."""
+    return {int(row): float(value) for row, value in pairs.groupby("row_id")["correlation"].mean().dropna().items()}
+
+
+# ---- per run
+
+
+MEASURES = {
+    "comprehensiveness": "Comprehensiveness", "sufficiency": "Sufficiency", "tau": "Kendall's tau", "deletion": "Deletion area",
+    "insertion": "Insertion area",
+}  # fmt: skip
+
+
+def run_summary(found: Mapping[int, TokenAttribution]) -> dict[str, tuple[int, float, float, float]]:
+    """Measure -> (n texts, mean, low, high) of one run: the checks, each less its random reference where there is one, and the share of reliable."""
+    records = list(found.values())
+    known = lambda name: np.array([one.checks.get(name, math.nan) for one in records])  # noqa: E731
+    made = {name: mean_interval(known(name)) for name in MEASURES}
+    for name in ("comprehensiveness", "sufficiency", "deletion", "insertion"):
+        made[f"{name}_gain"] = mean_interval(known(name) - known(f"random_{name}"))
+    made["reliable"] = mean_interval([badge(one).level == "reliable" for one in records])
+    made["delta"] = mean_interval([abs(one.delta) for one in records])
+    return made
+
+
+def curves(found: Mapping[int, TokenAttribution]) -> pd.DataFrame:
+    """Mean probability of the explained class when words go or come: curve, share, n, mean, low, high."""
+    rows = []
+    for name in ("deletion", "insertion"):
+        values = np.array([getattr(one, name) for one in found.values()], dtype=np.float64).reshape(len(found), -1)
+        rows += [(name, share, *mean_interval(values[:, i])) for i, share in enumerate(np.linspace(0, 1, values.shape[1]))] if len(values) else []
+    return pd.DataFrame(rows, columns=["curve", "share", "n", "mean", "low", "high"])
+
+
+def by_loss(summaries: Mapping[str, Mapping[str, tuple[int, float, float, float]]], names: Mapping[str, str],
+            accuracies: Mapping[str, float], pairs: pd.DataFrame) -> pd.DataFrame:  # fmt: skip
+    """Which loss explains itself best: per loss (`names`: run id -> loss and shots) the mean over its runs of accuracy, checks and stability.
+
+    With two runs or more the interval is Student's over runs; with one it is over its texts, and `runs` says 1.
+    """
+    rows = []
+    for loss in dict.fromkeys(names[run_id] for run_id in summaries):
+        runs = [run_id for run_id in summaries if names[run_id] == loss]
+        row: dict[str, object] = {"loss": loss, "runs": len(runs), "texts": max(summaries[run_id]["tau"][0] for run_id in runs)}
+        row["accuracy"], row["accuracy_low"], row["accuracy_high"] = mean_interval([accuracies.get(run_id, math.nan) for run_id in runs])[1:]
+        for name in ("comprehensiveness_gain", "sufficiency_gain", "tau", "reliable"):
+            own = [summaries[run_id][name] for run_id in runs]
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = own[0][1:] if len(runs) == 1 else mean_interval([one[1] for one in own])[1:]
+        among = pairs[pairs["a"].isin(runs) & pairs["b"].isin(runs) & pairs["same"]]
+        texts = among.groupby("row_id")["correlation"].mean()
+        row["stability"], row["stability_low"], row["stability_high"] = mean_interval(texts)[1:]
+        rows.append(row)
+    return pd.DataFrame(rows)

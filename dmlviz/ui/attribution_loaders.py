@@ -1,0 +1,91 @@
+"""Cached loaders of the Attributions page. They take ids and settings, return data, read no widget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dmlviz import desk
+from dmlviz.analysis.attribution import by_loss, pairwise, run_summary
+from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.attributed import attribution_inputs
+from dmlviz.figures.attribution_frame import AttributionInput
+from dmlviz.figures.theme import base_title
+from dmlviz.records import Run, TokenAttribution
+from dmlviz.store import Store
+from dmlviz.store_attributions import attributions_folder
+from dmlviz.ui import loaders
+
+
+def stored(run_ids: Sequence[str], kind: AttributionKind) -> list[AttributionInput]:
+    """The runs' stored attributions, read again when a part was added."""
+    here = loaders.store()
+    parts = tuple(len(list(attributions_folder(here, run_id, str(kind)).glob("part-*.parquet"))) for run_id in run_ids)
+    return _stored(str(here.home), tuple(run_ids), str(kind), parts)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _stored(home: str, run_ids: tuple[str, ...], kind: str, parts: tuple[int, ...]) -> list[AttributionInput]:
+    return attribution_inputs(Store(home), run_ids, kind)
+
+
+def tables(inputs: Sequence[AttributionInput]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(agreement of every pair of runs and text, the table of losses)."""
+    key = tuple((one.run.id, one.kind, len(one.found)) for one in inputs)
+    return _tables(str(loaders.store().home), key, inputs)
+
+
+@st.cache_data(max_entries=8, show_spinner="Attributions are compared")
+def _tables(home: str, key: tuple, _inputs: Sequence[AttributionInput]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    found = {one.run.id: one.found for one in _inputs if one.found}
+    pairs = pairwise(found, {one.run.id: one.run.config for one in _inputs})
+    names = {one.run.id: loss_and_shots(one.run) for one in _inputs}
+    accuracies = {one.run.id: float(one.run.metrics["accuracy"]) for one in _inputs if "accuracy" in one.run.metrics}
+    return pairs, by_loss({run_id: run_summary(own) for run_id, own in found.items()}, names, accuracies, pairs)
+
+
+def loss_and_shots(run: Run) -> str:
+    shots = "all shots" if run.config.shots is None else f"{run.config.shots} shots"
+    return f"{base_title(run.config)}, {shots}"
+
+
+def candidates(run_ids: Sequence[str], how: str, chosen: np.ndarray, most: int = 300) -> np.ndarray:
+    """Row ids to pick a text from, the most telling first: "selected", "wrong" (surest errors of the first run), "apart" (runs predict differently),
+    "all" test texts."""
+    panes, _ = loaders.panes(list(run_ids), "pca")
+    first = panes[0]
+    rows, test = np.asarray(first.projection.row_ids), first.roles == "test"
+    if how == "selected":
+        return np.asarray(chosen)[:most]
+    if how == "wrong":
+        wrong = np.flatnonzero(test & (first.predictions != first.labels))
+        return rows[wrong[np.argsort(-first.confidence[wrong], kind="stable")]][:most]
+    if how == "apart":
+        guesses = np.stack([pane.predictions for pane in panes])
+        apart = np.flatnonzero(test & (guesses != guesses[0]).any(axis=0))
+        return rows[apart[np.argsort(-first.confidence[apart], kind="stable")]][:most]
+    return rows[test][:most]
+
+
+def sample(run_ids: Sequence[str], count: int) -> np.ndarray:
+    """Test texts for a job: spread evenly over the classes, the same for every run; few are part of many."""
+    first = loaders.panes([run_ids[0]], "pca")[0][0]
+    test = np.flatnonzero(first.roles == "test")
+    order = np.random.default_rng(0).permutation(test)
+    labels = first.labels[order]
+    turn = np.zeros(len(order), dtype=np.int64)
+    for label in np.unique(labels):
+        turn[labels == label] = np.arange((labels == label).sum())
+    return np.asarray(first.projection.row_ids)[order[np.argsort(turn, kind="stable")]][:count]
+
+
+def answer(
+    run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None, row: int | None
+) -> tuple[desk.Ticket, Mapping[str, TokenAttribution | str]]:
+    """Ask for a text's attributions, or fetch what was answered."""
+    here = loaders.store()
+    ticket = desk.ask_typed(here, list(run_ids), kind, text, pair, row=row)
+    return ticket, desk.typed_answer(here, ticket.id) if ticket.state == "done" else {}

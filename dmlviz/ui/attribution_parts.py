@@ -1,0 +1,397 @@
+"""Parts of the Attributions page: which text, its words run by run, and what many texts say."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dmlviz import desk
+from dmlviz.analysis.attribution import beyond_the_floor, stability, where_word, word_table
+from dmlviz.analysis.attribution_kind import BASELINES, METHODS, AttributionKind
+from dmlviz.export import csv_bytes, file_name
+from dmlviz.figures import FIGURES, attribution_words
+from dmlviz.figures.attribution_frame import AttributionInput
+from dmlviz.figures.attribution_tex import tex
+from dmlviz.figures.theme import loss_color, readable, run_titles
+from dmlviz.figures.words import excerpt, whole
+from dmlviz.losses import LOSSES
+from dmlviz.records import FigureSpec, Run, TextDataset, TokenAttribution
+from dmlviz.ui import attribution_loaders, loaders, selection
+from dmlviz.ui.frame import escaped, guard, theme
+from dmlviz.ui.picture import picture, tools
+from dmlviz.ui.words import duration
+
+BOUND = {"bind": "query-params"}
+LONGEST_TEXT = 20_000  # characters of a typed text; the encoder reads far fewer
+WAIT_SECONDS, LOOK_SECONDS = 4.0, 0.1  # before the page says that it waits
+FROM = {"all": "test texts", "wrong": "surest errors of the first run", "apart": "texts on which the runs differ", "selected": "selected texts"}
+TARGET_WORDS = {
+    "predicted": "its prediction", "gold": "the true class", "propagated": "label propagation", "class": "one class",
+    "difference": "one class minus another", "soft_triple": "its centres",
+}  # fmt: skip
+TARGET_HELP = (
+    "Which score the words are weighed for: the score (before the softmax) of the class that each run predicts, of the text's own class, or of one "
+    "class; the share of label mass that reaches the text from the support; the similarity to the centres, for losses that have them."
+)
+METHOD_HELP = (
+    "Integrated Gradients (Sundararajan et al. 2017) adds up slopes on the way from the baseline to the text: its values sum to the difference of "
+    "the two scores. The others are references: the slope at the text alone, leaving out word by word, and chance."
+)
+JOB_SIZES = (25, 50, 100, 250, 1000)
+SECONDS_PER_TEXT = 2.5  # MiniLM, 25 words, all checks, two quiet cores; said as "about"
+
+
+class Look(NamedTuple):
+    """What the controls say."""
+
+    kind: AttributionKind
+    row: int | None  # of the data set; None while nothing is picked
+    text: str
+    pair: str | None
+
+    @property
+    def typed(self) -> bool:
+        return self.row is None
+
+
+def comparable(runs: Sequence[Run]) -> list[Run]:
+    """The picked runs on the first one's texts; the others are left out, and said."""
+    same = [run for run in runs if run.config.dataset_hash == runs[0].config.dataset_hash]
+    if len(same) < len(runs):
+        st.info(f"{len(runs) - len(same)} picked runs are left out: they were trained on other texts than the first.")
+    return same
+
+
+def controls(runs: Sequence[Run]) -> Look:
+    """One row: texts from, text, score explained, more; below it the text itself, to be read or edited."""
+    ids, dataset = [run.id for run in runs], loaders.dataset(runs[0].config.dataset_hash or "")
+    chosen = selection.current(ids).rows if selection.line() else np.zeros(0, dtype=np.int64)
+    a, b, c, d = st.columns([1.1, 3, 1.2, 0.8], vertical_alignment="bottom")
+    sources = [name for name in FROM if name != "selected" or len(chosen)]
+    if st.session_state.get("why_from") not in sources:
+        st.session_state.pop("why_from", None)
+    how = a.selectbox("Texts", sources, len(sources) - 1 if len(chosen) else 0, format_func=FROM.get, key="why_from", **BOUND)
+    rows = [int(row) for row in attribution_loaders.candidates(ids, how, chosen)]
+    asked = _asked_row(len(dataset.texts))
+    if asked is not None and asked not in rows:
+        rows.insert(0, asked)
+    names = [whole(name) for name in dataset.label_names]
+    row = b.selectbox(
+        "Text", rows, rows.index(asked) if asked in rows else 0 if rows else None, key=f"why_row_{how}", placeholder="no text here",
+        format_func=lambda one: f"{names[int(dataset.labels[one])]} · {excerpt(dataset.texts[one])}",
+        help="Its true class and its first words. The list is searched as you type.",
+    )  # fmt: skip
+    target = _target(c, names, runs)
+    with d.popover("More", width="stretch"):
+        method = st.selectbox("Method", list(METHODS), format_func=METHODS.get, key="why_method", help=METHOD_HELP, **BOUND)
+        has_baseline = method in ("ig", "occlusion")
+        baseline = st.selectbox("Baseline", list(BASELINES), format_func=BASELINES.get, key="why_baseline", disabled=not has_baseline, **BOUND)
+    kind = AttributionKind(method, target, baseline if has_baseline else "pad")
+    if row is not None:
+        st.query_params["text"] = str(row)
+    return _edited(kind, row, dataset)
+
+
+def _asked_row(count: int) -> int | None:
+    """The text that the address names, the first time."""
+    said = st.query_params.get("text", "")
+    return int(said) if said.isdecimal() and int(said) < count else None
+
+
+def _target(place, names: Sequence[str], runs: Sequence[Run]) -> str:
+    centers = any(LOSSES[run.config.loss].has_centers for run in runs if run.config.loss in LOSSES)
+    kinds = [kind for kind in TARGET_WORDS if kind != "soft_triple" or centers]
+    kind = place.selectbox("Explain", kinds, format_func=TARGET_WORDS.get, key="why_target", help=TARGET_HELP, **BOUND)
+    if kind not in ("class", "difference"):
+        return kind
+    left, right = st.columns(2)
+    first = left.selectbox("Class", names, key="why_class", **BOUND)
+    if kind == "class":
+        return f"class={first}"
+    others = [name for name in names if name != first]
+    return f"difference={first}>{right.selectbox('Minus class', others, key='why_minus', **BOUND)}"
+
+
+def _edited(kind: AttributionKind, row: int | None, dataset: TextDataset) -> Look:
+    """The text in a field of its own: whoever changes a word asks about the changed text."""
+    own = dataset.texts[row] if row is not None else ""
+    own_pair = dataset.text_pairs[row] if dataset.text_pairs is not None and row is not None else None
+    with st.container(key="why_text_box"):
+        text = st.text_area("The text; change it or write another", own, key=f"why_text_{row}", max_chars=LONGEST_TEXT, height=80)
+        pair = None
+        if dataset.text_pairs is not None:
+            pair = st.text_area("Its second text", own_pair or "", key=f"why_pair_{row}", max_chars=LONGEST_TEXT, height=80)
+    same = row is not None and (text == own or text == own[:LONGEST_TEXT]) and (pair == own_pair)
+    return Look(kind, row, own, own_pair) if same else Look(kind, None, text, pair)
+
+
+# ---- one text
+
+
+def words(runs: Sequence[Run], look: Look, dataset: TextDataset) -> None:
+    """A row of highlighted words per run; asks for what is not there."""
+    if not look.text.strip():
+        st.info("Write a text, or pick one, and its words are weighed here.")
+        return
+    ids = [run.id for run in runs]
+    stored = {one.run.id: one for one in attribution_loaders.stored(ids, look.kind)} if not look.typed else {}
+    if not look.typed and all(look.row in one.found for one in stored.values()):
+        return _rows(list(stored.values()), look, dataset, {}, {"row": float(look.row or 0), "kind": str(look.kind)})
+    ticket, found = _awaited(ids, look)
+    if ticket.state == "failed":
+        st.error(escaped(ticket.message))
+    elif ticket.open or not found:
+        _waiting(ids, look)
+    else:
+        row = -1 if look.typed else look.row
+        here = {run_id: one for run_id, one in found.items() if not isinstance(one, str)}
+        typed = (look.text, look.pair) if look.typed else None
+        inputs = [AttributionInput(run, {row: here[run.id]}, str(look.kind), typed) for run in runs if run.id in here]
+        sentences = {run_id: one for run_id, one in found.items() if isinstance(one, str)}
+        options = {"typed": ticket.id} if look.typed else {"row": float(look.row or 0)}
+        _rows(inputs, look, dataset, sentences, {**options, "kind": str(look.kind)})
+
+
+def _awaited(ids: Sequence[str], look: Look) -> tuple[desk.Ticket, Mapping[str, TokenAttribution | str]]:
+    """The answer, waited for as long as a person would not wonder."""
+    began = time.monotonic()
+    with st.spinner("The words are weighed"):
+        while True:
+            ticket, found = attribution_loaders.answer(ids, look.kind, look.text, look.pair, look.row)
+            if not ticket.open or time.monotonic() - began > WAIT_SECONDS:
+                return ticket, found
+            time.sleep(LOOK_SECONDS)
+
+
+@st.fragment(run_every=1.0)
+def _waiting(ids: Sequence[str], look: Look) -> None:
+    ticket, _ = attribution_loaders.answer(ids, look.kind, look.text, look.pair, look.row)
+    if not ticket.open:
+        st.rerun(scope="app")
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.info("The words are weighed. The first time, libraries and weights are loaded: up to half a minute.")
+    if right.button("Cancel", key="cancel_typed", width="stretch"):
+        desk.cancel(loaders.store(), ticket.id)
+
+
+def _rows(inputs: Sequence[AttributionInput], look: Look, dataset: TextDataset, sentences: Mapping[str, str], options: Mapping[str, object]) -> None:
+    for sentence in dict.fromkeys(sentences.values()):
+        st.warning(escaped(sentence[:1].upper() + sentence[1:] + "."))
+    if not inputs:
+        return
+    table = attribution_words.frame(inputs, dataset, row=-1 if look.typed else look.row or 0)
+    here = theme()
+    for pane in dict.fromkeys(table["pane"]):
+        first = table[table["pane"] == pane].iloc[0]
+        color = readable(loss_color(first["loss"]), here.ground)
+        facts = f"{attribution_words.said(table, pane)} · {attribution_words.exact(table, pane)}"
+        mark = "✓ reliable" if first["level"] == "reliable" else "? doubtful"
+        st.html(
+            f'<div style="border-top:1px solid {here.lines};padding-top:.45rem">'
+            f'<b style="color:{color}">{escape(first["title"])}</b> <span style="color:{here.muted}">{escape(facts)}</span> '
+            f'<span title="{escape(first["reasons"], quote=True)}" style="color:{here.ink};border:1px solid {here.lines};border-radius:9px;'
+            f'padding:0 .5em;font-size:.85em;cursor:help">{mark}</span></div>{attribution_words.markup(table, pane, theme=here)}'
+        )
+        doubts = f"Doubtful: {first['reasons']}." if first["level"] != "reliable" else ""
+        if note := " ".join(one for one in (doubts, attribution_words.left_out(table, pane)) if one):
+            st.caption(escaped(note))
+    st.caption(
+        "Orange with + speaks for the explained class, blue with − against it; the ground is a word's share of all absolute values of the text. "
+        "A wavy line marks words whose weight differs between the runs. Values are on hover. Single runs: one run is not its loss."
+    )
+    _word_tools(inputs, table, options)
+
+
+def _word_tools(inputs: Sequence[AttributionInput], table: pd.DataFrame, options: Mapping[str, object]) -> None:
+    spec = FigureSpec(name="attribution_words", run_ids=tuple(one.run.id for one in inputs), options=dict(options))
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        made = tex(table, attribution_words.caption(table, inputs))
+        st.download_button("LaTeX", made, file_name([spec.name, *spec.run_ids[:2]], "tex"), "text/x-tex", key="why_tex", on_click="ignore")
+        tools(spec, table, key="why_words")
+
+
+# ---- many texts
+
+
+def many(runs: Sequence[Run], look: Look, dataset: TextDataset) -> None:
+    """What all explained texts of these runs say, and the job that explains more."""
+    ids = [run.id for run in runs]
+    kind = look.kind
+    st.header("What many texts say", anchor=False)
+    job(runs, kind)
+    inputs = attribution_loaders.stored(ids, kind)
+    explained = [one for one in inputs if one.found]
+    if not explained:
+        st.info("No text of these runs has been explained this way yet. Start with 25: class words, faithfulness and agreement come with them.")
+        return
+    titles = run_titles([run.config for run in runs])
+    st.caption("Explained: " + " · ".join(f"{escaped(title)} {len(one.found):,} texts" for one, title in zip(inputs, titles, strict=True)))
+    names = ["Words of a class", "Faithfulness", "Agreement", "By loss"]
+    for tab, draw in zip(st.tabs(names), (_classes, _faithful, _agree, _by_loss), strict=True):
+        with tab, guard():
+            draw(explained, dataset, kind)
+
+
+def job(runs: Sequence[Run], kind: AttributionKind) -> None:
+    """Explain more texts: how many, how long, start; progress and cancel while it runs."""
+    store, ids = loaders.store(), [run.id for run in runs]
+    open_jobs = [one for one in desk.attribution_tickets(store, ids) if one.open]
+    if open_jobs:
+        return _job_progress(tuple(ids))
+    failed = [one.message for one in desk.attribution_tickets(store, ids) if one.state == "failed" and one.kind == str(kind)]
+    if failed:
+        st.warning(escaped(failed[-1]))
+    a, b, c = st.columns([1.6, 3, 1], vertical_alignment="bottom")
+    chosen = selection.current(ids).rows if selection.line() else np.zeros(0, dtype=np.int64)
+    sizes = [*JOB_SIZES, *([0] if len(chosen) else [])]
+    words = lambda size: f"{size:,} test texts, even over classes" if size else f"the {len(chosen):,} selected texts"  # noqa: E731
+    size = a.selectbox("Explain more texts", sizes, format_func=words, key="why_size")
+    rows = attribution_loaders.sample(ids, size) if size else chosen
+    have = attribution_loaders.stored(ids, kind)
+    missing = sum(len(set(map(int, rows)) - set(one.found)) for one in have)
+    how_long = duration(max(10.0, missing * SECONDS_PER_TEXT))
+    b.caption(
+        f"{missing:,} of {len(rows) * len(ids):,} are not explained yet: about {how_long} for an encoder of MiniLM's size on two cores. "
+        "It goes on when the page is closed, and what is done stays."
+        if missing else "All of these are explained."
+    )  # fmt: skip
+    if c.button("Explain", key="why_start", type="primary", width="stretch", disabled=not missing):
+        with guard():
+            desk.ask_for_attributions(store, ids, kind, rows)
+            st.rerun()
+
+
+@st.fragment(run_every=1.5)
+def _job_progress(ids: tuple[str, ...]) -> None:
+    store = loaders.store()
+    desk.poll(store)
+    found = [one for one in desk.attribution_tickets(store, ids) if one.open]
+    if not found:
+        st.rerun(scope="app")
+    one = found[0]
+    left, middle, right = st.columns([3.4, 0.9, 0.9], vertical_alignment="center")
+    total = len(one.request["rows"]) * len(one.run_ids)
+    left.progress(min(max(one.share, 0.0), 1.0), text=_job_words(one, total))
+    if middle.button("Show", key="why_refresh", width="stretch", help="Take what is there so far into the pictures below."):
+        st.rerun(scope="app")
+    if right.button("Cancel", key="why_cancel", width="stretch"):
+        desk.cancel(store, one.id)
+
+
+def _job_words(one: desk.Ticket, total: int) -> str:
+    if not one.began or one.share <= 0:
+        return f"{total:,} texts and runs: libraries and weights are loaded"
+    left = (time.time() - one.began) * (1 - one.share) / one.share
+    return f"{100 * one.share:.0f} % of what was missing, about {duration(left)} left"
+
+
+def _figure(name: str, inputs: Sequence[AttributionInput], needs: Sequence[object], kind: AttributionKind, key: str, **options: object) -> None:
+    """A figure of the table with its two buttons."""
+    entry = FIGURES[name]
+    table = entry.frame(*needs, **options)
+    panes = list(dict.fromkeys(table["pane"]))
+    if name == "attribution_classes":
+        across = min(len(panes), 3) or 1
+        for start in range(0, len(panes), across):
+            with st.container(key=f"wide_{key}_{start}"):
+                for column, pane in zip(st.columns(across), panes[start : start + across], strict=False):
+                    with column:
+                        first = table[table["pane"] == pane].iloc[0]
+                        st.html(f'<b style="color:{readable(loss_color(first["loss"]), theme().ground)}">{escape(first["title"])}</b>')
+                        picture(entry.screen(table, pane, theme=theme()), key=f"{key}_{pane}", alt=entry.alt(table, pane))
+    else:
+        picture(entry.screen(table, theme=theme()), key=key, alt=entry.alt(table, panes[0] if panes else ""))
+    spec = FigureSpec(name=name, run_ids=tuple(one.run.id for one in inputs), options={**options, "kind": str(kind)})
+    st.caption(escaped(entry.caption(table, inputs)))
+    tools(spec, table, key=key)
+
+
+def _classes(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
+    names = [whole(name) for name in dataset.label_names]
+    counts = {name: sum(made.class_id == i for one in inputs for made in one.found.values()) for i, name in enumerate(names)}
+    kept = sorted((name for name in names if counts[name]), key=lambda name: -counts[name])
+    a, b, c = st.columns([1.2, 1, 2], vertical_alignment="bottom")
+    label = a.selectbox("Class explained", kept, format_func=lambda name: f"{name} ({counts[name]:,})", key="why_class_words")
+    fewest = b.selectbox("In at least", [2, 3, 5, 10], 1, format_func=lambda n: f"{n} texts", key="why_fewest")
+    word = c.text_input("Find a word", key="why_word", placeholder="where does a word push, and where not?")
+    _figure("attribution_classes", inputs, (inputs, dataset), kind, "why_bars", label=label, fewest=float(fewest))
+    if word.strip():
+        _where(word, inputs, dataset, names)
+
+
+def _where(word: str, inputs: Sequence[AttributionInput], dataset: TextDataset, names: Sequence[str]) -> None:
+    """Every explained text that the word stands in, and which way it pushes there, run by run."""
+    titles, tables = run_titles([one.run.config for one in inputs]), []
+    for one, title in zip(inputs, titles, strict=True):
+        found = where_word(word_table(one.found, dataset), word)
+        tables.append(found.assign(run=title))
+    table = pd.concat(tables, ignore_index=True)
+    if table.empty:
+        st.info(f"“{escaped(word.strip())}” stands in none of the explained texts.")
+        return
+    lines = [f"{escaped(title)}: for the class in {(own['value'] > 0).sum():,}, against it in {(own['value'] < 0).sum():,} of {len(own):,} texts"
+             for title, own in table.groupby("run", sort=False)]  # fmt: skip
+    st.markdown("  \n".join(lines))
+    shown = pd.DataFrame({
+        "Run": table["run"], "Weight, %": 100 * table["value"], "Class explained": [names[i] for i in table["class_id"]],
+        "True class": [names[i] for i in table["label"]], "Text": [excerpt(dataset.texts[row]) for row in table["row_id"]], "Row": table["row_id"],
+    })  # fmt: skip
+    st.dataframe(shown, hide_index=True, height=260, column_config={"Weight, %": st.column_config.NumberColumn(format="%+.1f")})
+    st.button("Select these texts", key="why_select", on_click=selection.choose_rows, args=(sorted(set(map(int, table["row_id"]))),))
+
+
+def _faithful(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
+    _figure("attribution_faithfulness", inputs, (inputs,), kind, "why_curves")
+
+
+def _agree(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
+    if len(inputs) < 2:
+        st.info("Agreement takes two runs or more: pick another one in the sidebar, best one of the same loss with another seed.")
+        return
+    pairs, _ = attribution_loaders.tables(inputs)
+    left, right = st.columns([1.3, 1])
+    with left:
+        _figure("attribution_stability", inputs, (inputs,), kind, "why_heat")
+    with right:
+        st.markdown(f"**{escaped(beyond_the_floor(pairs))}**")
+        table = stability(pairs)
+        shown = pd.DataFrame({
+            "Runs that differ in": table["relation"], "Pairs": table["pairs"], "Texts": table["texts"],
+            "Rank correlation": [_interval(*row) for row in table[["correlation", "low", "high"]].itertuples(index=False)],
+            "Top words shared": [f"{100 * value:.0f} %" for value in table["overlap"]],
+        })  # fmt: skip
+        st.dataframe(shown, hide_index=True)
+        st.caption("Over texts in which both runs explain one class; Student's 95 % interval over texts. Top words: the heaviest fifth.")
+    least = pairs.groupby("row_id")["correlation"].mean().dropna().sort_values()
+    st.button("Select the 50 texts that agree least", key="why_least", on_click=selection.choose_rows, args=(sorted(map(int, least.index[:50])),))
+
+
+def _by_loss(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
+    _, table = attribution_loaders.tables(inputs)
+    number = lambda name, scale=1.0: [_interval(*(scale * np.array(row, dtype=float))) for row in  # noqa: E731
+                                      table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]  # fmt: skip
+    shown = pd.DataFrame({
+        "Loss": table["loss"], "Runs": table["runs"], "Texts": table["texts"], "Accuracy, %": number("accuracy", 100),
+        "Comprehensiveness": number("comprehensiveness_gain"), "Sufficiency": number("sufficiency_gain"), "Kendall's tau": number("tau"),
+        "Stability": number("stability"), "Reliable, %": number("reliable", 100),
+    })  # fmt: skip
+    st.dataframe(shown, hide_index=True)
+    st.caption(
+        "Comprehensiveness and sufficiency are less their random reference: above zero and below zero is better than chance. Stability is the rank "
+        "correlation between runs of one loss that differ in seeds. With two runs or more the interval is Student's 95 % over runs, else over texts."
+    )
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.download_button("CSV", csv_bytes(table), file_name(["attribution_reliability"], "csv"), "text/csv", key="why_by_loss", on_click="ignore")
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if math.isfinite(low) and math.isfinite(high) else "")
