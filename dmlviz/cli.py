@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from dmlviz.asked import merged_fields, pair, read_config, validation_sentence
 from dmlviz.records import ACTIVE_STATES, InputError, Run, RunConfig
 from dmlviz.store import Store
-from dmlviz.told import notes, plain, put, run_facts, say, show_protocol, table
+from dmlviz.told import notes, plain, put, run_facts, say, show_attributions, show_checks, show_protocol, table
 from dmlviz.training.local import LocalEngine
 
 if TYPE_CHECKING:  # what loads pandas loads only where it is needed: `runs` must be quick
@@ -286,6 +286,43 @@ def delete(run: RunId, yes: option(bool, "--yes", "do it; there is no way back")
         raise InputError(f"deleting {run} cannot be undone; add --yes to do it")
     store.delete(run)
     say(f"deleted {run}")
+
+
+@app.command()
+def attribute(
+    run_ids: option(str, "--runs", "ids, separated by commas"),
+    text: option(str | None, "--text", "one text of your own; without it, texts of the test part") = None,
+    pair: option(str | None, "--pair", "its second text, where the data set has pairs") = None,
+    count: option(int, "--texts", "how many test texts, even over the classes") = 25,
+    kind: option(str, "--kind", "method, baseline and target: ig, ig+mask, ig+gold, occlusion, ig+class=NAME ...") = "ig",
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Weigh the words behind predictions. Texts of the data set are stored with their runs; an own text is printed."""
+    from dmlviz.analysis.attribution_kind import read_kind
+    from dmlviz.analysis.text_sample import sample_rows
+    from dmlviz.explain.jobs import Models, explain_rows, explain_typed
+
+    store, ids = Store(home), [one.strip() for one in run_ids.split(",") if one.strip()]
+    if not ids:
+        raise InputError("no run was named; give their ids as --runs ID,ID")
+    wanted, models = read_kind(kind), Models(store)
+    if text is not None:
+        return show_attributions(explain_typed(models, ids, text, pair, wanted), store, text, pair, as_json)
+    if count < 1:
+        raise InputError(f"--texts {count} was given; give 1 or more")
+    told = [""]
+
+    def on_progress(share: float) -> None:
+        line = f"{100 * share:.0f} %"
+        if line != told[0]:
+            told[0] = line
+            say(line)
+
+    for run_id in ids:
+        arrays = store.arrays(run_id)
+        explain_rows(models, [run_id], sample_rows(arrays.roles, arrays.labels, arrays.row_ids, count), wanted, on_progress=on_progress)
+    return show_checks(store, ids, kind, as_json)
 
 
 @app.command()

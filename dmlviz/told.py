@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dmlviz.records import Run
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # pandas loads only where it is needed: `runs` must be quick
     import pandas as pd
 
     from dmlviz.papers import Protocol
-    from dmlviz.records import ReaderNote
+    from dmlviz.records import ReaderNote, TokenAttribution
 
 
 def put(text: str) -> None:
@@ -106,3 +106,44 @@ def _numbers(frame: pd.DataFrame, ours: bool) -> tuple[tuple[str, ...], list[tup
         for row in shown
     ]  # fmt: skip
     return head, [(*row, *own) for row, own in zip(rows, more, strict=True)]
+
+
+def show_attributions(found: Mapping[str, TokenAttribution | str], store: Store, text: str, pair: str | None, as_json: bool) -> int:
+    """The words of one text, heaviest first, run by run. 1 where no run could say anything."""
+    from dmlviz.analysis.attribution import badge, words_of
+
+    facts = []
+    for run_id, one in found.items():
+        if isinstance(one, str):
+            say(f"{run_id}: {one}")
+            continue
+        names, verdict = store.dataset(store.run(run_id).config.dataset_hash or "").label_names, badge(one)
+        words = [{"word": word, "value": round(float(value), 6)} for word, value in zip(words_of(one, text, pair), one.values, strict=True)]
+        facts.append({
+            "run": run_id, "predicted": names[one.predicted], "explained": names[one.class_id], "probability": round(one.probability, 4),
+            "delta": one.delta, "steps": one.steps, "badge": verdict.level, "reasons": list(verdict.reasons), "words": words,
+        })  # fmt: skip
+    if as_json:
+        put(json.dumps(facts, indent=1, ensure_ascii=False))
+    for one in [] if as_json else facts:
+        put(f"{one['run']}: {one['predicted']} {one['probability']:.2f}, {one['badge']} ({'; '.join(one['reasons'])})")
+        table(("WORD", "VALUE"), [(word["word"], f"{word['value']:+.4f}") for word in sorted(one["words"], key=lambda word: -abs(word["value"]))])
+    return 0 if facts else 1
+
+
+def show_checks(store: Store, run_ids: Sequence[str], kind: str, as_json: bool) -> int:
+    """Checks of all stored attributions of a kind, run by run: mean and Student's interval over texts."""
+    from dmlviz.analysis.attribution import run_summary
+    from dmlviz.store_attributions import stored_attributions
+
+    names = ("comprehensiveness_gain", "sufficiency_gain", "tau", "reliable")
+    found = {run_id: run_summary(stored_attributions(store, run_id, kind)) for run_id in run_ids}
+    if as_json:
+        put(json.dumps({run_id: {name: dict(zip(("n", "mean", "low", "high"), made[name], strict=True)) for name in names}
+                        for run_id, made in found.items()}, indent=1))  # fmt: skip
+        return 0
+    cell = lambda one: f"{one[1]:.3f} ({one[2]:.3f} to {one[3]:.3f})" if one[0] > 1 else f"{one[1]:.3f}"  # noqa: E731
+    table(("RUN", "TEXTS", "COMPREHENSIVENESS", "SUFFICIENCY", "TAU", "RELIABLE"),
+          [(run_id, str(made["tau"][0]), *(cell(made[name]) for name in names)) for run_id, made in found.items()])  # fmt: skip
+    say("comprehensiveness and sufficiency are less their random reference; intervals: Student's 95 % over texts")
+    return 0

@@ -11,6 +11,7 @@ import streamlit as st
 from dmlviz import desk
 from dmlviz.analysis.attribution import by_loss, pairwise, run_summary
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.text_sample import sample_rows
 from dmlviz.attributed import attribution_inputs
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.theme import base_title
@@ -73,13 +74,7 @@ def candidates(run_ids: Sequence[str], how: str, chosen: np.ndarray, most: int =
 def sample(run_ids: Sequence[str], count: int) -> np.ndarray:
     """Test texts for a job: spread evenly over the classes, the same for every run; few are part of many."""
     first = loaders.panes([run_ids[0]], "pca")[0][0]
-    test = np.flatnonzero(first.roles == "test")
-    order = np.random.default_rng(0).permutation(test)
-    labels = first.labels[order]
-    turn = np.zeros(len(order), dtype=np.int64)
-    for label in np.unique(labels):
-        turn[labels == label] = np.arange((labels == label).sum())
-    return np.asarray(first.projection.row_ids)[order[np.argsort(turn, kind="stable")]][:count]
+    return sample_rows(first.roles, first.labels, first.projection.row_ids, count)
 
 
 def answer(
