@@ -13,10 +13,12 @@ import pytest
 import waiting
 
 from dmlviz import desk
+from dmlviz.analysis.attribution_kind import AttributionKind
 from dmlviz.analysis.projection import common_start, project
 from dmlviz.data import draw_split
 from dmlviz.panes import MapKind, load_panes, missing_maps, read_kind
 from dmlviz.records import InputError, RunConfig
+from dmlviz.store_attributions import stored_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -163,3 +165,106 @@ def test_a_map_in_the_making_is_left_when_cancelled(store, two_runs):
     finally:
         worker.kill()
     assert sorted(p.name for p in desk_folder.iterdir() if p.is_dir()) == [desk.all_tickets(store)[0].id]
+
+
+# ---- attributions
+
+
+@pytest.fixture
+def fine_tuned(store, tiny_dataset, tiny_encoder, monkeypatch) -> list[str]:
+    """Two runs of two losses with their weights, trained in this process; no maps."""
+    from dmlviz.submit import submit
+    from dmlviz.training.worker import work
+
+    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    base = {"dataset": "tiny", "encoder": str(tiny_encoder), "shots": 4, "validation": 6, "batch_size": 4, "lr": 1e-3, "max_length": 16, "epochs": 1}
+    ids = []
+    for loss in ("cross_entropy", "soft_triple"):
+        ids.append(submit(RunConfig(loss=loss, **base), store=store, dataset=tiny_dataset))
+        work(store, ids[-1])
+    return ids
+
+
+@pytest.mark.usefixtures("asleep")
+def test_attributions_are_asked_for_once_and_not_at_all_when_stored(store, fine_tuned):
+    kind = AttributionKind("gradient_x_input")
+    ticket = desk.ask_for_attributions(store, fine_tuned, kind, [2, 0, 2])
+    assert (ticket.state, ticket.task, ticket.request["rows"]) == ("waiting", "attributions", [0, 2])
+    assert desk.ask_for_attributions(store, fine_tuned, kind, [0, 2]).id == ticket.id
+    assert [one.id for one in desk.attribution_tickets(store, fine_tuned[:1])] == [ticket.id]
+    desk.work(store, idle=0.3)
+    assert all(stored_rows(store, run_id, str(kind)) == {0, 2} for run_id in fine_tuned)
+    assert desk.attribution_tickets(store, fine_tuned) == []
+    assert desk.ask_for_attributions(store, fine_tuned, kind, [2]) is None
+
+
+@pytest.mark.usefixtures("asleep")
+def test_a_kind_that_a_run_has_not_is_the_tickets_sentence(store, fine_tuned):
+    ticket = desk.ask_for_attributions(store, fine_tuned[:1], AttributionKind("gradient_x_input", "soft_triple"), [0])
+    desk.work(store, idle=0.3)
+    (failed,) = [one for one in desk.all_tickets(store) if one.id == ticket.id]
+    assert (failed.state, "no centres" in failed.message) == ("failed", True)
+
+
+@pytest.mark.usefixtures("asleep")
+def test_typed_sentences_are_served_between_the_chunks_of_a_long_job(store, fine_tuned, monkeypatch):
+    """While a job of three chunks runs, a sentence is typed: it is answered before the second chunk."""
+    from dmlviz.explain import jobs
+
+    monkeypatch.setattr(jobs, "CHUNK", 2)
+    kind, seen, plain = AttributionKind("gradient_x_input"), [], jobs.save_attributions
+    desk.ask_for_attributions(store, fine_tuned[:1], kind, range(6))
+
+    def saving(*given):
+        plain(*given)
+        seen.append([one.state for one in desk.all_tickets(store) if one.task == "typed"])
+        if len(seen) == 1:
+            desk._ask(store, fine_tuned, "typed", str(kind), text="the cat", pair=None)
+
+    monkeypatch.setattr(jobs, "save_attributions", saving)
+    desk.work(store, idle=0.3)
+    assert seen == [[], ["done"], ["done"]]
+    assert {one.state for one in desk.all_tickets(store)} == {"done"}
+
+
+@pytest.mark.slow
+def test_a_real_worker_answers_a_typed_sentence_for_two_runs(store, fine_tuned):
+    """Through a process of its own: values for the loss that has centres, a sentence for the one that has none."""
+    try:
+        ticket = desk.ask_typed(store, fine_tuned, AttributionKind("ig", "soft_triple"), "the cat saw 🐈")
+        found = waiting.until(lambda: desk.typed_answer(store, ticket.id), 120, "the answer")
+        assert "no centres" in found[fine_tuned[0]]
+        assert len(found[fine_tuned[1]].values) == 4
+        waiting.until(lambda: desk.all_tickets(store)[0].state == "done", 30, "the end of the ticket")
+        again = desk.ask_typed(store, fine_tuned, AttributionKind("ig", "soft_triple"), "the cat saw 🐈")
+        assert (again.id, again.state) == (ticket.id, "done")  # the answer is still there
+        empty = desk.ask_typed(store, fine_tuned, AttributionKind(), "  ")
+        found = waiting.until(lambda: desk.typed_answer(store, empty.id), 60, "the sentences")
+        assert all("no word to explain" in one for one in found.values())
+    finally:
+        waiting.end_processes(store.home)
+
+
+@pytest.mark.slow
+def test_a_job_that_is_cancelled_keeps_its_parts(store, fine_tuned):
+    """A worker whose chunks take their time is told to stop: the first chunk is stored, and asking again does the rest."""
+    slow = (
+        "import sys, time; import dmlviz.desk as d; from dmlviz.explain import jobs; from dmlviz.store import Store; jobs.CHUNK = 2; "
+        "plain = jobs.save_attributions; jobs.save_attributions = lambda *a: (plain(*a), time.sleep(30)); d.work(Store(sys.argv[1]))"
+    )
+    kind = AttributionKind("gradient_x_input")
+    desk._ask(store, fine_tuned[:1], "attributions", str(kind), rows=list(range(5)))
+    worker = subprocess.Popen([sys.executable, "-c", slow, str(store.home)], cwd=ROOT)
+    try:
+        waiting.until(lambda: len(stored_rows(store, fine_tuned[0], str(kind))) == 2, 90, "the first chunk")
+        desk.cancel(store, desk.all_tickets(store)[0].id)
+        assert worker.wait(20) == 1
+        assert [one.state for one in desk.all_tickets(store)] == ["cancelled"]
+        assert len(stored_rows(store, fine_tuned[0], str(kind))) == 2
+        desk.ask_for_attributions(store, fine_tuned[:1], kind, range(5))
+        waiting.until(lambda: len(stored_rows(store, fine_tuned[0], str(kind))) == 5, 90, "the rest")
+    finally:
+        worker.kill()
+        waiting.end_processes(store.home)
