@@ -55,11 +55,12 @@ def left_out(table: pd.DataFrame, pane_id: str) -> str:
     rows = table[table["pane"] == pane_id]
     first, parts = rows.iloc[0], []
     if first["cut"]:
-        parts.append(f"The encoder read the first {len(rows):,} words; {first['cut']:,} characters behind them are cut.")
+        behind = "1 character behind them is" if first["cut"] == 1 else f"{first['cut']:,} characters behind them are"
+        parts.append(f"The encoder read the first {len(rows):,} words; {behind} cut.")
     if len(rows) > MOST_WORDS:
         parts.append(f"{MOST_WORDS} of its {len(rows):,} words are shown.")
     if first["unknown"]:
-        parts.append(f"{first['unknown']:,} symbols are unknown to the tokenizer.")
+        parts.append("1 symbol is unknown to the tokenizer." if first["unknown"] == 1 else f"{first['unknown']:,} symbols are unknown to the tokenizer.")
     return " ".join(parts)
 
 

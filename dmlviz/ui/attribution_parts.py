@@ -15,6 +15,7 @@ import streamlit as st
 from dmlviz import desk
 from dmlviz.analysis.attribution import beyond_the_floor, stability, where_word, word_table
 from dmlviz.analysis.attribution_kind import BASELINES, METHODS, AttributionKind
+from dmlviz.data.wording import count_of
 from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures import FIGURES, attribution_words
 from dmlviz.figures.attribution_frame import AttributionInput
@@ -232,7 +233,7 @@ def many(runs: Sequence[Run], look: Look, dataset: TextDataset) -> None:
         st.info("No text of these runs has been explained this way yet. Start with 25: class words, faithfulness and agreement come with them.")
         return
     titles = run_titles([run.config for run in runs])
-    st.caption("Explained: " + " · ".join(f"{escaped(title)} {len(one.found):,} texts" for one, title in zip(inputs, titles, strict=True)))
+    st.caption("Explained: " + " · ".join(f"{escaped(title)} {count_of(len(one.found), 'text')}" for one, title in zip(inputs, titles, strict=True)))
     names = ["Words of a class", "Faithfulness", "Agreement", "By loss"]
     for tab, draw in zip(st.tabs(names), (_classes, _faithful, _agree, _by_loss), strict=True):
         with tab, guard():

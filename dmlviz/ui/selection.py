@@ -64,9 +64,10 @@ def hear() -> None:
 
 
 def line() -> str:
-    """The selection's line, taken over from the address when somebody else wrote it there."""
+    """The selection's line, taken over from the address when somebody else wrote it there. An address without one says nothing: the links between
+    pages drop it, and the selection is to travel."""
     said = st.query_params.get("select", "")
-    if said != st.session_state.get("select_address", ""):
+    if said and said != st.session_state.get("select_address", ""):
         st.session_state["select"] = said
     kept = st.session_state.get("select", "")
     short = kept if len(kept) <= LONGEST else ""  # thousands of single rows: kept here, but no address can hold them

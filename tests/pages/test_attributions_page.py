@@ -1,0 +1,149 @@
+"""The Attributions page, through app.py: with nothing, with stored attributions, with a changed text, and where nothing can be said."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import pytest
+from test_pages import button, unescaped, words
+
+from dmlviz import desk
+from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.store import Store
+from dmlviz.store_attributions import stored_attributions
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def explained(home):
+    """The shared home with twelve texts of each hostile run explained by the command line."""
+    command = [sys.executable, "-m", "dmlviz", "attribute", "--home", str(home.store.home), "--runs", ",".join(home.hostile), "--texts", "12"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+@pytest.fixture
+def asleep(monkeypatch):
+    """Nobody is woken, and the page does not wait."""
+    monkeypatch.setattr("dmlviz.desk.wake", lambda store: None)
+    monkeypatch.setattr("dmlviz.ui.attribution_parts.WAIT_SECONDS", 0.0)
+
+
+def html(app) -> str:
+    return "\n".join(str(one.proto.body) for one in app.get("html"))
+
+
+def plain(app) -> str:
+    """What the page says, without the escapes."""
+    return unescape(re.sub(r"\\(.)", r"\1", words(app)))
+
+
+def shown_texts(app) -> list[str]:
+    """The highlighted text of every row, as a person reads it."""
+    rows = re.findall(r'<div dir="auto"[^>]*>(.*?)</div>', html(app), flags=re.S)
+    return ["".join(unescape(re.sub(r"<[^>]+>", "", re.sub(r"<sup[^>]*>.</sup>", "", row))).split()) for row in rows]
+
+
+def test_an_empty_store_has_a_sentence_and_a_button(visit):
+    app = visit("attributions")
+    assert "No finished run yet. The words behind its predictions" in words(app)
+    button(app, "Train a run").click().run()
+    assert app.title[0].value == "What should be trained on what?"
+
+
+def test_stored_attributions_are_shown_run_by_run_and_over_many_texts(visit, explained, asleep):
+    store, first = explained.store, explained.hostile[0]
+    row = next(iter(stored_attributions(store, first, "ig")))
+    app = visit("attributions", store.home, runs=explained.hostile, why_row_all=row)
+    assert not app.error
+    text = store.dataset(store.run(first).config.dataset_hash).texts[row]
+    assert shown_texts(app) == ["".join(text.split()).removesuffix("**$x$")] * 2  # these runs read 16 tokens
+    assert plain(app).count("5 characters behind them are cut") == 2
+    assert html(app).count("reliable") + html(app).count("doubtful") >= 2
+    assert "12 texts" in plain(app)
+    assert [tab.label for tab in app.tabs] == ["Words of a class", "Faithfulness", "Agreement", "By loss"]
+    table = next(one.value for one in app.dataframe if "Stability" in one.value)
+    assert table["Texts"].tolist() == [12, 12]
+    for name in ("<script>", "**bold**", "$x$", ":red[x]"):
+        assert name not in unescaped(app), name
+    assert "<script>" not in html(app)
+
+
+def test_a_word_is_found_in_the_texts_it_stands_in(visit, explained, asleep):
+    app = visit("attributions", explained.store.home, runs=explained.hostile, why_word="CAT")
+    table = next(one.value for one in app.dataframe if "Weight, %" in one.value)
+    assert len(table) == 2 * 12  # it stands in every text
+    button(app, "Select these texts").click().run()
+    assert app.session_state["select"].startswith("rows:")
+    nowhere = visit("attributions", explained.store.home, runs=explained.hostile, why_word="walrus")
+    assert "stands in none of the explained texts" in words(nowhere)
+
+
+def test_a_changed_text_is_asked_about_and_answered(visit, own_home, asleep):
+    store = own_home.store
+    app = visit("attributions", store.home, runs=own_home.hostile)
+    box = next(one for one in app.text_area if one.label.startswith("The text"))
+    box.set_value("a cat & <b>dog</b>").run()
+    assert "The words are weighed" in words(app)
+    (ticket,) = [one for one in desk.all_tickets(store) if one.request.get("text") == "a cat & <b>dog</b>"]
+    assert ticket.request["row"] is None
+    desk.work(store, idle=0.1)
+    app.run()
+    assert shown_texts(app) == ["acat&<b>dog</b>"] * 2
+    assert not stored_attributions(store, own_home.hostile[0], "ig").get(-1)
+    box = next(one for one in app.text_area if one.label.startswith("The text"))
+    box.set_value("  ").run()
+    assert "Write a text, or pick one" in words(app)
+
+
+def test_a_job_is_started_told_and_cancelled(visit, own_home, asleep):
+    store = own_home.store
+    app = visit("attributions", store.home, runs=own_home.hostile)
+    button(app, "Explain").click().run()
+    (ticket,) = desk.attribution_tickets(store, own_home.hostile)
+    assert ticket.open
+    assert len(ticket.request["rows"]) == min(25, len(store.split(own_home.hostile[0]).test))
+    next(one for one in app.button if one.key == "why_cancel").click().run()
+    assert [one.state for one in desk.attribution_tickets(store, own_home.hostile)] == ["cancelled"]
+
+
+def test_one_run_has_no_agreement_and_a_loss_without_centres_no_centre_target(visit, explained, asleep):
+    app = visit("attributions", explained.store.home, runs=explained.hostile[:1])
+    assert "Agreement takes two runs or more" in words(app)
+    target = next(one for one in app.selectbox if one.label == "Explain")
+    assert "its centres" not in target.options
+    both = visit("attributions", explained.store.home, runs=explained.hostile)
+    assert "its centres" in next(one for one in both.selectbox if one.label == "Explain").options
+
+
+def test_a_target_that_one_run_lacks_is_said_and_the_other_run_is_shown(visit, own_home, asleep):
+    store = own_home.store
+    kind = AttributionKind(target="soft_triple")
+    app = visit("attributions", store.home, runs=own_home.hostile, why_target="soft_triple")
+    desk.work(store, idle=0.1)
+    app.run()
+    assert "This run's loss has no centres" in plain(app)
+    assert len(shown_texts(app)) == 1
+    assert not stored_attributions(store, own_home.hostile[0], str(kind))
+
+
+def test_the_address_names_the_text(visit, explained, asleep):
+    row = max(stored_attributions(explained.store, explained.hostile[0], "ig"))
+    app = visit("overview", explained.store.home, runs=explained.hostile)
+    app.query_params["text"] = str(row)
+    app.switch_page("pages/attributions.py").run()
+    text = explained.store.dataset(explained.store.run(explained.hostile[0]).config.dataset_hash).texts[row]
+    assert shown_texts(app)[0] == "".join(text.split()).removesuffix("**$x$")
+
+
+def test_runs_on_other_texts_are_left_out(visit, explained, asleep):
+    app = visit("attributions", explained.store.home, runs=[*explained.hostile, explained.tiny])
+    assert "1 picked runs are left out" in words(app)
+    assert isinstance(explained.store, Store)
