@@ -32,7 +32,7 @@ from dmlviz.explain.run_model import RunModel
 from dmlviz.records import RunConfig
 from dmlviz.store import Store
 
-TOLERANCES = (TOLERANCE, 1e-3, 1e-4)
+TOLERANCES = (TOLERANCE, 1e-3)
 TARGET = 1e-3
 BRIEF = {"shots": 8, "validation": 0, "snapshots": 0, "epochs": 8, "lr": 1e-4, "batch_size": 16, "max_length": 64}
 
