@@ -145,8 +145,8 @@ def main() -> int:
         rows.append(f"| {len(cut.starts)} | {len(cut.ids)} | {median:.2f} | {most:.2f} |")
         print(rows[-1], file=sys.stderr, flush=True)
     whole = (
-        f"# Speed of attributions\n\nMiniLM in float32 on a CPU, {options.texts} texts a set, {options.rounds} rounds, {options.threads} thread(s) in the first table. "
-        f"{place()}.\n\n"
+        f"# Speed of attributions\n\nMiniLM in float32 on a CPU, {options.texts} texts a set, {options.rounds} rounds, "
+        f"{options.threads} thread(s) in the first table. {place()}.\n\n"
         + "\n".join(lines) + f"\n\nA sentence of {names[0].upper()}, {len(LOSSES)} losses ({', '.join(LOSSES)}), all checks, models loaded:\n\n"
         + "\n".join(rows) + "\n"
     )  # fmt: skip
