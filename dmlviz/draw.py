@@ -68,7 +68,8 @@ def draw(spec: FigureSpec, source: Sources) -> Drawn:
     entry = FIGURES[spec.name]
     for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key not in LOADED_BY})
     needs, words = _needed(source, entry.needs, spec.run_ids, {key: str(value) for key, value in spec.options.items() if key in LOADED_BY})
-    if spec.name == "manifold" and (values := map_values(str(for_frame.get("color_by", "")), needs[0], source.arrays)):
+    explained = lambda run_id: source.attributions([run_id], "ig", "")[0].found  # noqa: E731
+    if spec.name == "manifold" and (values := map_values(str(for_frame.get("color_by", "")), needs[0], source.arrays, explained)):
         for_frame["values"] = values
     frame = entry.frame(*needs, **for_frame)
     picture = entry.paper(frame, find_preset(spec.preset), **for_paper)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dmlviz.records import InputError, Pane, Projection, Run, RunArrays, TextDataset
+from dmlviz.records import InputError, Pane, Projection, Run, RunArrays, TextDataset, TokenAttribution
 from dmlviz.store import Store
 
 
@@ -93,11 +93,22 @@ def load_panes(
     return panes, store.dataset(runs[0].config.dataset_hash or "")
 
 
-def map_values(color_by: str, panes: Sequence[Pane], arrays: Callable[[str], RunArrays]) -> dict[str, np.ndarray]:
-    """Run id -> (N,) the number that colours each text (see figures.map_frame.BY_VALUE); {} for colourings by class and the like.
+BY_ATTRIBUTION = ("needed", "reasons")  # colourings from the runs' stored attributions
+
+
+Explained = Callable[[str], Mapping[int, TokenAttribution]]  # run id -> row id -> attribution
+
+
+def map_values(
+    color_by: str, panes: Sequence[Pane], arrays: Callable[[str], RunArrays], attributions: Explained | None = None
+) -> dict[str, np.ndarray]:
+    """Run id -> (N,) the number that colours each text (see figures.map_frame.BY_VALUE), NaN where it was not measured; {} for colourings by class
+    and the like. `attributions` are for BY_ATTRIBUTION.
 
     Raises InputError where the panes do not have it.
     """
+    if color_by in BY_ATTRIBUTION:
+        return _attribution_values(color_by, panes, attributions or (lambda run_id: {}))
     from dmlviz.analysis.neighbors import disagreement, neighbors_lost
     from dmlviz.analysis.quality import map_quality
 
@@ -119,6 +130,24 @@ def map_values(color_by: str, panes: Sequence[Pane], arrays: Callable[[str], Run
         raise InputError("the colour lost compares with the pre-trained encoder; add it as a pane (Controls), or choose another colour")
     start = np.asarray(arrays(before).embeddings)
     return {pane.run.id: neighbors_lost(start, np.asarray(arrays(pane.run.id).embeddings)) for pane in panes}
+
+
+def _attribution_values(color_by: str, panes: Sequence[Pane], attributions: Explained) -> dict[str, np.ndarray]:
+    from dmlviz.analysis.attribution import pairwise, text_stability
+
+    found = {pane.run.id: attributions(pane.run.id) for pane in panes}
+    if sum(bool(own) for own in found.values()) < (2 if color_by == "reasons" else 1):
+        several = "two runs or more" if color_by == "reasons" else "these runs"
+        raise InputError(f"the colour {color_by} needs explained texts of {several}; explain some on the Attributions page, or choose another colour")
+    if color_by == "needed":
+        known = {run_id: {row: one.checks["comprehensiveness"] for row, one in own.items()} for run_id, own in found.items()}
+    else:
+        pairs = pairwise({run_id: own for run_id, own in found.items() if own}, {pane.run.id: pane.run.config for pane in panes})
+        agreeing = {row: (1 + value) / 2 for row, value in text_stability(pairs).items()}
+        known = {run_id: agreeing for run_id in found}
+    return {
+        pane.run.id: np.clip([known[pane.run.id].get(int(row), np.nan) for row in pane.projection.row_ids], 0, 1).astype(np.float64) for pane in panes
+    }
 
 
 def _same_texts(runs: Sequence[Run]) -> None:

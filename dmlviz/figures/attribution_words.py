@@ -60,7 +60,8 @@ def left_out(table: pd.DataFrame, pane_id: str) -> str:
     if len(rows) > MOST_WORDS:
         parts.append(f"{MOST_WORDS} of its {len(rows):,} words are shown.")
     if first["unknown"]:
-        parts.append("1 symbol is unknown to the tokenizer." if first["unknown"] == 1 else f"{first['unknown']:,} symbols are unknown to the tokenizer.")
+        symbols = "1 symbol is" if first["unknown"] == 1 else f"{first['unknown']:,} symbols are"
+        parts.append(f"{symbols} unknown to the tokenizer.")
     return " ".join(parts)
 
 

@@ -16,8 +16,8 @@ from .map_window import Window, outside, outside_sentence, window
 from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OKABE_ITO, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles, scale
 from .words import excerpt, missing_glyphs, short, text_width, whole
 
-ColorBy = Literal["class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement"]
-COLOR_BY = ("class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement")
+ColorBy = Literal["class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement", "needed", "reasons"]
+COLOR_BY = ("class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement", "needed", "reasons")
 BY_CLASS = ("class", "prediction")
 # colourings by a number of each text: what it is, in words. The numbers come from panes.map_values
 BY_VALUE = {
@@ -25,6 +25,8 @@ BY_VALUE = {
     "distortion": "share of its neighbours that the map does not keep",
     "lost": "share of the pre-trained encoder's neighbours that fine-tuning replaced",
     "disagreement": "share of the runs that predict otherwise than most",
+    "needed": "fall of the probability when the heaviest words of the attribution are masked",
+    "reasons": "agreement of the words' weights between the runs (1: the same order, 0: the opposite)",
 }
 STEPS = 32  # colours of a scale: more cannot be told apart
 PARTS = ("test", "validation", "support")  # drawn in this order, support on top

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -130,7 +131,10 @@ def _told(config: RunConfig, field: str) -> str:
         return "all shots" if value is None else f"{value} shots"
     if field == "loss_settings":
         return ", ".join(f"{key} {setting}" for key, setting in sorted(value.items())) or "default settings"
-    return str(value) if field in ("dataset", "encoder", "pooling") else f"{field.replace('_', ' ')} {value}"
+    if field in ("dataset", "encoder"):
+        parts = [part for part in re.split(r"[/\\]", str(value)) if part]
+        return parts[-1] if parts else str(value)  # a folder's or Hub id's last name
+    return str(value) if field == "pooling" else f"{field.replace('_', ' ')} {value}"
 
 
 class Preset(NamedTuple):

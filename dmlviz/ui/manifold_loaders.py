@@ -16,9 +16,10 @@ from dmlviz.analysis.trails import snapshot_maps
 from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks, marks, moving
 from dmlviz.figures.theme import run_titles
-from dmlviz.panes import map_values, missing_maps, read_kind
+from dmlviz.panes import BY_ATTRIBUTION, map_values, missing_maps, read_kind
 from dmlviz.records import InputError, Pane, Run
 from dmlviz.store import Store
+from dmlviz.store_attributions import stored_attributions, stored_rows
 from dmlviz.ui import loaders
 
 
@@ -45,13 +46,18 @@ def titles(runs: Sequence[Run]) -> list[str]:
 def drawn(run_ids: Sequence[str], kind: str, color_by: str, parts: Sequence[str], focus: Sequence[str]) -> DrawnMaps:
     """Frame, panes and marks; kept while the stored maps stay the same, so that a selection computes none of it again."""
     store = loaders.store()
-    return _drawn(str(store.home), tuple(run_ids), tuple(missing_maps(store, run_ids, read_kind(kind))), kind, color_by, tuple(parts), tuple(focus))
+    missing, explained = tuple(missing_maps(store, run_ids, read_kind(kind))), ()
+    if color_by in BY_ATTRIBUTION:  # drawn anew when more texts were explained
+        explained = tuple(len(stored_rows(store, run_id, "ig")) for run_id in run_ids)
+    return _drawn(str(store.home), tuple(run_ids), missing, kind, color_by, tuple(parts), tuple(focus), explained)
 
 
 @st.cache_resource(max_entries=6, show_spinner="The maps are laid out")
-def _drawn(home: str, run_ids: tuple[str, ...], missing: tuple[str, ...], kind: str, color_by: str, parts: tuple, focus: tuple) -> DrawnMaps:
+def _drawn(
+    home: str, run_ids: tuple[str, ...], missing: tuple[str, ...], kind: str, color_by: str, parts: tuple, focus: tuple, explained: tuple[int, ...]
+) -> DrawnMaps:
     panes, dataset = loaders.panes(list(run_ids), kind)
-    values = map_values(color_by, panes, Store(home).arrays)
+    values = map_values(color_by, panes, Store(home).arrays, lambda run_id: stored_attributions(Store(home), run_id, "ig"))
     frame = manifold.frame(panes, dataset.label_names, dataset.texts, color_by=color_by, parts=parts, focus=focus, values=values)
     if panes[0].projection.points.shape[1] == 3:
         return DrawnMaps(_with_depth(frame, panes), panes, marks(frame.head(0), (0, 1, 0, 1)), {})
@@ -79,7 +85,7 @@ def _moments(home: str, run_ids: tuple[str, ...], color_by: str, parts: tuple, f
     except InputError as error:
         return None, str(error)[:1].upper() + str(error)[1:] + "."
     values = map_values(color_by, panes, Store(home).arrays) if color_by in ("confidence", "disagreement") else {}
-    color_by = "class" if color_by in ("distortion", "lost") else color_by
+    color_by = "class" if color_by in ("distortion", "lost", *BY_ATTRIBUTION) else color_by
     ends = [epochs.at_moment(pane, trail, -1) for pane, trail in zip(panes, trails, strict=True)]
     kept = {pane.run.id: values[pane.run.id][epochs.places(pane, trail)] for pane, trail in zip(panes, trails, strict=True) if values}
     frame = manifold.frame(ends, dataset.label_names, dataset.texts, color_by=color_by, parts=parts, focus=focus, values=kept)

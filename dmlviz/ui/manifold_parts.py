@@ -28,6 +28,7 @@ BOUND = {"bind": "query-params"}
 COLORS = {
     "class": "class", "prediction": "prediction", "correctness": "correctness", "part": "part", "confidence": "confidence",
     "distortion": "distortion of the map", "lost": "neighbours lost", "disagreement": "disagreement",
+    "needed": "words needed", "reasons": "reasons agree",
 }  # fmt: skip
 PARTS = {"test,support": "test + support", "test": "test", "support": "support", "test,validation,support": "all parts"}
 WHEN = {"end": "after training", "epochs": "over epochs"}

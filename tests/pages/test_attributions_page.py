@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_pages import button, unescaped, words
 
 from dmlviz import desk
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.panes import load_panes, map_values
 from dmlviz.store import Store
-from dmlviz.store_attributions import stored_attributions
+from dmlviz.store_attributions import attributions_folder, stored_attributions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,3 +150,17 @@ def test_runs_on_other_texts_are_left_out(visit, explained, asleep):
     app = visit("attributions", explained.store.home, runs=[*explained.hostile, explained.tiny])
     assert "1 picked runs are left out" in words(app)
     assert isinstance(explained.store, Store)
+
+
+@pytest.mark.parametrize("colour", ["needed", "reasons"])
+def test_the_map_is_coloured_by_attributions_where_there_are_some(visit, explained, own_home, colour):
+    app = visit("manifold", explained.store.home, runs=explained.hostile, colour=colour)
+    assert not app.error
+    values = map_values(colour, load_panes(explained.store, explained.hostile, method="pca")[0], explained.store.arrays,
+                        lambda run_id: stored_attributions(explained.store, run_id, "ig"))  # fmt: skip
+    assert [int(np.isfinite(one).sum()) for one in values.values()] == [12, 12]
+    assert np.nanmin(list(values.values())) >= 0
+    for run_id in own_home.hostile:
+        shutil.rmtree(attributions_folder(own_home.store, run_id, "ig"), ignore_errors=True)
+    bare = visit("manifold", own_home.store.home, runs=own_home.hostile, colour=colour)
+    assert "explain some on the Attributions page" in plain(bare) + bare.error[0].value.replace("\\", "")
