@@ -90,7 +90,8 @@ def class_words(table: pd.DataFrame, class_id: int, *, fewest: int = 3, most: in
     found = pd.DataFrame({"n": groups.size(), "mean": groups.mean(), "sd": groups.std(ddof=1)})
     found = found[found["n"] >= max(fewest, 2)]
     half = stats.t.ppf(0.5 + LEVEL / 2, found["n"] - 1) * found["sd"] / np.sqrt(found["n"])
-    found = found.assign(low=found["mean"] - half, high=found["mean"] + half).drop(columns="sd").reset_index()
+    bounds = {"low": (found["mean"] - half).clip(lower=-1), "high": (found["mean"] + half).clip(upper=1)}  # a share lies within
+    found = found.assign(**bounds).drop(columns="sd").reset_index()
     order = np.lexsort([found["word"], -found["mean"].abs()])
     return found.iloc[order].head(most).sort_values("mean", ascending=False, ignore_index=True)
 

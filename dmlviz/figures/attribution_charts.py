@@ -187,7 +187,8 @@ def _curve_paper(table: pd.DataFrame, preset: Preset) -> Figure:
         step, runs = 1.5 * size / PT_PER_MM, table.drop_duplicates("pane")
         side = preset.width_mm / 2 - 10
         height = min(side, 60)
-        figure = canvas(preset.width_mm, height + 5 * step + step * len(runs) + 2)
+        lines = 2 if preset.width_mm < 120 else 1  # of each run's key
+        figure = canvas(preset.width_mm, height + 5 * step + lines * step * len(runs) + 2)
         for i, (name, title) in enumerate(CURVES.items()):
             left = 8 + i * preset.width_mm / 2
             text(figure, left, step, short(title, 34 if preset.width_mm < 100 else 60), size=size, weight="bold")
@@ -201,9 +202,10 @@ def _curve_paper(table: pd.DataFrame, preset: Preset) -> Figure:
         for j, first in enumerate(runs.to_dict("records")):
             own = table[table["pane"] == first["pane"]].drop_duplicates("curve").set_index("curve")
             areas = ", ".join(f"{name} {own.loc[name, 'area']:.2f} (random {own.loc[name, 'random_area']:.2f})" for name in CURVES)
-            line = f"{'●■◆▲▼◀'[j % 6]} {first['title']}: areas {areas}, n = {int(first['n']):,}"
-            line = short(drawable(line)[0], int(2.05 * preset.width_mm * PT_PER_MM / size))
-            text(figure, 1, height + (5.6 + j) * step, line, size=max(MIN_PT, size - 0.5), color=readable(loss_color(first["loss"]), PAPER.ground))
+            color, base = readable(loss_color(first["loss"]), PAPER.ground), height + (5.6 + lines * j) * step
+            title = short(drawable(f"{'●■◆▲▼◀'[j % 6]} {first['title']}, n = {int(first['n']):,}")[0], 40)
+            text(figure, 1, base, title, size=size, color=color)
+            text(figure, 3 if lines == 2 else preset.width_mm / 2, base + (lines - 1) * step, f"areas: {areas}", size=size, color=PAPER.muted)
     return figure
 
 

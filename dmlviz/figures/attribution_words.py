@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 
 from ..records import TextDataset
 from .attribution_frame import AttributionInput, kind_words, sign, word_color, word_frame
-from .paper import Box, axes, canvas, text
+from .paper import Box, axes, canvas, text, width_mm
 from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable
-from .words import clean, drawable, missing_glyphs, plotly_text, short, text_width
+from .words import clean, drawable, missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,7 +137,7 @@ def _lines(rows: pd.DataFrame, size: float, width: float) -> list[list[tuple[dic
         mark = sign(one["share"], one["strength"])
         words = ("‖ " if one["second"] and not second else "") + mark + short(drawable(one["word"])[0], 60)
         second = second or one["second"]
-        room = text_width(words, size) / PT_PER_MM + 0.5
+        room = width_mm(words, size) + 0.9
         gap = blank if one["gap"] or not lines[-1] else 0.0
         if left + gap + room > width and lines[-1]:
             lines.append([])
@@ -172,7 +172,7 @@ def _legend(figure: Figure, ax: Any, top: float, size: float, step: float) -> No
 
     left = 0.5
     for share, words in ((-1.0, "− against"), (1.0, "+ towards the class")):
-        room = text_width(words, size) / PT_PER_MM + 1
+        room = width_mm(words, size) + 1.4
         ax.add_patch(Rectangle((left, top - 0.15 * step), room, 0.85 * step, facecolor=word_color(share, 1.0, PAPER), linewidth=0))
         text(figure, left + room / 2, top + 0.47 * step, words, size=max(MIN_PT, size - 0.5), ha="center")
         left += room + 1.5

@@ -55,6 +55,15 @@ def text(place: Figure | Axes, x: float, y: float, words: str, *, size: float, c
     return place.text(x, y, words, fontfamily=list(font_stack()), fontsize=size, color=color, parse_math=False, **style)
 
 
+def width_mm(words: str, size: float) -> float:
+    """How wide these words will be drawn, to the pixel of a 300 dpi sheet."""
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    sheet = RendererAgg(8, 8, 300)
+    return sheet.get_text_width_height_descent(words, FontProperties(family=list(font_stack()), size=size), False)[0] / 300 * MM_PER_INCH
+
+
 def arrows(ax: Axes, rows: pd.DataFrame, view: Window) -> None:
     """At a pane's border: where texts lie outside of the frame, with their number."""
     from math import atan2

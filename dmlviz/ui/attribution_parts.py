@@ -252,8 +252,8 @@ def job(runs: Sequence[Run], kind: AttributionKind) -> None:
     a, b, c = st.columns([1.6, 3, 1], vertical_alignment="bottom")
     chosen = selection.current(ids).rows if selection.line() else np.zeros(0, dtype=np.int64)
     sizes = [*JOB_SIZES, *([0] if len(chosen) else [])]
-    words = lambda size: f"{size:,} test texts, even over classes" if size else f"the {len(chosen):,} selected texts"  # noqa: E731
-    size = a.selectbox("Explain more texts", sizes, format_func=words, key="why_size")
+    words = lambda size: f"{size:,} test texts" if size else f"the {len(chosen):,} selected texts"  # noqa: E731
+    size = a.selectbox("Explain more texts", sizes, format_func=words, key="why_size", help="As even over the classes as there are texts.")
     rows = attribution_loaders.sample(ids, size) if size else chosen
     have = attribution_loaders.stored(ids, kind)
     missing = sum(len(set(map(int, rows)) - set(one.found)) for one in have)
