@@ -24,9 +24,11 @@ def explain(
     kind: AttributionKind,
     gold: np.ndarray | None = None,
     row_ids: np.ndarray | None = None,
+    quick: bool = False,
     on_text: Callable[[int], None] = lambda done: None,
 ) -> list[TokenAttribution]:
     """Attributions of every text, with their checks. `gold` (N,) labels where the texts have them, `row_ids` (N,) where they are the data set's.
+    `quick`: only the checks that the badge asks for.
 
     Raises InputError for a text without a word, and for a target or baseline that this run does not have.
     """
@@ -40,7 +42,7 @@ def explain(
     classes = np.asarray(target.classes(predicted, gold), dtype=np.int64)
     found = _values(run, cut, classes, target, kind, on_text)
     words = [by_word(one.values, text) for one, text in zip(found, cut, strict=True)]
-    checks = check(cut, words, _asker(run, target, classes), mask_token(run.model.encoder.tokenizer))
+    checks = check(cut, words, _asker(run, target, classes), mask_token(run.model.encoder.tokenizer), quick=quick)
     rows = np.full(len(texts), -1) if row_ids is None else row_ids
     return [
         _record(*parts, int(row), int(guess), shares)

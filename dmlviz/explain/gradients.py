@@ -20,7 +20,7 @@ from dmlviz.explain.scores import Seen
 from dmlviz.explain.words import TokenizedText
 from dmlviz.records import InputError
 
-FIRST_STEPS, MOST_STEPS = 16, 256  # of the path: doubled until the values add up to the difference of the scores
+FIRST_STEPS, MOST_STEPS = 32, 256  # of the path: doubled until the values add up to the difference of the scores; 16 are hardly ever enough
 TOLERANCE = 0.01  # of the difference of the scores
 FLOOR = 1e-4  # a difference below it is not told from rounding in float32
 CPU_TOKENS = 1024  # tokens in one pass with gradients; more does not run faster on a CPU

@@ -204,3 +204,31 @@ def test_both_sides_of_a_pair_are_checked(ask, tiny):
     wanted, drops, _, _ = slow(text, values, ask)
     np.testing.assert_allclose(found.drops, drops, atol=1e-5)
     assert found.checks["comprehensiveness"] == pytest.approx(wanted["comprehensiveness"], abs=1e-5)
+
+
+def test_quick_checks_are_the_same_numbers_and_fewer():
+    """What the badge asks for does not depend on whether the rest was asked too."""
+    from dmlviz.explain.faithful import QUICK, check
+    from dmlviz.explain.words import TokenizedText
+
+    rng = np.random.default_rng(3)
+    count = 9
+    text = TokenizedText(
+        rng.integers(10, 50, count), np.zeros(count, dtype=bool), np.zeros(count, dtype=bool), None, np.arange(count), np.arange(count) * 2,
+        np.arange(count) * 2 + 1, np.zeros(count, dtype=bool), 0,
+    )  # fmt: skip
+    weights, asked = rng.normal(size=60), []
+
+    def ask(texts, origins):
+        asked.append(len(texts))
+        scores = np.array([weights[one.ids].sum() for one in texts])
+        return 1 / (1 + np.exp(-scores)), scores
+
+    values = rng.normal(size=count)
+    (full,), (quick,) = check([text], [values], ask, 3), check([text], [values], ask, 3, quick=True)
+    assert asked[1] < asked[0]
+    assert {name: quick.checks[name] for name in QUICK} == {name: full.checks[name] for name in QUICK}
+    assert np.array_equal(quick.drops, full.drops)
+    assert all(np.isnan(value) for name, value in quick.checks.items() if name not in QUICK)
+    assert np.isnan(quick.deletion).all()
+    assert np.isfinite(full.deletion).all()
