@@ -9,7 +9,7 @@ from dmlviz.analysis.attribution_kind import read_kind
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.records import InputError
 from dmlviz.store import Store
-from dmlviz.store_attributions import stored_attributions
+from dmlviz.store_attributions import stored_attributions, stored_sanity
 
 
 def attribution_inputs(store: Store, run_ids: Sequence[str], kind: str = "ig", typed: str = "") -> list[AttributionInput]:
@@ -19,7 +19,10 @@ def attribution_inputs(store: Store, run_ids: Sequence[str], kind: str = "ig", t
     """
     read_kind(kind)
     if not typed:
-        return [AttributionInput(store.run(run_id), stored_attributions(store, run_id, kind), kind) for run_id in run_ids]
+        return [
+            AttributionInput(store.run(run_id), stored_attributions(store, run_id, kind), kind, None, stored_sanity(store, run_id, kind))
+            for run_id in run_ids
+        ]
     ticket, answer = desk.typed_ticket(store, typed), desk.typed_answer(store, typed)
     if ticket is None or not answer:
         raise InputError("this typed sentence is no longer kept; type it again on the Attributions page")

@@ -30,7 +30,7 @@ from dmlviz.analysis.attribution_kind import read_kind as read_attribution_kind
 from dmlviz.panes import MapKind, missing_maps, read_kind
 from dmlviz.records import InputError, TokenAttribution
 from dmlviz.store import Store
-from dmlviz.store_attributions import read_attributions, stored_rows, write_attributions
+from dmlviz.store_attributions import read_attributions, stored_rows, stored_sanity, write_attributions
 from dmlviz.store_files import atomic_json, file_lock, read_json
 from dmlviz.training.local import child_environment
 
@@ -42,12 +42,14 @@ LOOK_SECONDS, WRITE_SECONDS = 0.2, 0.4
 LOCK_SECONDS = 1.0  # whoever only asks whether a worker lives holds the lock for a moment
 KEPT_ANSWERS = 40  # typed sentences whose answers stay
 TicketState = Literal["waiting", "working", "done", "failed", "cancelled"]
-Task = Literal["typed", "map", "attributions"]
-ORDER: tuple[Task, ...] = ("typed", "map", "attributions")  # whoever waits before a picture first
-NAMES: dict[Task, str] = {"typed": "the attribution", "map": "the map", "attributions": "the attributions"}
+Task = Literal["typed", "map", "sanity", "attributions"]
+ORDER: tuple[Task, ...] = ("typed", "map", "sanity", "attributions")  # whoever waits before a picture first
+NAMES: dict[Task, str] = {"typed": "the attribution", "map": "the map", "sanity": "the sanity checks",
+                         "attributions": "the attributions"}  # fmt: skip
 OUT_OF_MEMORY: dict[Task, str] = {
     "typed": "the machine ran out of memory; shorten the text, or compare fewer runs",
     "map": "the machine ran out of memory; show fewer texts, or look at the PCA",
+    "sanity": "the machine ran out of memory; compare fewer runs",
     "attributions": "the machine ran out of memory; what was done is kept, so ask again when less runs beside it",
 }
 
@@ -104,9 +106,18 @@ def ask_for_attributions(store: Store, run_ids: Sequence[str], kind: Attribution
     return _ticket(store, ticket_id)
 
 
-def attribution_tickets(store: Store, run_ids: Sequence[str]) -> list[Ticket]:
-    """Jobs of attributions, not done, that some of these runs take part in."""
-    return [one for one in all_tickets(store) if one.task == "attributions" and one.state != "done" and set(one.run_ids) & set(run_ids)]
+def ask_for_sanity(store: Store, run_ids: Sequence[str], kind: AttributionKind, rows: Sequence[int]) -> Ticket | None:
+    """Ask for the sanity checks of these runs on these texts; None when all have them."""
+    if all(stored_sanity(store, run_id, str(kind)) is not None for run_id in run_ids):
+        return None
+    ticket_id = _ask(store, run_ids, "sanity", str(kind), rows=[int(row) for row in rows])
+    wake(store)
+    return _ticket(store, ticket_id)
+
+
+def attribution_tickets(store: Store, run_ids: Sequence[str], task: Task = "attributions") -> list[Ticket]:
+    """Jobs of attributions (or sanity checks), not done, that some of these runs take part in."""
+    return [one for one in all_tickets(store) if one.task == task and one.state != "done" and set(one.run_ids) & set(run_ids)]
 
 
 def ask_typed(
@@ -315,7 +326,7 @@ def _serve(store: Store, ticket: Ticket, keep: Kept) -> None:
 def _work_on(store: Store, ticket: Ticket, keep: Kept, on_progress: Callable[[float], None]) -> None:
     if ticket.task == "map":
         return make_maps(store, ticket.run_ids, read_kind(ticket.kind), on_progress)
-    from dmlviz.explain.jobs import explain_rows, explain_typed
+    from dmlviz.explain.jobs import check_sanity, explain_rows, explain_typed
 
     kind = read_attribution_kind(ticket.kind)
     if ticket.task == "typed":
@@ -326,7 +337,8 @@ def _work_on(store: Store, ticket: Ticket, keep: Kept, on_progress: Callable[[fl
         while (waiting := next_ticket(store, ("typed",))) is not None:
             _serve(store, waiting, keep)
 
-    return explain_rows(keep.models, ticket.run_ids, ticket.request["rows"], kind, on_progress=on_progress, between=typed_first)
+    job = check_sanity if ticket.task == "sanity" else explain_rows
+    return job(keep.models, ticket.run_ids, ticket.request["rows"], kind, on_progress=on_progress, between=typed_first)
 
 
 def _answer(folder: Path, found: Mapping[str, TokenAttribution | str]) -> None:

@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -108,3 +109,17 @@ def _records(table: pa.Table) -> list[TokenAttribution]:
 
 def _width(kind: pa.DataType):
     return {pa.float16(): np.float32, pa.int32(): np.int64, pa.bool_(): bool}[kind]
+
+
+def save_sanity(store: Store, run_id: str, kind: str, facts: Mapping[str, Any]) -> None:
+    """Keep what the sanity checks of this kind of attribution found."""
+    folder = attributions_folder(store, run_id, kind)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_json(folder / "sanity.json", facts)
+
+
+def stored_sanity(store: Store, run_id: str, kind: str) -> dict[str, Any] | None:
+    """What they found, or None."""
+    with contextlib.suppress(OSError, ValueError):
+        return json.loads((attributions_folder(store, run_id, kind) / "sanity.json").read_text(encoding="utf-8"))
+    return None

@@ -38,6 +38,8 @@ def badge(one: TokenAttribution) -> Badge:
         doubts.append(f"the values miss the difference of the scores by {abs(one.delta):.3g} after {one.steps} steps")
     if one.outside > OUTSIDE:
         doubts.append(f"{one.outside:.0%} of the absolute values lie on special tokens or between words")
+    if len(one.values) and one.unknown >= len(one.values):
+        doubts.append("the tokenizer knows none of its symbols")
     gain = checks.get("comprehensiveness", math.nan) - checks.get("random_comprehensiveness_most", math.nan)
     if not gain > MARGIN:
         doubts.append("masking its highest words moves the prediction hardly more than masking words at random")

@@ -10,12 +10,14 @@ import numpy as np
 from dmlviz.analysis.attribution_kind import AttributionKind
 from dmlviz.explain.explain import explain
 from dmlviz.explain.run_model import RunModel
+from dmlviz.explain.sanity import randomisation, sensitivity
 from dmlviz.explain.words import word_spans
 from dmlviz.records import InputError, TokenAttribution
 from dmlviz.store import Store
-from dmlviz.store_attributions import save_attributions, stored_rows
+from dmlviz.store_attributions import save_attributions, save_sanity, stored_rows, stored_sanity
 
 CHUNK = 16  # texts between two saves: what an end by force can lose
+NOISE_SAMPLES, SANITY_STEPS = 5, 16  # fewer than by default: the means of a few texts are asked for, and somebody waits
 MODELS = 6  # kept in memory; as many as can be compared
 
 
@@ -80,3 +82,32 @@ def explain_typed(
         except InputError as error:
             found[run_id] = str(error)
     return found
+
+
+def check_sanity(
+    models: Models, run_ids: Sequence[str], row_ids: Sequence[int], kind: AttributionKind, *,
+    on_progress: Callable[[float], None] = lambda share: None, between: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Cascading randomisation and input noise of Integrated Gradients for runs that lack them, stored with each run.
+
+    A probe and a propagation are no weights of the model, so there randomisation begins below them. Raises InputError for what cannot be checked.
+    """
+    wanted = [run_id for run_id in run_ids if stored_sanity(models.store, run_id, str(kind)) is None]
+    for done, run_id in enumerate(wanted):
+        run = models.get(run_id)
+        rows = np.array([row for row in row_ids if word_spans(run.dataset.texts[row])], dtype=np.int64)
+        pairs = [run.dataset.text_pairs[i] for i in rows] if run.dataset.text_pairs is not None else None
+        texts = run.tokenize([run.dataset.texts[i] for i in rows], pairs)
+        classes = run.classes(kind.target, texts, run.dataset.labels[rows])
+        head, score = run.score_by_head(kind.target)
+        cascade = randomisation(run.words, head, score, texts, classes, baseline=kind.baseline, steps=SANITY_STEPS)
+        on_progress((done + 0.7) / len(wanted))
+        between()
+        noise = sensitivity(run.words, texts, classes, score(head), baseline=kind.baseline, samples=NOISE_SAMPLES, steps=SANITY_STEPS)
+        found = {name: [None if not np.isfinite(one) else float(one) for one in getattr(cascade, name)] for name in ("absolute", "signed")}
+        save_sanity(models.store, run_id, str(kind), {
+            "stages": list(cascade.stages), **found, "texts": [int(one) for one in cascade.texts], "seed": cascade.seed, "steps": SANITY_STEPS,
+            "sensitivity": [float(one) for one in noise.values], "share": noise.share, "samples": noise.samples, "rows": [int(one) for one in rows],
+        })  # fmt: skip
+        on_progress((done + 1) / len(wanted))
+        between()

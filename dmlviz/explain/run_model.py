@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+from torch import Tensor, nn
 
-from dmlviz.analysis.attribution_kind import Target
+from dmlviz.analysis.attribution_kind import Target, read_target
 from dmlviz.encoder import load_encoder, pick_device
 from dmlviz.explain.gradients import WordModel, seen
-from dmlviz.explain.scores import Explained, Scores, explained, propagation_function, readout_function
+from dmlviz.explain.scores import Explained, Scores, Seen, explained, propagation_function, readout_function
 from dmlviz.explain.words import TokenizedText, tokenize
 from dmlviz.records import InputError, Run
 from dmlviz.store import Store
@@ -71,6 +73,23 @@ class RunModel:
     def explained(self, target: Target) -> Explained:
         """The target for this run. Raises InputError where the run has no such thing."""
         return explained(target, self.model, self.scores, self.label_names, self._propagated)
+
+    def classes(self, target: str, texts: Sequence[TokenizedText], gold: np.ndarray | None) -> np.ndarray:
+        """(N,) the class that each text is explained for."""
+        predicted = self.probabilities(texts).argmax(axis=1)
+        return np.asarray(self.explained(read_target(target)).classes(predicted, gold), dtype=np.int64)
+
+    def score_by_head(self, target: str) -> tuple[nn.Module, Callable[[nn.Module], Callable[[Seen, Tensor], Tensor]]]:
+        """The modules above the encoder (head, centres), and the score of a batch with such modules in their place."""
+        above = nn.ModuleList([self.model.head, self.model.metric if self.model.metric is not None else nn.Identity()])
+        support = self._support
+
+        def score(modules: nn.Module) -> Callable[[Seen, Tensor], Tensor]:
+            metric = modules[1] if self.model.metric is not None else None
+            like = SimpleNamespace(head=modules[0], metric=metric, ce_weight=self.model.ce_weight, class_weights=self.model.class_weights)
+            return explained(read_target(target), like, readout_function(self.readout, like, *support), self.label_names, self._propagated).of
+
+        return above, score
 
     def _propagated(self) -> Scores:
         vectors, labels = self._support

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..records import InputError
 from . import (
+    attribution_sanity,
     attribution_words,
     centers_drift,
     centers_heat,
@@ -121,6 +122,11 @@ FIGURES: dict[str, FigureEntry] = {
         "Agreement of attributions", "Do runs give the same reasons?", ("attributions",),
         agreement_heat.frame, agreement_heat.screen, agreement_heat.paper, agreement_heat.caption, agreement_heat.alt, agreement_heat.notes,
     ),
+    "attribution_sanity": FigureEntry(
+        "Sanity of attributions", "Do attributions depend on what was learnt?", ("attributions",),
+        attribution_sanity.frame, attribution_sanity.screen, attribution_sanity.paper, attribution_sanity.caption, attribution_sanity.alt,
+        attribution_sanity.notes,
+    ),
 }  # fmt: skip
 LOADED_BY = {"map": ("panes", "centers", "graphs", "snapshots"), "kind": ("attributions",), "typed": ("attributions",)}  # options of what is loaded
 
@@ -158,6 +164,6 @@ def _list(value: Any) -> tuple[str, ...]:
 
 
 __all__ = [
-    "FIGURES", "FigureEntry", "attribution_words", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes", "curves", "entry",
-    "epochs", "graph", "graph_degrees", "graph_matrix", "graph_sigma", "graph_why", "loading_options", "manifold", "split_options",
+    "FIGURES", "FigureEntry", "attribution_sanity", "attribution_words", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes",
+    "curves", "entry", "epochs", "graph", "graph_degrees", "graph_matrix", "graph_sigma", "graph_why", "loading_options", "manifold", "split_options",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ class AttributionInput(NamedTuple):
     found: Mapping[int, TokenAttribution]
     kind: str
     typed: tuple[str, str | None] | None = None
+    sanity: Mapping[str, Any] | None = None  # what store_attributions.stored_sanity holds
 
 
 def word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, row: float | str = -1) -> pd.DataFrame:

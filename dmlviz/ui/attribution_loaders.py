@@ -24,7 +24,8 @@ from dmlviz.ui import loaders
 def stored(run_ids: Sequence[str], kind: AttributionKind) -> list[AttributionInput]:
     """The runs' stored attributions, read again when a part was added."""
     here = loaders.store()
-    parts = tuple(len(list(attributions_folder(here, run_id, str(kind)).glob("part-*.parquet"))) for run_id in run_ids)
+    folders = [attributions_folder(here, run_id, str(kind)) for run_id in run_ids]
+    parts = tuple(len(list(folder.glob("part-*.parquet"))) + (folder / "sanity.json").is_file() for folder in folders)
     return _stored(str(here.home), tuple(run_ids), str(kind), parts)
 
 

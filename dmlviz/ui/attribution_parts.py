@@ -30,7 +30,7 @@ from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.words import duration
 
 BOUND = {"bind": "query-params"}
-LONGEST_TEXT = 20_000  # characters of a typed text; the encoder reads far fewer
+LONGEST_TEXT = 200_000  # characters of a typed text; the encoder reads far fewer
 WAIT_SECONDS, LOOK_SECONDS = 4.0, 0.1  # before the page says that it waits
 FROM = {"all": "test texts", "wrong": "surest errors of the first run", "apart": "texts on which the runs differ", "selected": "selected texts"}
 TARGET_WORDS = {
@@ -45,6 +45,7 @@ METHOD_HELP = (
     "Integrated Gradients (Sundararajan et al. 2017) adds up slopes on the way from the baseline to the text: its values sum to the difference of "
     "the two scores. The others are references: the slope at the text alone, leaving out word by word, and chance."
 )
+SANITY_TEXTS = 12
 JOB_SIZES = (25, 50, 100, 250, 1000)
 SECONDS_PER_TEXT = 2.5  # MiniLM, 25 words, all checks, two quiet cores; said as "about"
 
@@ -234,8 +235,8 @@ def many(runs: Sequence[Run], look: Look, dataset: TextDataset) -> None:
         return
     titles = run_titles([run.config for run in runs])
     st.caption("Explained: " + " · ".join(f"{escaped(title)} {count_of(len(one.found), 'text')}" for one, title in zip(inputs, titles, strict=True)))
-    names = ["Words of a class", "Faithfulness", "Agreement", "By loss"]
-    for tab, draw in zip(st.tabs(names), (_classes, _faithful, _agree, _by_loss), strict=True):
+    names = ["Words of a class", "Faithfulness", "Agreement", "Sanity", "By loss"]
+    for tab, draw in zip(st.tabs(names), (_classes, _faithful, _agree, _sanity, _by_loss), strict=True):
         with tab, guard():
             draw(explained, dataset, kind)
 
@@ -374,6 +375,46 @@ def _agree(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attri
     st.button("Select the 50 texts that agree least", key="why_least", on_click=selection.choose_rows, args=(sorted(map(int, least.index[:50])),))
 
 
+def _sanity(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
+    """Weights made random from the top down, and noise on the word vectors: curves where they are there, and the way to get them."""
+    if kind.method != "ig":
+        st.info("Sanity checks are made of Integrated Gradients; choose that method under More.")
+        return
+    store, ids = loaders.store(), [one.run.id for one in inputs]
+    missing = [one.run.id for one in inputs if not one.sanity]
+    if any(one.open for one in desk.attribution_tickets(store, ids, "sanity")):
+        _sanity_progress(tuple(ids))
+    elif missing:
+        failed = [one.message for one in desk.attribution_tickets(store, ids, "sanity") if one.state == "failed" and one.kind == str(kind)]
+        if failed:
+            st.warning(escaped(failed[-1]))
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.info(
+            f"{count_of(len(missing), 'run')} without sanity checks. Their weights are made random from the top down, on copies, and {SANITY_TEXTS} "
+            f"test texts are explained anew at every stage: about {duration(60.0 * len(missing))} for an encoder of MiniLM's size on two cores."
+        )
+        if right.button("Check", key="why_sanity_start", type="primary", width="stretch"):
+            with guard():
+                desk.ask_for_sanity(store, ids, kind, attribution_loaders.sample(ids, SANITY_TEXTS))
+                st.rerun()
+    checked = [one for one in inputs if one.sanity]
+    if checked:
+        _figure("attribution_sanity", checked, (checked,), kind, "why_sanity")
+
+
+@st.fragment(run_every=1.5)
+def _sanity_progress(ids: tuple[str, ...]) -> None:
+    store = loaders.store()
+    desk.poll(store)
+    found = [one for one in desk.attribution_tickets(store, ids, "sanity") if one.open]
+    if not found:
+        st.rerun(scope="app")
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.progress(min(max(found[0].share, 0.0), 1.0), text="Weights are made random, and the texts explained anew")
+    if right.button("Cancel", key="why_sanity_cancel", width="stretch"):
+        desk.cancel(store, found[0].id)
+
+
 def _by_loss(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
     _, table = attribution_loaders.tables(inputs)
     number = lambda name, scale=1.0: [_interval(*(scale * np.array(row, dtype=float))) for row in  # noqa: E731
@@ -390,6 +431,15 @@ def _by_loss(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Att
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button("CSV", csv_bytes(table), file_name(["attribution_reliability"], "csv"), "text/csv", key="why_by_loss", on_click="ignore")
+        st.download_button(
+            "All words as Parquet", lambda: _parquet(inputs, dataset), file_name(["attributions", str(kind)], "parquet"), "application/octet-stream",
+            key="why_parquet", on_click="ignore", help="One row per run, text and word: value, share, class explained, label.",
+        )  # fmt: skip
+
+
+def _parquet(inputs: Sequence[AttributionInput], dataset: TextDataset) -> bytes:
+    tables = [word_table(one.found, dataset).assign(run=one.run.id, loss=one.run.config.shown_loss) for one in inputs]
+    return pd.concat(tables, ignore_index=True).to_parquet(index=False)
 
 
 def _interval(value: float, low: float, high: float) -> str:

@@ -74,7 +74,7 @@ def test_a_sound_attribution_is_reliable_and_says_why():
     ({"checks": {"random_comprehensiveness_most": 0.4}}, "hardly more than masking words at random"),
     ({"checks": {"comprehensiveness": math.nan}}, "hardly more than masking words at random"),
     ({"checks": {"top_drop": 0.01}}, "alone changes the probability by -0.01"),
-    ({"checks": {"tau": -0.1}}, "leaving out word by word"),
+    ({"checks": {"tau": -0.1}}, "leaving out word by word"), ({"unknown": 2}, "knows none of its symbols"),
 ])  # fmt: skip
 def test_each_doubt_is_enough(fields, words):
     found = badge(attribution("good film", [2.0, 1.0], **fields))

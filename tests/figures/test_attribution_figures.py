@@ -170,3 +170,24 @@ def test_latex_compiles_by_itself(inputs, texts, tmp_path):
 def test_a_kind_in_words():
     assert kind_words("ig") == "Integrated Gradients towards the predicted class, baseline: pad"
     assert kind_words("random+gold") == "Random values, a reference towards its own class"
+
+
+def checked(run_id: str, signed: list[float], **fields) -> AttributionInput:
+    facts = {"stages": ["trained", "head and centres", "layer 1", "word vectors"], "signed": signed, "absolute": signed, "texts": [12] * 4, "seed": 0,
+             "steps": 16, "sensitivity": [0.2, 0.4], "share": 0.02, "samples": 5, "rows": [1, 2]}  # fmt: skip
+    return AttributionInput(run(run_id, **fields), {}, "ig", None, facts)
+
+
+def test_sanity_is_drawn_stage_by_stage_on_screen_and_paper():
+    entry, kept = FIGURES["attribution_sanity"], [checked("ce-0", [1, 0.5, 0.2, 0.0]), checked("sup-0", [1, 0.9, 0.1, None], loss="supcon")]
+    unchecked = AttributionInput(run("new"), {}, "ig")
+    table = entry.frame([*kept, unchecked])
+    assert table["pane"].unique().tolist() == ["ce-0", "sup-0"]
+    assert entry.screen(table).data[0].y.tolist() == [1, 0.5, 0.2, 0.0]
+    assert "from 1.00 to 0.00" in entry.alt(table)
+    assert "Cross-entropy 0.30" in entry.caption(table, kept)
+    figure = entry.paper(table, PRESETS["acl-column"])
+    assert figure.get_size_inches()[0] * 25.4 == pytest.approx(77)
+    assert [line.get_ydata().tolist() for line in figure.axes[0].lines[:1]] == [[1, 0.5, 0.2, 0.0]]
+    with pytest.raises(InputError, match="no run here has sanity checks"):
+        entry.frame([unchecked])

@@ -18,7 +18,7 @@ from dmlviz import desk
 from dmlviz.analysis.attribution_kind import AttributionKind
 from dmlviz.panes import load_panes, map_values
 from dmlviz.store import Store
-from dmlviz.store_attributions import attributions_folder, stored_attributions
+from dmlviz.store_attributions import attributions_folder, stored_attributions, stored_sanity
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,7 +71,7 @@ def test_stored_attributions_are_shown_run_by_run_and_over_many_texts(visit, exp
     assert plain(app).count("5 characters behind them are cut") == 2
     assert html(app).count("reliable") + html(app).count("doubtful") >= 2
     assert "12 texts" in plain(app)
-    assert [tab.label for tab in app.tabs] == ["Words of a class", "Faithfulness", "Agreement", "By loss"]
+    assert [tab.label for tab in app.tabs] == ["Words of a class", "Faithfulness", "Agreement", "Sanity", "By loss"]
     table = next(one.value for one in app.dataframe if "Stability" in one.value)
     assert table["Texts"].tolist() == [12, 12]
     for name in ("<script>", "**bold**", "$x$", ":red[x]"):
@@ -164,3 +164,20 @@ def test_the_map_is_coloured_by_attributions_where_there_are_some(visit, explain
         shutil.rmtree(attributions_folder(own_home.store, run_id, "ig"), ignore_errors=True)
     bare = visit("manifold", own_home.store.home, runs=own_home.hostile, colour=colour)
     assert "explain some on the Attributions page" in plain(bare) + bare.error[0].value.replace("\\", "")
+
+
+def test_sanity_is_asked_for_made_and_drawn(visit, explained, tmp_path, asleep):
+    store = Store(shutil.copytree(explained.store.home, tmp_path / "sane"))
+    app = visit("attributions", store.home, runs=explained.hostile)
+    next(one for one in app.button if one.key == "why_sanity_start").click().run()
+    (ticket,) = desk.attribution_tickets(store, explained.hostile, "sanity")
+    assert len(ticket.request["rows"]) == 12
+    desk.work(store, idle=0.1)
+    found = stored_sanity(store, explained.hostile[1], "ig")
+    assert found["stages"][:2] == ["trained", "head and centres"]
+    assert found["signed"][0] == pytest.approx(1)
+    assert abs(found["signed"][-1]) < 0.9
+    assert desk.ask_for_sanity(store, explained.hostile, AttributionKind(), [0]) is None  # nothing is made twice
+    app = visit("attributions", store.home, runs=explained.hostile)
+    assert not app.error
+    assert "made random from the top down, each stage" in plain(app)
