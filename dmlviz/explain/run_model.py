@@ -108,5 +108,6 @@ class RunModel:
 
     def probabilities(self, texts: Sequence[TokenizedText]) -> np.ndarray:
         """(N, C) shares of the run's own readout."""
-        return seen(self.words, texts, lambda what, rows: self.scores(what).softmax(dim=1)).numpy()
+        scores = self.scores  # made here: what is made in inference mode can have no slope
+        return seen(self.words, texts, lambda what, rows: scores(what).softmax(dim=1)).numpy()
 
