@@ -162,13 +162,19 @@ def start_tuning(
 ) -> str:
     """Begin (or go on with) a study in a process of its own, which outlives this one. Returns its name; raises InputError as open_study does."""
     name = open_study(store, config, dataset=dataset, trials=trials, name=name, space=space)
+    go_on(store, name)
+    return name
+
+
+def go_on(store: Store, name: str) -> None:
+    """Put a process to work on a study that is there, unless one is."""
+    _load(store, name)
     if _worker(store, name) is None:
         with open(_folder(store) / f"{name}.out", "ab") as out:
             subprocess.Popen(
                 [sys.executable, "-m", "dmlviz", "tune", "--name", name, "--home", str(store.home)],
                 stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, env=child_environment(),
             )  # fmt: skip
-    return name
 
 
 def stop_tuning(store: Store, name: str) -> None:

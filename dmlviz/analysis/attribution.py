@@ -44,7 +44,7 @@ def badge(one: TokenAttribution) -> Badge:
     if not gain > MARGIN:
         doubts.append("masking its highest words moves the prediction hardly more than masking words at random")
     if not checks.get("top_drop", math.nan) > TOP_DROP:
-        doubts.append(f"masking its highest word alone changes the probability by {-checks.get('top_drop', math.nan):+.2f}")
+        doubts.append(f"masking its highest word alone changes the class's probability by {-checks.get('top_drop', math.nan):+.2f}")
     if not checks.get("tau", 0.0) > 0 and len(one.values) > 1:
         doubts.append("its order is not that of leaving out word by word")
     if doubts:
@@ -190,7 +190,10 @@ def beyond_the_floor(pairs: pd.DataFrame) -> str:
     texts = kept.pivot_table(index="row_id", columns="relation", values="correlation", aggfunc="mean")
     floor = next((kind for kind in ("seed", "support draw") if kind in texts), None)
     if floor is None or "loss" not in texts:
-        return "To say whether losses differ, two runs of one loss that differ in the seed alone are needed: their agreement is the floor."
+        return (
+            "To say whether losses differ, two runs of one loss that differ in the seed alone are needed, with explained texts in common: "
+            "their agreement is the floor."
+        )
     n, mean, low, high = mean_interval(texts[floor] - texts["loss"])
     apart = f"{mean:+.2f} ({low:+.2f} to {high:+.2f}, n = {n:,} texts)"
     if n >= 2 and low > 0:
@@ -242,11 +245,14 @@ def by_loss(summaries: Mapping[str, Mapping[str, tuple[int, float, float, float]
     rows = []
     for loss in dict.fromkeys(names[run_id] for run_id in summaries):
         runs = [run_id for run_id in summaries if names[run_id] == loss]
-        row: dict[str, object] = {"loss": loss, "runs": len(runs), "texts": max(summaries[run_id]["tau"][0] for run_id in runs)}
+        counts = [summaries[run_id]["reliable"][0] for run_id in runs]
+        row: dict[str, object] = {"loss": loss, "runs": len(runs), "texts": min(counts), "most_texts": max(counts)}
         row["accuracy"], row["accuracy_low"], row["accuracy_high"] = mean_interval([accuracies.get(run_id, math.nan) for run_id in runs])[1:]
         for name in ("comprehensiveness_gain", "sufficiency_gain", "tau", "reliable"):
             own = [summaries[run_id][name] for run_id in runs]
             row[name], row[f"{name}_low"], row[f"{name}_high"] = own[0][1:] if len(runs) == 1 else mean_interval([one[1] for one in own])[1:]
+        for name in ("accuracy", "reliable"):  # shares: no interval reaches beyond what a share can be
+            row[f"{name}_low"], row[f"{name}_high"] = max(row[f"{name}_low"], 0.0), min(row[f"{name}_high"], 1.0)
         among = pairs[pairs["a"].isin(runs) & pairs["b"].isin(runs) & pairs["same"]]
         texts = among.groupby("row_id")["correlation"].mean()
         row["stability"], row["stability_low"], row["stability_high"] = mean_interval(texts)[1:]

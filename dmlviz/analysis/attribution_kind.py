@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from dmlviz.records import InputError
 
@@ -71,4 +72,10 @@ def read_target(text: str) -> Target:
         raise InputError(f"the target {text[:60]!r} names too little; write {TARGETS[kind].rpartition(': ')[2]}")
     if equals and (kind in ("predicted", "gold") or not rest):
         raise InputError(f"the target {text[:60]!r} is not understood; write {kind} alone, or class=NAME")
-    return Target(kind, first, second)
+    return Target(kind, unquote(first), unquote(second))
+
+
+def target_text(kind: str, first: str = "", second: str = "") -> str:
+    """What `read_target` reads. A > or % in a class's name is written as %3E or %25, so that the parts are told apart."""
+    safe = [name.replace("%", "%25").replace(">", "%3E") for name in (first, second)]
+    return kind + (f"={safe[0]}" if first else "") + (f">{safe[1]}" if second else "")

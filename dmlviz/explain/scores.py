@@ -69,7 +69,7 @@ def explained(target: Target, model: FineTuneModel, scores: Scores, label_names:
 
 def _gold(predicted: np.ndarray, gold: np.ndarray | None) -> np.ndarray:
     if gold is None:
-        raise InputError("a typed text has no label of its own; explain the predicted class or name one: class=NAME")
+        raise InputError("a typed text has no label of its own; explain its prediction, or one class (class=NAME)")
     return gold
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_WORDS = 12
+SYMBOLS, DASHES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross"), ("solid", "dash", "dot")
 CURVES = {"deletion": "Words taken away, heaviest first", "insertion": "Words alone, heaviest first"}
 
 
@@ -158,7 +159,8 @@ def _curve_frame(inputs: Sequence[AttributionInput]) -> pd.DataFrame:
 
 def _curve_screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, height: int | None = None) -> go.Figure:
     """Both curves of all runs, side by side; `pane_id` is not looked at."""
-    figure = go.Figure({"layout": _layout(theme, height or 300)})
+    figure = go.Figure({"layout": _layout(theme, height or 320, r=16, b=70)})
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.28, "x": 0})
     for i, (name, title) in enumerate(CURVES.items()):
         axis = "" if i == 0 else "2"
         figure.update_layout({
@@ -168,14 +170,17 @@ def _curve_screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGH
                              "title": {"text": "probability of the class" if i == 0 else ""}},
         })  # fmt: skip
         figure.add_annotation(x=0.55 * i, y=1.1, xref="paper", yref="paper", xanchor="left", showarrow=False, text=f"<b>{title}</b>")
-        for _, rows in table[table["curve"] == name].groupby("pane", sort=False):
+        for j, (_, rows) in enumerate(table[table["curve"] == name].groupby("pane", sort=False)):
             first = rows.iloc[0]
             color = readable(loss_color(first["loss"]), theme.ground, 3.0)
             x = 100 * rows["share"]
             figure.add_trace(go.Scatter(x=[*x, *x[::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", fillcolor=rgba(color, 0.15),
-                                        mode="lines", line={"width": 0}, hoverinfo="skip", xaxis=f"x{axis}", yaxis=f"y{axis}"))  # fmt: skip
+                                        mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False,
+                                        xaxis=f"x{axis}", yaxis=f"y{axis}"))  # fmt: skip
             told = f"{plotly_text(first['title'])}: area {first['area']:.2f}, random {first['random_area']:.2f}, n = {int(first['n']):,}"
-            figure.add_trace(go.Scatter(x=x, y=rows["mean"], mode="lines+markers", line={"color": color, "width": 2}, marker={"size": 5},
+            key = f"{plotly_text(first['title'])}, n = {int(first['n']):,}"
+            figure.add_trace(go.Scatter(x=x, y=rows["mean"], mode="lines+markers", marker={"size": 6, "symbol": SYMBOLS[j % 6]}, name=key,
+                                        line={"color": color, "width": 2, "dash": DASHES[j % 3]}, showlegend=i == 0,
                                         hovertemplate=f"{told}<br>%{{x:.0f}} % of the words: %{{y:.2f}}<extra></extra>",
                                         xaxis=f"x{axis}", yaxis=f"y{axis}"))  # fmt: skip
     return figure
@@ -212,9 +217,16 @@ def _curve_paper(table: pd.DataFrame, preset: Preset) -> Figure:
 def _curve_caption(table: pd.DataFrame, inputs: Sequence[AttributionInput]) -> str:
     return (
         "Mean probability of the explained class when the heaviest words are masked (left: lower is more faithful) or shown alone (right: higher is "
-        "more faithful); bands: Student's 95 % interval over texts; areas beside those of a random ranking. "
+        "more faithful); bands: Student's 95 % interval over texts. Areas under the curves, in brackets those of a random ranking: "
+        f"{_areas(table)}. "
         f"{kind_words(inputs[0].kind)}. {_runs_words(table)}"
     )
+
+
+def _areas(table: pd.DataFrame) -> str:
+    rows = table.drop_duplicates(["pane", "curve"])
+    return "; ".join(f"{own.iloc[0]['title']} " + ", ".join(f"{row.curve} {row.area:.2f} ({row.random_area:.2f})" for row in own.itertuples())
+                     for _, own in rows.groupby("pane", sort=False))  # fmt: skip
 
 
 def _curve_alt(table: pd.DataFrame, pane_id: str = "") -> str:

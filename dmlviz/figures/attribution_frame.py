@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.attribution import badge, shares, words_of
-from ..analysis.attribution_kind import METHODS, read_kind
+from ..analysis.attribution_kind import METHODS, read_kind, read_target
 from ..records import InputError, Run, TextDataset, TokenAttribution
 from .theme import Theme, mixed, run_titles
 from .words import whole
@@ -53,7 +53,8 @@ def word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, row:
             "pane": one.run.id, "title": title, "loss": one.run.config.shown_loss, "row_id": row, "place": np.arange(len(made.starts)),
             "start": made.starts, "end": made.ends, "second": made.second, "gap": _gaps(made, text, pair),
             "word": [whole(word) for word in words_of(made, text, pair)],
-            "value": made.values, "share": shares(made.values), "class": names[made.class_id], "predicted": names[made.predicted],
+            "value": made.values, "share": shares(made.values), "class": _explained(names[made.class_id], one.kind),
+            "predicted": names[made.predicted],
             "label": names[int(dataset.labels[row])] if row >= 0 else "", "probability": made.probability, "delta": made.delta,
             "steps": made.steps, "outside": made.outside, "level": verdict.level, "reasons": "; ".join(verdict.reasons), "cut": made.cut,
             "unknown": made.unknown,
@@ -63,6 +64,12 @@ def word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, row:
     table["strength"] = table["share"].abs() / largest
     table["differs"] = _differs(table)
     return table.reindex(columns=list(COLUMNS))
+
+
+def _explained(name: str, kind: str) -> str:
+    """The class explained; of a difference both."""
+    target = read_target(read_kind(kind).target)
+    return f"{name} minus {whole(target.second)}" if target.kind == "difference" else name
 
 
 def _gaps(made: TokenAttribution, text: str, pair: str | None) -> list[str]:

@@ -39,7 +39,8 @@ def said(table: pd.DataFrame, pane_id: str) -> str:
     guess = short(first["predicted"], 30)
     if first["class"] == first["predicted"]:
         return f"{guess} {first['probability']:.2f}{right}"
-    return f"{guess}{right}; explained: {short(first['class'], 30)} {first['probability']:.2f}"
+    sure = "" if " minus " in first["class"] else f" {first['probability']:.2f}"  # a difference has no probability
+    return f"{guess}{right}; explained: {short(first['class'], 40)}{sure}"
 
 
 def exact(table: pd.DataFrame, pane_id: str) -> str:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from dmlviz import desk
 from dmlviz.analysis.attribution import beyond_the_floor, stability, where_word, word_table
-from dmlviz.analysis.attribution_kind import BASELINES, METHODS, AttributionKind
+from dmlviz.analysis.attribution_kind import BASELINES, METHODS, AttributionKind, target_text
 from dmlviz.data.wording import count_of
 from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures import FIGURES, attribution_words
@@ -77,8 +77,8 @@ def controls(runs: Sequence[Run]) -> Look:
     chosen = selection.current(ids).rows if selection.line() else np.zeros(0, dtype=np.int64)
     a, b, c, d = st.columns([1.1, 3, 1.2, 0.8], vertical_alignment="bottom")
     sources = [name for name in FROM if name != "selected" or len(chosen)]
-    if st.session_state.get("why_from") not in sources:
-        st.session_state.pop("why_from", None)
+    if st.session_state.get("why_from") not in (None, *sources):  # the selection was cleared
+        st.session_state["why_from"] = "all"
     how = a.selectbox("Texts", sources, len(sources) - 1 if len(chosen) else 0, format_func=FROM.get, key="why_from", **BOUND)
     rows = [int(row) for row in attribution_loaders.candidates(ids, how, chosen)]
     asked = _asked_row(len(dataset.texts))
@@ -103,7 +103,7 @@ def controls(runs: Sequence[Run]) -> Look:
 
 def _asked_row(count: int) -> int | None:
     """The text that the address names, the first time."""
-    said = st.query_params.get("text", "")
+    said = st.query_params.get("text", "") or str(st.session_state.get("why_kept", ("",))[0])
     return int(said) if said.isdecimal() and int(said) < count else None
 
 
@@ -116,9 +116,9 @@ def _target(place, names: Sequence[str], runs: Sequence[Run]) -> str:
     left, right = st.columns(2)
     first = left.selectbox("Class", names, key="why_class", **BOUND)
     if kind == "class":
-        return f"class={first}"
+        return target_text(kind, first)
     others = [name for name in names if name != first]
-    return f"difference={first}>{right.selectbox('Minus class', others, key='why_minus', **BOUND)}"
+    return target_text(kind, first, right.selectbox("Minus class", others, key="why_minus", **BOUND))
 
 
 def _edited(kind: AttributionKind, row: int | None, dataset: TextDataset) -> Look:
@@ -126,10 +126,13 @@ def _edited(kind: AttributionKind, row: int | None, dataset: TextDataset) -> Loo
     own = dataset.texts[row] if row is not None else ""
     own_pair = dataset.text_pairs[row] if dataset.text_pairs is not None and row is not None else None
     with st.container(key="why_text_box"):
-        text = st.text_area("The text; change it or write another", own, key=f"why_text_{row}", max_chars=LONGEST_TEXT, height=80)
+        kept = st.session_state.get("why_kept", (None, "", None))  # what was written before a look at another page
+        first = kept[1] if kept[0] == row and kept[1] else own
+        text = st.text_area("The text; change it or write another", first, key=f"why_text_{row}", max_chars=LONGEST_TEXT, height=80)
         pair = None
         if dataset.text_pairs is not None:
             pair = st.text_area("Its second text", own_pair or "", key=f"why_pair_{row}", max_chars=LONGEST_TEXT, height=80)
+    st.session_state["why_kept"] = (row, text, pair)
     same = row is not None and (text == own or text == own[:LONGEST_TEXT]) and (pair == own_pair)
     return Look(kind, row, own, own_pair) if same else Look(kind, None, text, pair)
 
@@ -420,7 +423,9 @@ def _by_loss(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Att
     number = lambda name, scale=1.0: [_interval(*(scale * np.array(row, dtype=float))) for row in  # noqa: E731
                                       table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]  # fmt: skip
     shown = pd.DataFrame({
-        "Loss": table["loss"], "Runs": table["runs"], "Texts": table["texts"], "Accuracy, %": number("accuracy", 100),
+        "Loss": table["loss"], "Runs": table["runs"],
+        "Texts": [str(few) if few == many else f"{few} to {many}" for few, many in zip(table["texts"], table["most_texts"], strict=True)],
+        "Accuracy, %": number("accuracy", 100),
         "Comprehensiveness": number("comprehensiveness_gain"), "Sufficiency": number("sufficiency_gain"), "Kendall's tau": number("tau"),
         "Stability": number("stability"), "Reliable, %": number("reliable", 100),
     })  # fmt: skip

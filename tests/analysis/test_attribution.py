@@ -25,7 +25,7 @@ from dmlviz.analysis.attribution import (
     where_word,
     word_table,
 )
-from dmlviz.analysis.attribution_kind import AttributionKind, Target, read_kind, read_target
+from dmlviz.analysis.attribution_kind import AttributionKind, Target, read_kind, read_target, target_text
 from dmlviz.analysis.text_sample import sample_rows
 from dmlviz.records import InputError, RunConfig, TextDataset
 
@@ -48,6 +48,9 @@ def test_a_kind_is_read_as_it_was_written(kind):
 
 def test_a_class_name_may_hold_any_sign():
     assert read_target("difference=x>y=z>w") == Target("difference", "x>y=z", "w")
+    for first, second in (("a>b", ">"), ("50% off", "%3E"), ("a", "b>c")):
+        assert read_target(target_text("difference", first, second)) == Target("difference", first, second)
+    assert read_target(target_text("class", "a>b%")) == Target("class", "a>b%", "")
     assert read_target("center=a>b>3") == Target("center", "a>b", "3")
     assert read_kind("ig+class=pad+mask").target == "class=pad+mask"
 
@@ -73,7 +76,7 @@ def test_a_sound_attribution_is_reliable_and_says_why():
     ({"outside": 0.4}, "40% of the absolute values"),
     ({"checks": {"random_comprehensiveness_most": 0.4}}, "hardly more than masking words at random"),
     ({"checks": {"comprehensiveness": math.nan}}, "hardly more than masking words at random"),
-    ({"checks": {"top_drop": 0.01}}, "alone changes the probability by -0.01"),
+    ({"checks": {"top_drop": 0.01}}, "alone changes the class's probability by -0.01"),
     ({"checks": {"tau": -0.1}}, "leaving out word by word"), ({"unknown": 2}, "knows none of its symbols"),
 ])  # fmt: skip
 def test_each_doubt_is_enough(fields, words):

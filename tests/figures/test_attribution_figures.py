@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from attribution_cases import attribution
 
+from dmlviz.analysis.attribution_kind import target_text
 from dmlviz.export import Provenance, figure_bytes
 from dmlviz.figures import FIGURES, attribution_words
 from dmlviz.figures.attribution_frame import AttributionInput, kind_words, word_color
@@ -191,3 +192,9 @@ def test_sanity_is_drawn_stage_by_stage_on_screen_and_paper():
     assert [line.get_ydata().tolist() for line in figure.axes[0].lines[:1]] == [[1, 0.5, 0.2, 0.0]]
     with pytest.raises(InputError, match="no run here has sanity checks"):
         entry.frame([unchecked])
+
+
+def test_a_difference_names_both_classes_and_no_probability(texts):
+    made = attribution("a good film", [0, 8, 2], class_id=1, predicted=0)
+    table = attribution_words.frame([AttributionInput(run("x"), {1: made}, "ig+" + target_text("difference", NAMES[1], NAMES[0]))], texts, row=1)
+    assert attribution_words.said(table, "x").endswith(f"explained: {NAMES[1]} minus {NAMES[0]}")

@@ -73,7 +73,7 @@ def test_stored_attributions_are_shown_run_by_run_and_over_many_texts(visit, exp
     assert "12 texts" in plain(app)
     assert [tab.label for tab in app.tabs] == ["Words of a class", "Faithfulness", "Agreement", "Sanity", "By loss"]
     table = next(one.value for one in app.dataframe if "Stability" in one.value)
-    assert table["Texts"].tolist() == [12, 12]
+    assert table["Texts"].tolist() == ["12", "12"]
     for name in ("<script>", "**bold**", "$x$", ":red[x]"):
         assert name not in unescaped(app), name
     assert "<script>" not in html(app)
