@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import attribution_parts, loaders
+from dmlviz.ui import attribution_many, attribution_parts, loaders, picks
 
 ui.header(
     "Why did this text get this label?",
@@ -14,8 +14,8 @@ if not runs:
     ui.empty("No finished run yet. The words behind its predictions appear as soon as the first run is trained.", "Train a run", "pages/train.py")
     st.stop()
 with ui.guard():
-    runs = attribution_parts.comparable(runs)
+    runs = picks.on_one_dataset(runs)
     dataset = loaders.dataset(runs[0].config.dataset_hash or "")
     look = attribution_parts.controls(runs)
     attribution_parts.words(runs, look, dataset)
-    attribution_parts.many(runs, look, dataset)
+    attribution_many.many(runs, look.kind, dataset)

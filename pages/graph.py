@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import graph_parts
+from dmlviz.ui import graph_parts, picks
 
 ui.header(
     "How do labels spread between similar texts?",
@@ -14,7 +14,7 @@ if not runs:
     ui.empty("No finished run yet. The similarity graph of its texts appears as soon as the first run is trained.", "Train a run", "pages/train.py")
     st.stop()
 with ui.guard():
-    runs = graph_parts.comparable(runs)
+    runs = picks.on_one_dataset(runs)
     look = graph_parts.controls(runs)
     shown = graph_parts.load(runs, look)
     with st.container(key="wide"):

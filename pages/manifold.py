@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import manifold_parts, manifold_tabs
+from dmlviz.ui import manifold_parts, manifold_tabs, picks
 
 ui.header(
     "Where do the texts land?",
@@ -14,7 +14,7 @@ if not runs:
     ui.empty("No finished run yet. Maps appear as soon as the first run is trained, one pane per run.", "Train a run", "pages/train.py")
     st.stop()
 with ui.guard():
-    runs = manifold_parts.comparable_runs(runs)
+    runs = picks.on_one_dataset(runs)
     look = manifold_parts.controls(runs)
     manifold_parts.wanted_maps(runs, look.kind)
     manifold_parts.awaited()

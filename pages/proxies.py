@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import proxies_parts
+from dmlviz.ui import picks, proxies_parts
 
 ui.header(
     "Which centres does each class really use?",
@@ -14,7 +14,7 @@ if not runs:
     ui.empty("No finished run yet. Centres appear among the texts as soon as the first run is trained.", "Train a run", "pages/train.py")
     st.stop()
 with ui.guard():
-    runs = proxies_parts.comparable(runs)
+    runs = picks.on_one_dataset(runs)
     look = proxies_parts.controls(runs)
     shown = proxies_parts.load(runs, look)
     with st.container(key="wide"):

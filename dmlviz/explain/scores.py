@@ -145,9 +145,3 @@ def propagation_function(support: np.ndarray, labels: np.ndarray, num_classes: i
         return functional.log_softmax(torch.stack(masses, dim=1), dim=1).clamp_min(FLOOR).to(pooled.dtype)
 
     return scores
-
-
-def probability(scores: Tensor) -> Tensor:
-    """(B, C) scores -> shares that sum to one, as every readout's are read."""
-    return scores.softmax(dim=1)
-

@@ -79,6 +79,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
 
 
 def caption(table: pd.DataFrame, inputs: Sequence[AttributionInput]) -> str:
+    """What the stages are, how sensitive each run is to noise, and of which runs."""
     first = table.iloc[0]
     noise = "; ".join(f"{row.title} {row.sensitivity:.2f}" for row in table.drop_duplicates("pane").itertuples())
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -194,35 +193,12 @@ def pane_ids(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(table["pane"]))
 
 
-def setting_words(found: Sequence[GraphView]) -> str:
-    """Texts, sigma and mask of the graphs, as a sentence of a caption."""
-    if not found:
-        return "No graph to show."
-    said = []
-    texts = dict.fromkeys(one.study.nodes.said for one in found)
-    said.append("Texts: " + "; ".join(texts))
-    sigmas = [f"{one.study.graph.sigma:.3g}" for one in found]
-    said.append(f"sigma {sigmas[0] if len(set(sigmas)) == 1 else ', '.join(sigmas)}")
-    shown = dict.fromkeys(f"{int(one.study.propagated.visible.sum()):,} of {len(one.study.nodes.labels):,}" for one in found)
-    said.append(f"labels shown of {', '.join(shown)}")
-    if found[0].study.graph.row_normalise:
-        said.append("rows of T normalised as in the authors' code")
-    if found[0].study.graph.neighbors:
-        said.append(f"not every pair: the {found[0].study.graph.neighbors} nearest neighbours of each text")
-    return "; ".join(said) + "."
-
-
 def runs_words(runs: Sequence[Run]) -> str:
     """Single runs, what is not equal between them, and their ids."""
     many = "Single run" if len(runs) == 1 else "Single runs"
     said = [f"{many}, {', '.join(dict.fromkeys(run.config.dataset for run in runs))}.", *unfair(runs, run_titles([run.config for run in runs]))]
     return " ".join([*said, f"Runs {', '.join(run.id for run in runs)}."])
 
-
-def accuracy_words(found: Sequence[GraphView]) -> str:
-    """"Propagated accuracy 92.1% and 90.0% on the hidden texts"."""
-    numbers = [f"{100 * one.study.propagated.accuracy:.1f}%" if not math.isnan(one.study.propagated.accuracy) else "none" for one in found]
-    return f"Propagated accuracy on the hidden texts {', '.join(numbers)} (one mask)"
 
 def color_sentence(table: pd.DataFrame) -> str:
     """What colour says, where names on the picture do not."""

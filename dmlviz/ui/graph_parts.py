@@ -91,15 +91,6 @@ class Shown(NamedTuple):
 # ---- what is asked for
 
 
-def comparable(runs: Sequence[Run]) -> list[Run]:
-    """Runs on the first one's texts; that others are left out is said."""
-    same = [run for run in runs if run.config.dataset_hash == runs[0].config.dataset_hash]
-    if len(same) < len(runs):
-        left = len(runs) - len(same)
-        st.info(f"{left} picked runs are left out: they were trained on other texts than the first, and graphs are compared on the same texts.")
-    return same
-
-
 def controls(runs: Sequence[Run]) -> Look:
     """One row, in reading order: texts, sigma, labels shown, edges, colour, more. All of it is in the address."""
     bound = {"bind": "query-params"}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from dmlviz.data import CATALOGUE, draw_split, load_dataset, read_file
+from dmlviz.data import draw_split, load_dataset, read_file
 from dmlviz.data.catalogue import where as catalogue_where
 from dmlviz.panes import load_panes, missing_maps, read_kind
 from dmlviz.records import Pane, Run, Split, TextDataset
@@ -90,7 +90,3 @@ def drawn_split(content_hash: str, _dataset: TextDataset, *drawn_by: int | str |
 def where(name: str) -> str:
     """Where a catalogue data set would come from now."""
     return catalogue_where(name, home_folder(), os.environ.get("DMLVIZ_DATA"))
-
-
-def catalogue_titles() -> Mapping[str, str]:
-    return {name: entry.title for name, entry in CATALOGUE.items()}

@@ -140,16 +140,6 @@ def _find() -> None:
     selection.choose(f"regex:{pattern}" if pattern else f"find:{said}" if said else "")
 
 
-def comparable_runs(runs: Sequence[Run]) -> list[Run]:
-    """The runs on the first one's texts. The others are left out, and said."""
-    same = [run for run in runs if run.config.dataset_hash == runs[0].config.dataset_hash]
-    if len(same) < len(runs):
-        st.info(
-            f"{len(runs) - len(same)} picked runs are left out: they were trained on other texts than the first, and one frame needs the same texts."
-        )
-    return same
-
-
 def wanted_maps(runs: Sequence[Run], kind: MapKind) -> None:
     """Maps that are not there yet: a button to make them, then progress and a way to stop. The PCA is shown meanwhile."""
     store, ids = loaders.store(), [run.id for run in runs]

@@ -101,6 +101,16 @@ def picked_runs() -> list[Run]:
     return sorted(same[:NEWEST], key=lambda run: run.created)
 
 
+def on_one_dataset(runs: Sequence[Run]) -> list[Run]:
+    """The runs on the first one's texts, which alone can be laid side by side; that others are left out is said."""
+    same = [run for run in runs if run.config.dataset_hash == runs[0].config.dataset_hash]
+    left = len(runs) - len(same)
+    if left:
+        which = "1 picked run is" if left == 1 else f"{left} picked runs are"
+        st.info(f"{which} left out: what is compared here needs the same texts, and the first run was trained on others.")
+    return same
+
+
 def compare_button(run_ids: Sequence[str], label: str = "Compare", *, key: str) -> None:
     """Puts runs into the comparison and goes to the maps."""
     if st.button(label, key=key, type="primary", disabled=not run_ids, on_click=_pick, args=(list(run_ids)[:MOST],)):

@@ -64,14 +64,6 @@ class Shown(NamedTuple):
         return {**chosen, **focus, **trails}
 
 
-def comparable(runs: Sequence[Run]) -> list[Run]:
-    """The picked runs on the first one's texts; the others are left out, and said."""
-    same = [run for run in runs if run.config.dataset_hash == runs[0].config.dataset_hash]
-    if len(same) < len(runs):
-        st.info(f"{len(runs) - len(same)} picked runs are left out: they were trained on other texts than the first.")
-    return same
-
-
 def controls(runs: Sequence[Run]) -> Look:
     """One row, in reading order: map, space, part, classes, whose details, the rest. All of it is in the address."""
     names = loaders.dataset(runs[0].config.dataset_hash or "").label_names
@@ -466,4 +458,4 @@ def intrusions(shown: Shown) -> None:
 
 
 BY_HELP = "Cosine to that centre minus cosine to the nearest of its own class."
-__all__ = ["Look", "Shown", "comparable", "controls", "details", "load", "maps", "numbers"]
+__all__ = ["Look", "Shown", "controls", "details", "load", "maps", "numbers"]

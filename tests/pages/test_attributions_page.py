@@ -148,7 +148,7 @@ def test_the_address_names_the_text(visit, explained, asleep):
 
 def test_runs_on_other_texts_are_left_out(visit, explained, asleep):
     app = visit("attributions", explained.store.home, runs=[*explained.hostile, explained.tiny])
-    assert "1 picked runs are left out" in words(app)
+    assert "1 picked run is left out" in words(app)
     assert isinstance(explained.store, Store)
 
 
@@ -181,3 +181,9 @@ def test_sanity_is_asked_for_made_and_drawn(visit, explained, tmp_path, asleep):
     app = visit("attributions", store.home, runs=explained.hostile)
     assert not app.error
     assert "made random from the top down, each stage" in plain(app)
+
+
+def test_what_was_explained_in_another_way_is_named(visit, explained, asleep):
+    app = visit("attributions", explained.store.home, runs=explained.hostile, why_method="occlusion")
+    assert "No text of these runs has been explained this way yet" in words(app)
+    assert "Explained otherwise: Integrated Gradients towards the predicted class, baseline: pad." in plain(app)

@@ -167,7 +167,7 @@ def test_one_class_two_texts_and_no_snapshots(visit, own_home, kind, sentence):
 
 def test_runs_on_other_texts_are_left_out(visit, home):
     app = visit("graph", home.store.home, runs=[*home.hostile, home.tiny])
-    assert "1 picked runs are left out" in plain(app)
+    assert "1 picked run is left out" in plain(app)
     assert len(numbers(app)) == 2
 
 

@@ -220,7 +220,7 @@ def test_intrusions_are_counted_and_can_be_selected(see):
 
 def test_runs_on_other_texts_are_left_out_and_said(see):
     app = see("soft_triple", "odd")
-    assert "1 picked runs are left out" in said(app)
+    assert "1 picked run is left out" in said(app)
     assert not app.error
 
 
