@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dmlviz.analysis.outcomes import outcome
 from dmlviz.attributed import attribution_inputs
 from dmlviz.data.wording import did_you_mean
 from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, save_bytes, save_figure
@@ -64,7 +65,7 @@ def sources(store: Store) -> Sources:
 
 
 def draw(spec: FigureSpec, source: Sources) -> Drawn:
-    """The figure of a spec; its options `map`, `kind` and `typed` say what is loaded. InputError when a run is gone or an option is not known."""
+    """The figure of a spec; its options in LOADED_BY say what is loaded. InputError when a run is gone or an option is not known."""
     entry = FIGURES[spec.name]
     for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key not in LOADED_BY})
     needs, words = _needed(source, entry.needs, spec.run_ids, {key: str(value) for key, value in spec.options.items() if key in LOADED_BY})
@@ -116,6 +117,8 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
     words, method = [], loading.get("map", "umap")
     if "attributions" in needs:
         found["attributions"] = source.attributions(run_ids, loading.get("kind", "ig"), loading.get("typed", ""))
+    if "outcomes" in needs:
+        found["outcomes"] = [outcome(run, source.arrays(run.id), loading.get("readout", "")) for run in found["runs"]]
     if {"panes", "centers", "graphs", "snapshots"} & set(needs):
         found["panes"], dataset = source.panes(run_ids, method)
         found["centers"] = [center_input(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "centers" in needs else []

@@ -34,7 +34,7 @@ class FigureEntry(NamedTuple):
 
     title: str
     question: str
-    needs: tuple[str, ...]  # "panes", "label_names", "texts", "runs", "events", "dataset", "split", "centers", "graphs"
+    needs: tuple[str, ...]  # "panes", "label_names", "texts", "runs", "events", "dataset", "split", "centers", "graphs", "outcomes"
     frame: Callable[..., Any]  # frame(*needs, **frame_options) -> DataFrame
     screen: Callable[..., Any]  # screen(frame, [pane_id,] theme=..., **) -> Plotly figure
     paper: Callable[..., Any]  # paper(frame, preset, **paper_options) -> Matplotlib figure
@@ -128,7 +128,12 @@ FIGURES: dict[str, FigureEntry] = {
         attribution_sanity.notes,
     ),
 }  # fmt: skip
-LOADED_BY = {"map": ("panes", "centers", "graphs", "snapshots"), "kind": ("attributions",), "typed": ("attributions",)}  # options of what is loaded
+LOADED_BY = {  # options of what is loaded
+    "map": ("panes", "centers", "graphs", "snapshots"),
+    "kind": ("attributions",),
+    "typed": ("attributions",),
+    "readout": ("outcomes",),
+}
 
 
 def loading_options(name: str) -> tuple[str, ...]:
