@@ -11,7 +11,7 @@ from dmlviz.records import Run, RunConfig
 
 
 class Group(NamedTuple):
-    """Repetitions of one configuration, in order of support draw, seed and fold. A run that was made twice with the same seeds counts once, the newest."""
+    """Repetitions of one configuration, in order of support draw, seed and fold. Of runs with the same seeds the newest counts."""
 
     key: str
     runs: tuple[Run, ...]

@@ -19,7 +19,8 @@ def test_seeds_draws_and_folds_make_one_group_and_nothing_else_does():
     runs = [made(1), made(2, support_seed=1), made(3, seed=1), made(4, loss="supcon"), made(5, shots=4), made(6, epochs=5)]
     groups = group_runs(runs)
     assert [[run.created for run in group.runs] for group in groups] == [[1, 3, 2], [4], [5], [6]]
-    assert (groups[0].draws, groups[0].seeds, groups[0].lone) == (2, 2, False) and groups[1].lone
+    assert (groups[0].draws, groups[0].seeds, groups[0].lone) == (2, 2, False)
+    assert groups[1].lone
 
 
 def test_the_same_seeds_twice_count_once_the_newest():
@@ -42,13 +43,16 @@ def test_only_runs_with_an_accuracy_are_judged():
 def arrays(roles: list[str]) -> RunArrays:
     n = len(roles)
     scores = {"head": np.log(np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], dtype=np.float32))[:n]}
-    return RunArrays(np.zeros((n, 4), np.float16), np.arange(10, 10 + n), np.array(roles), np.array([0, 1, 1])[:n], None, scores, None, None, None, None, None)
+    nothing = dict.fromkeys(("logits", "centers", "centers_space", "snapshots", "snapshot_epochs", "snapshot_rows"))
+    found = {"embeddings": np.zeros((n, 4), np.float16), "row_ids": np.arange(10, 10 + n), "labels": np.array([0, 1, 1])[:n]}
+    return RunArrays(roles=np.array(roles), scores=scores, **found, **nothing)
 
 
 def test_an_outcome_holds_rows_labels_and_probabilities_of_a_part():
     run = made(1)
     found = outcome(Run(**{**run.__dict__, "metrics": {"accuracy": 1.0, "readout": "head"}}), arrays(["support", "test", "test"]))
-    assert found.rows(found.test).tolist() == [11, 12] and found.labels(found.test).tolist() == [1, 1]
+    assert found.rows(found.test).tolist() == [11, 12]
+    assert found.labels(found.test).tolist() == [1, 1]
     np.testing.assert_allclose(found.probabilities(found.test), [[0.2, 0.8], [0.5, 0.5]], rtol=1e-6)
 
 
