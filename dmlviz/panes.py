@@ -133,7 +133,7 @@ def map_values(
 
 
 def _attribution_values(color_by: str, panes: Sequence[Pane], attributions: Explained) -> dict[str, np.ndarray]:
-    from dmlviz.analysis.attribution import pairwise, text_stability
+    from dmlviz.analysis.attribution_agreement import pairwise, text_stability
 
     found = {pane.run.id: attributions(pane.run.id) for pane in panes}
     if sum(bool(own) for own in found.values()) < (2 if color_by == "reasons" else 1):

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.attribution import class_words, curves, mean_interval, pairwise, word_table
+from ..analysis.attribution import class_words, curves, mean_interval, word_table
+from ..analysis.attribution_agreement import pairwise
 from ..records import InputError, TextDataset
 from .attribution_frame import AGAINST, TOWARDS, AttributionInput, kind_words
 from .paper import Box, axes, canvas, plot_axes, text

@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz import desk
-from dmlviz.analysis.attribution import by_loss, pairwise, run_summary
+from dmlviz.analysis.attribution import by_loss, run_summary
+from dmlviz.analysis.attribution_agreement import pairwise
 from dmlviz.analysis.attribution_kind import AttributionKind
 from dmlviz.analysis.text_sample import sample_rows
 from dmlviz.attributed import attribution_inputs

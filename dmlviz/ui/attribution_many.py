@@ -12,7 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz import desk
-from dmlviz.analysis.attribution import beyond_the_floor, stability, where_word, word_table
+from dmlviz.analysis.attribution import where_word, word_table
+from dmlviz.analysis.attribution_agreement import beyond_the_floor, stability
 from dmlviz.analysis.attribution_kind import AttributionKind
 from dmlviz.data.wording import count_of
 from dmlviz.export import csv_bytes, file_name
