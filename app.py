@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page("pages/proxies.py", title="Proxies"),
         st.Page("pages/graph.py", title="Graph"),
         st.Page("pages/attributions.py", title="Attributions"),
+        st.Page("pages/reliability.py", title="Reliability"),
         st.Page("pages/figures.py", title="Figures"),
     ],
     position="top",

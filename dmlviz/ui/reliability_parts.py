@@ -1,0 +1,90 @@
+"""What the Reliability page judges: data sets, groups, readout and number; and the list of its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import streamlit as st
+
+from dmlviz.analysis.groups import Group, finished_groups
+from dmlviz.analysis.outcomes import Outcome
+from dmlviz.figures.theme import base_title
+from dmlviz.records import Run
+from dmlviz.ui import reliability_loaders
+from dmlviz.ui.picks import picked_runs
+from dmlviz.ui.words import READOUTS, accuracy_by, dataset_name, readouts, shots
+
+METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
+
+
+class Scope(NamedTuple):
+    """What is judged. The sections behind the tabs get it narrowed to one data set and one number of shots (`narrowed`)."""
+
+    groups: tuple[Group, ...]
+    readout: str = ""  # "": each run's own
+    metric: str = "accuracy"  # or "macro_f1"
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for group in self.groups for run in group.runs]
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        return tuple(run.id for run in self.runs)
+
+    def value(self, run: Run) -> float:
+        """The judged number of a run, a share of 1."""
+        found = accuracy_by(run, self.readout or None, self.metric)
+        return float("nan") if found is None else float(found)
+
+    def outcomes(self, groups: Sequence[Group] | None = None) -> list[Outcome]:
+        """What the runs said of their texts; of all groups, or of these."""
+        return reliability_loaders.outcomes(self.groups if groups is None else groups, self.readout)
+
+
+def dataset_labels(groups: Sequence[Group]) -> dict[str, str]:
+    """Content hash (or reference) -> what the data set is called; texts that share a name are told apart by their hash."""
+    found: dict[str, str] = {}
+    for group in groups:
+        key = group.config.dataset_hash or group.config.dataset
+        name = dataset_name(group.runs[0])
+        found.setdefault(key, name if name not in found.values() else f"{name} ({key[:6]})")
+    return found
+
+
+def scope_of(runs: Sequence[Run]) -> Scope:
+    """One row of controls; what they say is in the address. Empty fields: the picked runs' data set, and all of its groups."""
+    groups = finished_groups(runs)
+    names = dataset_labels(groups)
+    a, b, c, d = st.columns([1.6, 2.2, 1.4, 0.9], vertical_alignment="bottom")
+    own = [names[key] for run in picked_runs() if (key := run.config.dataset_hash or run.config.dataset) in names][:1] or list(names.values())[:1]
+    chosen = a.multiselect(
+        "Data sets", sorted(names.values()), key="judge", bind="query-params", placeholder=f"{own[0]}, as compared" if own else "none",
+        help="Empty: the data set of the runs in the sidebar. With several, the curves stand side by side and losses are ranked over them.",
+    )  # fmt: skip
+    groups = [group for group in groups if names[group.config.dataset_hash or group.config.dataset] in (chosen or own)]
+    losses = list(dict.fromkeys(base_title(group.config) for group in groups))
+    kept = b.multiselect("Losses", losses, key="judge_losses", bind="query-params", placeholder="all that are finished")
+    groups = [group for group in groups if not kept or base_title(group.config) in kept]
+    known = sorted({name for group in groups for run in group.runs for name in readouts(run)})
+    readout = c.selectbox(
+        "Predictions by", ["", *known], format_func=lambda name: READOUTS.get(name, name) if name else "each run's own readout",
+        key="judge_readout", bind="query-params", help="A trained model can predict in several ways; each is stored with the run.",
+    )  # fmt: skip
+    metric = d.selectbox("Number", list(METRICS), format_func=METRICS.get, key="judge_metric", bind="query-params")
+    able = [Group(group.key, tuple(run for run in group.runs if not readout or readout in readouts(run))) for group in groups]
+    return Scope(tuple(group for group in able if group.runs), readout, metric)
+
+
+def narrowed(scope: Scope) -> Scope:
+    """The scope on one data set and one number of shots, picked where there are several: what stands text by text needs the same texts."""
+    names = dataset_labels(scope.groups)
+    cells: dict[str, list[Group]] = {}
+    for group in scope.groups:
+        cells.setdefault(f"{names[group.config.dataset_hash or group.config.dataset]}, {shots(group.runs[0])}", []).append(group)
+    if len(cells) < 2:
+        return scope
+    most = max(cells, key=lambda cell: (len(cells[cell]), sum(len(group.runs) for group in cells[cell])))
+    cell = st.selectbox("Data set and shots", list(cells), list(cells).index(most), key="judge_cell", width=320, persist_state="session")
+    return scope._replace(groups=tuple(cells[cell]))
