@@ -156,7 +156,7 @@ def selective_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def group_selective(side: Side, table: pd.DataFrame) -> pd.DataFrame:
-    """One row per signal and measure (risk, aurc, best, excess, gain, risk_80): signal, measure, runs, n (units), mean, low, high over a group's runs.
+    """One row per signal and measure (risk, aurc, best, excess, gain, risk_80): signal, measure, runs, n (units), mean, low, high over runs.
 
     `table` is of `selective_table`; a signal that only some of the runs have counts these.
     """
