@@ -85,7 +85,7 @@ def main() -> None:
                   table({name: [cell[name] for cell in cells] for name in cells[0]}, "interval") + "\n"]  # fmt: skip
     cells = [false_alarms(draws) for draws in DRAWS]
     parts += ["## False alarms at 5 % without a difference, per cent\n",
-              "Noise of pairs: t with five degrees of freedom. With n pairs the two exact tests give no p below 2 / 2^n: with five they cannot cry.\n",
+              "Noise of pairs: t with five degrees of freedom. The two exact tests give no p below 2 / 2^n, so with five pairs they cannot cry.\n",
               table({name: [cell[name] for cell in cells] for name in cells[0]}, "test")]  # fmt: skip
     words = "\n".join(parts) + "\n"
     print(words)
