@@ -16,6 +16,9 @@ from dmlviz.records import RunConfig, TokenAttribution
 
 TOP_SHARE = 0.2  # of the words, for overlaps
 FEWEST_WORDS = 3  # for a rank correlation
+FLOORS = ("seed", "support draw")  # what two runs of one loss may differ in, the strictest first
+ORDER = {"seed": 0, "support draw": 1, "loss": 2, "baseline": 3}
+COLUMNS = ["a", "b", "relation", "row_id", "class_id", "same", "correlation", "overlap"]
 
 
 class Agreement(NamedTuple):
@@ -58,7 +61,27 @@ def pairwise(found: Mapping[str, Mapping[int, TokenAttribution]], configs: Mappi
         for row_id in found[a].keys() & found[b].keys():
             one, other = found[a][row_id], found[b][row_id]
             rows.append((a, b, kind, row_id, one.class_id, one.class_id == other.class_id, *agreement(one, other)))
-    return pd.DataFrame(rows, columns=["a", "b", "relation", "row_id", "class_id", "same", "correlation", "overlap"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def between_baselines(found: Mapping[str, Mapping[str, Mapping[int, TokenAttribution]]]) -> pd.DataFrame:
+    """As `pairwise`, of two baselines of one run: relation "baseline", a and b are `with_baseline` of the run.
+
+    `found`: run id -> baseline -> row id -> attribution, of one method and target.
+    """
+    rows = []
+    for run_id, kinds in found.items():
+        for first, second in combinations(kinds, 2):
+            names = with_baseline(run_id, first), with_baseline(run_id, second)
+            for row_id in kinds[first].keys() & kinds[second].keys():
+                one, other = kinds[first][row_id], kinds[second][row_id]
+                rows.append((*names, "baseline", row_id, one.class_id, one.class_id == other.class_id, *agreement(one, other)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def with_baseline(run_id: str, baseline: str) -> str:
+    """What stands in a table for a run's attributions from one of several baselines."""
+    return f"{run_id} [{baseline}]"
 
 
 def stability(pairs: pd.DataFrame, *, same_class: bool = True) -> pd.DataFrame:
@@ -70,18 +93,45 @@ def stability(pairs: pd.DataFrame, *, same_class: bool = True) -> pd.DataFrame:
     rows = []
     for kind, own in kept.groupby("relation", sort=False):
         texts = own.groupby("row_id")[["correlation", "overlap"]].mean()
-        n, mean, low, high = mean_interval(texts["correlation"])
-        rows.append((kind, len(own[["a", "b"]].drop_duplicates()), n, mean, low, high, float(texts["overlap"].mean())))
-    order = {"seed": 0, "support draw": 1, "loss": 2}
+        rows.append((kind, len(own[["a", "b"]].drop_duplicates()), *_bounded(texts["correlation"]), float(texts["overlap"].mean())))
     table = pd.DataFrame(rows, columns=["relation", "pairs", "texts", "correlation", "low", "high", "overlap"])
-    return table.sort_values("relation", key=lambda names: names.map(lambda one: order.get(one, 9)), ignore_index=True)
+    return table.sort_values("relation", key=lambda names: names.map(lambda one: ORDER.get(one, 9)), ignore_index=True)
+
+
+def _bounded(correlations: pd.Series) -> tuple[int, float, float, float]:
+    """(n, mean, low, high); no interval reaches beyond what a correlation can be."""
+    n, mean, low, high = mean_interval(correlations)
+    return n, mean, max(low, -1.0) if math.isfinite(low) else low, min(high, 1.0) if math.isfinite(high) else high
+
+
+def class_stability(pairs: pd.DataFrame) -> pd.DataFrame:
+    """`stability` within each class explained: class_id, relation, pairs, texts, correlation, low, high, overlap, lowest agreement first, and beside
+    each row its class's floor (`floor`, `floor_texts`): the agreement of two runs that differ in the seed alone, else in the support draw alone.
+
+    Only texts where both explain that class. A text with fewer than three words has an overlap and no correlation; `texts` counts correlations.
+    """
+    kept = pairs[pairs["same"]]
+    columns = ["class_id", "relation", "pairs", "texts", "correlation", "low", "high", "overlap", "floor_relation", "floor", "floor_texts"]
+    tables = []
+    for class_id, own in kept.groupby("class_id"):
+        table = stability(own).assign(class_id=int(class_id), floor_relation="", floor=math.nan, floor_texts=0)
+        floor = next((kind for kind in FLOORS if kind in set(table["relation"])), None)
+        if floor is not None:
+            first = table[table["relation"] == floor].iloc[0]
+            table = table.assign(floor_relation=floor, floor=first["correlation"], floor_texts=first["texts"])
+        tables.append(table)
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(tables, ignore_index=True)
+    order = np.lexsort([table["relation"].map(lambda one: ORDER.get(one, 9)), table["class_id"], table["correlation"].fillna(np.inf)])
+    return table.iloc[order].reset_index(drop=True)[columns]
 
 
 def beyond_the_floor(pairs: pd.DataFrame) -> str:
     """Do losses differ by more than two seeds of one loss do? A sentence; over the texts that have both kinds of pairs."""
     kept = pairs[pairs["same"]]
     texts = kept.pivot_table(index="row_id", columns="relation", values="correlation", aggfunc="mean")
-    floor = next((kind for kind in ("seed", "support draw") if kind in texts), None)
+    floor = next((kind for kind in FLOORS if kind in texts), None)
     if floor is None or "loss" not in texts:
         return (
             "To say whether losses differ, two runs of one loss that differ in the seed alone are needed, with explained texts in common: "

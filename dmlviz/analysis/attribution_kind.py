@@ -19,6 +19,7 @@ BASELINES = {
     "zero": "a vector of zeros in every place",
     "mean": "the mean of all word vectors in every place",
 }
+WITH_BASELINE = ("ig", "occlusion")
 TARGETS = {
     "predicted": "the class that the run predicts",
     "gold": "the text's own class",
@@ -41,6 +42,11 @@ class AttributionKind(NamedTuple):
         """"ig"; what is not usual behind it: "ig+mask+class=grain". The target is last, since class names hold anything."""
         unusual = [self.baseline] * (self.baseline != "pad") + [self.target] * (self.target != "predicted")
         return "+".join([self.method, *unusual])
+
+
+def other_baselines(kind: AttributionKind) -> list[AttributionKind]:
+    """The kinds that differ from this one in the baseline alone; none where the method has no baseline."""
+    return [kind._replace(baseline=name) for name in BASELINES if name != kind.baseline] if kind.method in WITH_BASELINE else []
 
 
 class Target(NamedTuple):

@@ -7,7 +7,17 @@ import pytest
 from attribution_cases import attribution
 from scipy import stats
 
-from dmlviz.analysis.attribution_agreement import agreement, beyond_the_floor, pairwise, relation, stability, text_stability
+from dmlviz.analysis.attribution_agreement import (
+    agreement,
+    between_baselines,
+    beyond_the_floor,
+    class_stability,
+    pairwise,
+    relation,
+    stability,
+    text_stability,
+)
+from dmlviz.analysis.attribution_kind import AttributionKind, other_baselines
 from dmlviz.records import RunConfig
 
 CONFIG = RunConfig(dataset="tiny", loss="cross_entropy")
@@ -76,3 +86,98 @@ def test_texts_explained_for_different_classes_are_left_out():
     assert not pairs["same"].any()
     assert stability(pairs).empty
     assert stability(pairs, same_class=False)["correlation"].tolist() == [pytest.approx(-1)]
+
+
+# ---- baselines
+
+
+def test_kinds_that_differ_in_the_baseline_alone():
+    kind = AttributionKind("occlusion", "class=a+b", "zero")
+    assert other_baselines(kind) == [kind._replace(baseline=name) for name in ("pad", "mask", "mean")]
+    assert other_baselines(AttributionKind("gradient_x_input")) == []
+
+
+def test_baselines_of_one_run_are_compared_text_by_text():
+    rng = np.random.default_rng(3)
+    values = {name: rng.normal(size=(5, 6)) for name in ("pad", "mask", "zero")}
+    found = {name: {row: attribution("a b c d e f", own[row], row_id=row, class_id=row % 2) for row in range(5)} for name, own in values.items()}
+    del found["zero"][4]
+    other = {"mask": {0: attribution("a b c d e f", values["mask"][0])}}  # one baseline alone has no pair
+    pairs = between_baselines({"x": found, "y": other})
+    expected = []
+    for first, second in (("pad", "mask"), ("pad", "zero"), ("mask", "zero")):
+        for row in range(5):
+            if row in found[first] and row in found[second]:
+                one, two = np.float32(values[first][row]), np.float32(values[second][row])
+                expected.append((f"x [{first}]", f"x [{second}]", row, row % 2, stats.spearmanr(one, two).statistic,
+                                 len(set(np.argsort(-one)[:2]) & set(np.argsort(-two)[:2])) / 2))  # fmt: skip
+    assert len(pairs) == len(expected) == 13
+    assert set(pairs["relation"]) == {"baseline"}
+    assert pairs["same"].all()
+    got = pairs.sort_values(["a", "b", "row_id"])[["a", "b", "row_id", "class_id", "correlation", "overlap"]].to_numpy().tolist()
+    for mine, slow in zip(got, sorted(expected), strict=True):
+        assert mine[:4] == list(slow[:4])
+        assert mine[4:] == pytest.approx(slow[4:])
+    table = stability(pairs)
+    assert table[["relation", "pairs", "texts"]].to_numpy().tolist() == [["baseline", 3, 5]]
+    assert table["correlation"].item() == pytest.approx(np.mean([np.mean([one[4] for one in expected if one[2] == row]) for row in range(5)]))
+
+
+# ---- per class
+
+
+def of_classes(noise: dict[int, float], texts: int = 12):
+    """Two seeds and two losses; in each class the values differ by its own noise."""
+    rng, words = np.random.default_rng(5), " ".join(f"w{i}" for i in range(9))
+    runs: dict = {"a0": {}, "a1": {}, "b0": {}}
+    row = 0
+    for class_id, level in noise.items():
+        for _ in range(texts if class_id != 7 else 1):
+            truth = rng.normal(size=9)
+            for name, own in (("a0", 0.0), ("a1", level), ("b0", 2 * level)):
+                runs[name][row] = attribution(words, truth + own * rng.normal(size=9), row_id=row, class_id=class_id)
+            row += 1
+    configs = {"a0": CONFIG, "a1": CONFIG.model_copy(update={"seed": 1}), "b0": CONFIG.model_copy(update={"loss": "supcon"})}
+    return pairwise(runs, configs)
+
+
+def test_each_class_has_its_own_agreement_and_floor_lowest_first():
+    pairs = of_classes({0: 0.1, 3: 2.0, 7: 0.5})
+    table = class_stability(pairs)
+    assert len(table) == 9  # three classes, three relations
+    assert table["correlation"].is_monotonic_increasing
+    assert table.iloc[0]["class_id"] == 3
+    for row in table.itertuples():
+        own = pairs[(pairs["class_id"] == row.class_id) & (pairs["relation"] == row.relation)]
+        seeds = pairs[(pairs["class_id"] == row.class_id) & (pairs["relation"] == "seed")]
+        texts = [own.loc[own["row_id"] == text, "correlation"].mean() for text in sorted(set(own["row_id"]))]
+        assert row.texts == len(texts) == (1 if row.class_id == 7 else 12)
+        assert row.correlation == pytest.approx(np.mean(texts))
+        assert (row.floor_relation, row.floor, row.floor_texts) == ("seed", pytest.approx(seeds["correlation"].mean()), row.texts)
+        if row.class_id == 7:
+            assert math.isnan(row.low)
+        else:
+            low, high = stats.t.interval(0.95, 11, np.mean(texts), stats.sem(texts))
+            assert (row.low, row.high) == pytest.approx((max(low, -1), min(high, 1)))
+    alone = class_stability(pairs[pairs["relation"] == "loss"])
+    assert alone["floor"].isna().all()
+    assert (alone["floor_texts"] == 0).all()
+
+
+def test_a_class_without_correlations_is_last_and_nothing_is_an_empty_table():
+    pairs = of_classes({0: 0.1, 3: 2.0})
+    pairs.loc[pairs["class_id"] == 3, "correlation"] = math.nan
+    table = class_stability(pairs)
+    assert table["class_id"].tolist() == [0, 0, 0, 3, 3, 3]
+    assert table["texts"].tolist()[3:] == [0, 0, 0]
+    assert table["overlap"].notna().all()
+    assert class_stability(pairs[pairs["relation"] == "never"]).empty
+    pairs["same"] = False
+    assert class_stability(pairs).empty
+
+
+def test_no_interval_reaches_beyond_a_correlation():
+    pairs = of_classes({0: 0.05}, texts=2)
+    pairs.loc[pairs["relation"] == "seed", "correlation"] = [0.2, 0.9]
+    row = stability(pairs).iloc[0]
+    assert (row["low"], row["high"]) == (-1, 1)
