@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from dmlviz.records import DEFAULT_ENCODER, Encoded, InputError
@@ -183,25 +184,40 @@ def pool(tokens: Tensor, mask: Tensor, how: str) -> Tensor:
     return (tokens * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
 
 
+_KEPT: dict[str, tuple[nn.Module, object]] = {}  # place -> model and tokenizer as they were read; one encoder
+
+
+def preload(name: str) -> None:
+    """Read an encoder for processes that are forked from this one. Each takes it over as it is: memory is copied only where it is written to."""
+    place = find_encoder(name)
+    if place not in _KEPT:
+        _KEPT.clear()
+        _KEPT[place] = _read(place)
+
+
 def load_encoder(name: str, *, pooling: str = "auto", max_length: int = 128) -> TextEncoder:
     """Load weights in float32 and the fast tokenizer. `trust_remote_code` stays off; only safetensors are read."""
-    from safetensors import SafetensorError
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
     place = find_encoder(name)
     try:
-        # the pooler of BERT-like models is neither trained nor read here; leaving it out keeps the checkpoint honest
-        kwargs = {"add_pooling_layer": False} if _has_pooler(place) else {}
-        model = AutoModel.from_pretrained(place, use_safetensors=True, dtype=torch.float32, trust_remote_code=False, **kwargs)
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        model, tokenizer = _KEPT.pop(place, None) or _read(place)  # what was kept is used once: training changes it
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"encoder {name!r} could not be loaded: {str(error).strip().splitlines()[0][:200]}") from error
     if tokenizer.pad_token is None:
         raise InputError(f"encoder {name!r} has no padding token; use an encoder such as BERT, RoBERTa or MiniLM, not a decoder")
     return TextEncoder(model, tokenizer, pooling=native_pooling(place) if pooling == "auto" else pooling, max_length=max_length)
+
+
+def _read(place: str) -> tuple[nn.Module, object]:
+    """(model, tokenizer) of a folder or Hub id."""
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    # the pooler of BERT-like models is neither trained nor read here; leaving it out keeps the checkpoint honest
+    kwargs = {"add_pooling_layer": False} if _has_pooler(place) else {}
+    model = AutoModel.from_pretrained(place, use_safetensors=True, dtype=torch.float32, trust_remote_code=False, **kwargs)
+    return model, AutoTokenizer.from_pretrained(place, trust_remote_code=False)
 
 
 def _has_pooler(place: str) -> bool:

@@ -174,6 +174,10 @@ class Run:
     message: str = ""  # the sentence of a failure
     origin: str = "trained"  # "trained" or "loaded" (fine-tuned elsewhere)
     facts: Mapping[str, Any] = field(default_factory=dict)  # device, versions, threads, hashes
+    sweep: str = ""  # the name of the sweep that made it
+    engine: str = "local"  # who starts it: "local", "ray"
+    maps: tuple[str, ...] = ()  # methods of the maps that its process makes; (): all
+    ends: Mapping[str, int] = field(default_factory=dict)  # state -> how often it ended in it
 
 
 @dataclass(frozen=True, eq=False)

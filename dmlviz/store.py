@@ -107,23 +107,38 @@ class Store:
 
     # ---- a run's life
 
-    def create(self, config: RunConfig, dataset: TextDataset, split: Split, *, origin: str = "trained") -> str:
-        """A new run folder in state queued (loaded runs: running). It appears complete or not at all. Returns the run id."""
+    def create(
+        self, config: RunConfig, dataset: TextDataset, split: Split, *, origin: str = "trained", run_id: str = "", **status: Any
+    ) -> str:  # fmt: skip
+        """A new run folder in state queued. It appears complete or not at all. Returns the run id.
+
+        `run_id` is given by who names runs after their content (`content_id`); where such a run is there already, it is left as it is.
+        `status` are further fields of status.json: the sweep it belongs to, who starts it, which maps it makes.
+        """
         config = config.model_copy(update={"dataset_hash": self.add_dataset(dataset)})
-        run_id = self._new_id(config, dataset, origin)
-        draft = self.runs_folder / f".{run_id}.new"
+        run_id = run_id or f"{self._stem(config, dataset, origin)}-{secrets.token_hex(3)}"
+        draft = self.runs_folder / f".{run_id}.{secrets.token_hex(3)}.new"
         draft.mkdir(parents=True)
         atomic_json(draft / "config.json", {"format": FORMAT, **config.model_dump()})
         atomic_json(draft / "split.json", split_to_json(split, dataset))
-        atomic_json(draft / "status.json", {"state": "queued", "created": time.time(), "progress": QUEUED, "origin": origin})
-        draft.rename(self.runs_folder / run_id)
+        atomic_json(draft / "status.json", {"state": "queued", "created": time.time(), "progress": QUEUED, "origin": origin, **status})
+        try:
+            draft.rename(self.runs_folder / run_id)
+        except OSError:
+            shutil.rmtree(draft)
+            self.folder(run_id)  # somebody else made the same one; anything else is an error
         return run_id
 
-    def _new_id(self, config: RunConfig, dataset: TextDataset, origin: str) -> str:
+    def content_id(self, config: RunConfig, dataset: TextDataset) -> str:
+        """The id that every run with this config (its texts by their hash) has: asking twice makes one run."""
+        said = config.model_copy(update={"dataset_hash": dataset.content_hash, "dataset": ""}).model_dump(mode="json")
+        return f"{self._stem(config, dataset, 'trained')}-{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:10]}"
+
+    def _stem(self, config: RunConfig, dataset: TextDataset, origin: str) -> str:
         name = re.sub(r"[^a-z0-9_]+", "-", dataset.name.lower()).strip("-")[:40] or "data"
         shots = "all" if config.shots is None else f"{config.shots}shot"
         what = config.loss if origin == "trained" else "loaded"
-        return f"{name}-{what}-{shots}-d{config.support_seed}-s{config.seed}-{secrets.token_hex(3)}".lstrip("_-.")
+        return f"{name}-{what}-{shots}-d{config.support_seed}-s{config.seed}".lstrip("_-.")
 
     def update(self, run_id: str, **fields: Any) -> None:
         """Change some fields of status.json, atomically."""
@@ -141,8 +156,10 @@ class Store:
         (self.folder(run_id) / "heartbeat").touch()
 
     def end(self, run_id: str, state: State, message: str = "", **fields: Any) -> None:
-        """The run stops here, in `state`, with a sentence for a person when it did not go well."""
-        self.update(run_id, state=state, message=message, ended=time.time(), **fields)
+        """The run stops here, in `state`, with a sentence for a person when it did not go well. How often it ended how is kept."""
+        ends = dict(read_json(self.folder(run_id) / "status.json").get("ends", {}))
+        ends[state] = ends.get(state, 0) + 1
+        self.update(run_id, state=state, message=message, ended=time.time(), ends=ends, **fields)
         self.clear_cancel(run_id)
 
     def request_cancel(self, run_id: str) -> None:
@@ -379,6 +396,10 @@ def _read_run(run_id: str, folder: Path) -> Run:
         message=status.get("message", ""),
         origin=status.get("origin", "trained"),
         facts=status.get("facts", {}),
+        sweep=status.get("sweep", ""),
+        engine=status.get("engine", "local"),
+        maps=tuple(status.get("maps", ())),
+        ends=status.get("ends", {}),
     )
 
 

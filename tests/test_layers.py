@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LOW = {"records"}
 DATA = LOW | {"data"}
-TRAINING = {"records", "store", "store_files", "encoder", "propagation", "losses", "cautions", "training"}
+TRAINING = {"records", "store", "store_files", "store_sweeps", "encoder", "propagation", "losses", "cautions", "training"}
 EVERYTHING_BELOW_UI = {
     *TRAINING, "desk", "store_attributions", "attributed", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning",
-    "cautions", "slices_store",
+    "cautions", "slices_store", "sweep", "sweep_spec",
 }  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "store_files": LOW,
     "store": LOW | {"store_files"},
     "slices_store": LOW | {"store_files"},
+    "store_sweeps": LOW | {"store", "store_files"},
     "store_attributions": LOW | {"store", "store_files"},
     "encoder": LOW,
     "propagation": LOW,
@@ -41,10 +42,13 @@ MAY_IMPORT = {
     "papers": {"records", "data", "losses", "training", "papers"},
     "cautions": {"records", "losses"},
     "spaces": {"records", "data", "losses"},
+    "sweep_spec": {"records", "data", "losses", "asked"},
+    "sweep": {"records", "store", "store_sweeps", "data", "losses", "training", "submit", "sweep_spec"},
     "tuning": {"records", "store", "data", "losses", "training", "submit", "spaces"},
     "told": {"records", "store", "store_attributions", "analysis", "papers"},
+    "told_sweeps": {"records", "store", "sweep", "told", "training"},
     "draw": {"attributed", "records", "store", "data", "analysis", "figures", "export", "panes"},
-    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "explain", "__init__"},
+    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "told_sweeps", "explain", "__init__"},
     "__main__": {"cli"},
     "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
     "pages": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
@@ -111,6 +115,7 @@ LIGHT += [
     "dmlviz.draw",
     "dmlviz.papers",
     "dmlviz.tuning",
+    "dmlviz.sweep",
 ]
 
 

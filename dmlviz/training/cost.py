@@ -39,7 +39,7 @@ def estimate(config: RunConfig, dataset: TextDataset, split: Split, past: Sequen
 
     With `patience` it is what the run costs at most.
     """
-    layers, width = _shape(config.encoder)
+    layers, width = shape_of(config.encoder)
     tokens = np.minimum(np.array([len(t) for t in dataset.texts]) / 4.5 + 2, config.max_length)  # about 4.5 characters a token in English
     per_token = 24 * layers * width**2
     trained = tokens[split.support].sum() * config.epochs * 1.25  # padding inside groups of like length
@@ -87,11 +87,11 @@ def default_lr(encoder: str) -> float:
 
     3e-4 on MiniLM (width 384): 4 epochs on 64 Reuters texts reach what 1e-4 reaches in 8.
     """
-    width = _shape(encoder)[1]
+    width = shape_of(encoder)[1]
     return 3e-4 if width <= 512 else 5e-5 if width <= 800 else 1e-5
 
 
-def _shape(encoder: str) -> tuple[int, int]:
+def shape_of(encoder: str) -> tuple[int, int]:
     """(layers, width) from the config.json beside the weights, else BERT-base's."""
     folder = Path(encoder).expanduser()
     if encoder == DEFAULT_ENCODER:

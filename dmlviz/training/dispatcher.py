@@ -4,53 +4,124 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psutil
 
 from dmlviz.records import ACTIVE_STATES, InputError, Run
 from dmlviz.store import Store
-from dmlviz.training.local import GRACE_SECONDS, child_environment, dispatcher_lock, gpu_of, slot_count
+from dmlviz.store_sweeps import pause, read_sweep, waiting
+from dmlviz.training.local import GRACE_SECONDS, LocalEngine, child_environment, dispatcher_lock, gpu_of, slot_count, threads_of
+from dmlviz.training.slots import slots_here
 
 LOOK_SECONDS = 0.4
 IDLE_SECONDS = 3.0
+MOST_DEATHS = 2
+RETRIES, MOST_KILLS = 1, 50  # of a sweep's run
 KILLED = "the process ended without a word (killed, or out of memory); resume goes on from the last checkpoint"
+
+
+class ForkServer:
+    """Our side of forkserver.py: asks for workers, hears their pids."""
+
+    def __init__(self, store: Store) -> None:
+        with open(store.home / "dispatcher.log", "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dmlviz.training.forkserver", "--home", str(store.home)],
+                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.PIPE, start_new_session=True,
+                env=child_environment() | {"OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.heard = b""
+
+    @property
+    def lives(self) -> bool:
+        return self.process.poll() is None
+
+    def ask(self, run_id: str, gpu: str, threads: int) -> None:
+        """Raises BrokenPipeError when the server has died."""
+        self.process.stdin.write(json.dumps({"run_id": run_id, "gpu": gpu, "threads": threads}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def born(self) -> dict[str, int]:
+        """Run id -> pid of the workers that were forked since the last call."""
+        self.heard += self.process.stdout.read() or b""
+        *lines, self.heard = self.heard.split(b"\n")
+        return {words[0].decode(): int(words[1]) for words in map(bytes.split, lines)}
+
+    def dismiss(self) -> None:
+        """Its workers go on."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait()
 
 
 class Dispatcher:
     """One per home. Everything it knows is in the run folders, so a killed dispatcher is simply replaced."""
 
     def __init__(self, store: Store, slots: int) -> None:
-        self.store, self.slots = store, slots
-        self.children: dict[str, tuple[subprocess.Popen, int]] = {}  # run id -> (process, slot)
+        self.store, self.base, self.slots = store, slots, slots
+        self.slots_of: dict[str, int] = {}  # sweep -> runs at once
+        self.over: dict[str, float] = {}  # sweep -> when its hours are over, seconds since 1970
+        self.server: ForkServer | None = None
+        self.slot_of: dict[str, int] = {}  # of runs that were asked for
+        self.asked: dict[str, int | None] = {}  # run id -> pid of its worker, while the run does not say so itself
+        self.deaths = 0  # of servers, one after the other, before any worker was born
         self.wishes: dict[str, float] = {}  # run id -> when the wish to cancel was first seen
-        self.spare: subprocess.Popen | None = None  # has torch imported and waits for its one run
 
     def serve(self) -> None:
         """Until nothing has been active for a few seconds."""
         idle_since = time.monotonic()
-        while time.monotonic() - idle_since < IDLE_SECONDS:
+        while (began := time.monotonic()) - idle_since < IDLE_SECONDS:
             if self.look():
                 idle_since = time.monotonic()
-            time.sleep(LOOK_SECONDS)
-        self._dismiss_spare()
+            time.sleep(max(LOOK_SECONDS, 3 * (time.monotonic() - began)))  # a home of thousands of runs is looked at less often
+        if self.server is not None:
+            self.server.dismiss()
 
     def look(self) -> bool:
         """One round: note the dead, press the cancelled, start the queued. True while anything is active."""
-        for process, _ in self.children.values():
-            process.poll()  # reap, so that a dead worker is no zombie
-        runs = self.store.runs()
+        runs = [run for run in self.store.runs() if run.engine == "local"]
+        waits = waiting(self.store)
         for run in runs:
-            with contextlib.suppress(InputError, FileNotFoundError):  # deleted meanwhile
+            with contextlib.suppress(InputError, OSError):  # deleted meanwhile; or the disk is full, and what cannot be noted now is noted later
                 self._settle(run)
-        active = [run for run in runs if run.state in ACTIVE_STATES]
-        self._start([run for run in reversed(runs) if run.state == "queued"])
-        return bool(active)
+                if run.sweep and run.sweep not in waits:
+                    self._once_more(run)
+        with contextlib.suppress(InputError, OSError):
+            self._hear({run.id: run for run in runs})
+        queued = [run for run in reversed(runs) if run.state == "queued" and run.sweep not in waits]
+        self.slots = self._slots([run for run in runs if run.sweep and (run.state == "running" or run in queued)])
+        self._start(sorted((run for run in queued if run.id not in self.asked), key=lambda run: bool(run.sweep)))  # who waits for one run goes first
+        return bool(queued) or any(run.state in ("running", "cancelling") for run in runs)
+
+    def _once_more(self, run: Run) -> None:
+        """A sweep's run that failed is tried once more; one whose process was killed goes on from its checkpoint."""
+        failures, kills = run.ends.get("failed", 0), run.ends.get("interrupted", 0)
+        if (run.state == "failed" and failures <= RETRIES) or (run.state == "interrupted" and run.ended is not None and kills <= MOST_KILLS):
+            self.store.requeue(run.id)
+
+    def _slots(self, of_sweeps: Sequence[Run]) -> int:
+        """While runs of a sweep are at work, as many as it asked for, or as cores and memory allow; noted once per sweep."""
+        found = [self.base]
+        for name in dict.fromkeys(run.sweep for run in of_sweeps):
+            if name not in self.slots_of:
+                sweep = read_sweep(self.store, name)
+                self.slots_of[name] = int(sweep.spec.get("slots") or slots_here(run.config for run in of_sweeps if run.sweep == name))
+                self.over[name] = sweep.created + 3600 * float(sweep.spec.get("hours") or math.inf)
+            if time.time() > self.over[name]:
+                pause(self.store, name, "its hours are over")
+                del self.slots_of[name]
+                continue
+            found.append(self.slots_of[name])
+        return max(found)
 
     def _settle(self, run: Run) -> None:
         if run.state in ("interrupted", "cancelled") and run.ended is None:
@@ -63,61 +134,61 @@ class Dispatcher:
                 _signal(process[0], signal.SIGKILL if force else signal.SIGTERM)
         else:
             self.wishes.pop(run.id, None)
-        if run.state not in ACTIVE_STATES:
-            self.children.pop(run.id, None)
+
+    def _hear(self, runs: Mapping[str, Run]) -> None:
+        """Which workers have begun, and which never will."""
+        if self.server is None:
+            return
+        for run_id, pid in self.server.born().items():
+            self.deaths = 0
+            if run_id in self.asked:
+                self.asked[run_id] = pid
+        gone = not self.server.lives
+        for run_id, pid in list(self.asked.items()):
+            run = runs.get(run_id)
+            if run is None or run.state != "queued":
+                del self.asked[run_id]
+            elif pid is not None and not _there(pid) and self.store.run(run_id).state == "queued":  # `runs` may be older than its end
+                del self.asked[run_id]
+                self.store.end(run_id, "failed", "its process ended before it began; the log has the details")
+            elif gone and pid is None:
+                del self.asked[run_id]
+                if self.deaths >= MOST_DEATHS:
+                    self.store.end(run_id, "failed", "no worker could be started; dispatcher.log in the home folder has the details")
+        self.slot_of = {run_id: slot for run_id, slot in self.slot_of.items() if run_id in runs and runs[run_id].state in ACTIVE_STATES}
+        if gone:
+            self.server, self.deaths = None, self.deaths + 1
 
     def _start(self, queued: Sequence[Run]) -> None:
-        """Fill the free slots. While runs wait, a spare process gets its imports done, which takes as long as several training steps."""
+        """Fill the free slots."""
         taken = self._taken_slots()
         for run in queued:
             free = next((slot for slot in range(self.slots) if slot not in taken), None)
             if free is None:
-                self._keep_spare()
                 return
-            with contextlib.suppress(InputError, FileNotFoundError):
-                self._launch(run.id, free)
-                taken.add(free)
+            self.server = self.server or ForkServer(self.store)
+            try:
+                self.server.ask(run.id, gpu_of(free), threads_of(self.slots))
+            except BrokenPipeError:  # it has died meanwhile: the next look makes another
+                return
+            self.asked[run.id], self.slot_of[run.id] = None, free
+            taken.add(free)
 
     def _taken_slots(self) -> set[int]:
         """One run that is making its map needs a core for seconds, not a slot: the next run may begin, but no third one."""
-        taken, mapping = set(), 0
+        taken, mapping = {self.slot_of[run_id] for run_id in self.asked}, 0
         for run in reversed(self.store.runs()):
-            if run.state in ("running", "cancelling"):
+            if run.state in ("running", "cancelling") and run.id not in self.asked and run.engine == "local":
                 mapping += run.progress.phase == "mapping"
                 if run.progress.phase != "mapping" or mapping > 1:
-                    slot = self.children[run.id][1] if run.id in self.children else min(set(range(self.slots)) - taken, default=0)
-                    taken.add(slot)
+                    taken.add(self.slot_of.get(run.id, min(set(range(self.slots)) - taken, default=0)))
         return taken
 
-    def _launch(self, run_id: str, slot: int) -> None:
-        self.store.claim(run_id)  # were we killed before the child is written down, nobody must start a second one: it claims the run itself
-        spare, self.spare = self.spare, None
-        child = spare if spare is not None and spare.poll() is None else self._worker()
-        self.children[run_id] = (child, slot)
-        try:
-            self.store.claim(run_id, psutil.Process(child.pid))
-            child.stdin.write(f"{run_id} {gpu_of(slot)}\n".encode())
-            child.stdin.close()
-        except (psutil.NoSuchProcess, BrokenPipeError):  # it has died meanwhile
-            self.store.end(run_id, "interrupted", KILLED)
 
-    def _keep_spare(self) -> None:
-        if self.spare is None or self.spare.poll() is not None:
-            self.spare = self._worker()
-
-    def _worker(self) -> subprocess.Popen:
-        """A process that will read one run's id from its standard input, and leave when that is closed: with us goes our spare."""
-        with open(self.store.home / "dispatcher.log", "ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "dmlviz.training.worker", "--home", str(self.store.home)],
-                stdout=log, stderr=log, stdin=subprocess.PIPE, start_new_session=True, env=child_environment(self.slots),
-            )  # fmt: skip
-
-    def _dismiss_spare(self) -> None:
-        if self.spare is not None:
-            self.spare.stdin.close()
-            self.spare.wait()
-            self.spare = None
+def _there(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _signal(pid: int, which: signal.Signals) -> None:
@@ -139,7 +210,7 @@ def main() -> int:
             if not held:
                 return 0
             Dispatcher(store, slot_count()).serve()
-        if not any(run.state in ACTIVE_STATES for run in store.runs()):
+        if not LocalEngine(store).wanted():
             return 0
 
 

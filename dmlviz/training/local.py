@@ -20,6 +20,7 @@ import dmlviz
 from dmlviz.records import ACTIVE_STATES, InputError
 from dmlviz.store import Store
 from dmlviz.store_files import file_lock
+from dmlviz.store_sweeps import waiting
 
 GRACE_SECONDS = 20.0  # from the wish to cancel to the end by force; a checkpoint of a large encoder takes some of it
 
@@ -49,8 +50,14 @@ class LocalEngine:
 
     def poll(self) -> None:
         """See to it that somebody looks after queued and running runs. Cheap; called whenever a page is drawn."""
-        if any(run.state in ACTIVE_STATES for run in self.store.runs()) and not dispatcher_lives(self.store.home):
+        if self.wanted() and not dispatcher_lives(self.store.home):
             self.wake()
+
+    def wanted(self) -> bool:
+        """Is there a run to start or to look after?"""
+        waits = waiting(self.store)
+        active = [run for run in self.store.runs() if run.state in ACTIVE_STATES and run.engine == "local"]
+        return any(run.state != "queued" or run.sweep not in waits for run in active)
 
     def wake(self) -> None:
         """Start a dispatcher, in a session of its own so that the server's end is not its end. A second one leaves by itself."""
@@ -62,13 +69,17 @@ class LocalEngine:
             )  # fmt: skip
 
 
-def child_environment(slots: int = 1) -> dict[str, str]:
-    """The environment of a dispatcher or worker: finds this very package and knows its share of the cores."""
+def child_environment() -> dict[str, str]:
+    """The environment of a process that we start: finds this very package."""
     root = str(Path(dmlviz.__file__).parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
-    env.setdefault("OMP_NUM_THREADS", str(max(1, (psutil.cpu_count(logical=True) or 1) // slots)))
-    return env
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def threads_of(slots: int) -> int:
+    """A slot's share of the cores, unless OMP_NUM_THREADS says otherwise."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdigit() and int(said) else max(1, (psutil.cpu_count(logical=True) or 1) // slots)
 
 
 def gpu_of(slot: int) -> str:

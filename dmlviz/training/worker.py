@@ -1,7 +1,4 @@
-"""One run, one process: `python -m dmlviz.training.worker --home HOME [RUN_ID]`. The log goes to the run's log.txt.
-
-The dispatcher starts it without a run: it imports what every run needs, then waits for the id of its one run on standard input.
-"""
+"""One run, one process: forked by forkserver.py, or `python -m dmlviz.training.worker --home HOME RUN_ID`."""
 
 from __future__ import annotations
 
@@ -24,8 +21,10 @@ import numpy as np
 from dmlviz.cautions import cautions
 from dmlviz.records import InputError, Progress, RunConfig
 from dmlviz.store import Store
+from dmlviz.store_files import file_lock
 
 BEAT_SECONDS = 2.0
+LEAVE_SECONDS = 20.0  # a worker that was cancelled just now may still be on its way out
 WRITE_SECONDS = 0.5  # least time between two writes of the progress
 
 
@@ -74,6 +73,13 @@ class Life:
 
 
 def work(store: Store, run_id: str) -> None:
+    """Do a queued run, unless another process is at it: a dispatcher that was killed may have asked for it before the next one did."""
+    with file_lock(store.folder(run_id) / "worker.lock", wait=LEAVE_SECONDS) as mine:
+        if mine and store.run(run_id).state == "queued":
+            _work(store, run_id)
+
+
+def _work(store: Store, run_id: str) -> None:
     """Train (or load), embed, read out, map, seal. Every ending leaves a state and a sentence in the run folder."""
     store.claim(run_id)
     life = Life(store, run_id)
@@ -249,8 +255,9 @@ def _map(store: Store, run_id: str, life: Life) -> None:
 
     _step_back()
     arrays = store.arrays(run_id)
-    for i, method in enumerate(METHODS):
-        life.progress("mapping", i, len(METHODS))
+    methods = [method for method in METHODS if method in (store.run(run_id).maps or METHODS)]
+    for i, method in enumerate(methods):
+        life.progress("mapping", i, len(methods))
         try:
             store.save_projection(run_id, project(arrays.embeddings, arrays.row_ids, method=method))
         except InputError as error:
@@ -278,33 +285,14 @@ def _facts(job) -> dict[str, object]:
     }
 
 
-def wait_for_run(store: Store) -> str | None:
-    """The run this process is for, said on standard input as "RUN_ID GPU"; None when the dispatcher has gone. Output goes to its log from here on."""
-    with contextlib.suppress(ImportError):  # work() will meet it again, with a log to write it to
-        import dmlviz.training.fit  # noqa: F401, the long imports, done while another run trains; no CUDA is touched
-
-    run_id, _, gpu = sys.stdin.readline().strip().partition(" ")
-    if not run_id:
-        return None
-    if gpu:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    with open(store.log_file(run_id), "ab") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    return run_id
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", required=True)
-    parser.add_argument("run_id", nargs="?")
+    parser.add_argument("run_id")
     options = parser.parse_args()
     store = Store(options.home)
-    run_id = options.run_id or wait_for_run(store)
-    if run_id is None:
-        return 0
-    work(store, run_id)
-    return 0 if store.run(run_id).state == "finished" else 1
+    work(store, options.run_id)
+    return 0 if store.run(options.run_id).state == "finished" else 1
 
 
 if __name__ == "__main__":

@@ -114,8 +114,8 @@ def test_a_killed_dispatcher_is_replaced_and_a_queued_run_is_cancelled(store, qu
     wait_for(store, twin, "finished")
     assert store.run(unwanted).state == "cancelled"
     assert store.run(second).started >= store.run(first).started
-    born = json.loads((store.folder(twin) / "status.json").read_text())["pid_started"]
-    assert born < store.run(twin).started - 1  # a spare process had its imports done before there was a free slot
+    begun = json.loads((store.folder(twin) / "status.json").read_text())
+    assert begun["started"] - begun["pid_started"] < 5  # forked from a process that has imported everything: it begins at once
     assert_same_run(store, second, twin)  # same config, same seeds, two processes: equal bit for bit
 
 

@@ -1,0 +1,103 @@
+"""A sweep on disk: <home>/sweeps/<name>/sweep.json says what was asked for and which runs that makes. The runs themselves are the state.
+
+What a person wishes lies beside it as a marker: `paused` (its text is the reason), `cancelled`. Whoever starts runs looks there first.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dmlviz.records import InputError
+from dmlviz.store import Store
+from dmlviz.store_files import atomic_json, read_json
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+
+
+class Sweep(NamedTuple):
+    """What was asked for."""
+
+    name: str
+    spec: Mapping[str, Any]  # sweep_spec.SweepSpec as JSON
+    run_ids: tuple[str, ...]  # in the order of the plan
+    created: float  # seconds since 1970
+    paused: str  # the reason; empty: it goes on
+    cancelled: bool
+
+    @property
+    def engine(self) -> str:
+        return str(self.spec.get("engine", "local"))
+
+    @property
+    def waits(self) -> bool:
+        """None of its queued runs may start."""
+        return bool(self.paused) or self.cancelled
+
+
+def sweep_folder(store: Store, name: str) -> Path:
+    """Raises InputError for a name that is none."""
+    if not NAME.fullmatch(name):
+        raise InputError(f"{name[:60]!r} is no name for a sweep; take letters, digits, dots, dashes and underscores")
+    return store.home / "sweeps" / name
+
+
+def save_sweep(store: Store, name: str, spec: Mapping[str, Any], run_ids: tuple[str, ...]) -> None:
+    folder = sweep_folder(store, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_json(folder / "sweep.json", {"spec": dict(spec), "run_ids": list(run_ids), "created": time.time()})
+
+
+def read_sweep(store: Store, name: str) -> Sweep:
+    """Raises InputError when there is no such sweep, or it cannot be read."""
+    folder = sweep_folder(store, name)
+    try:
+        said = read_json(folder / "sweep.json")
+        return Sweep(name, said["spec"], tuple(said["run_ids"]), said["created"], _marker(folder / "paused"), (folder / "cancelled").exists())
+    except FileNotFoundError:
+        raise InputError(f"there is no sweep {name!r} in {store.home}; 'python -m dmlviz sweeps' lists what there is") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"sweep {name} cannot be read ({type(error).__name__}); delete the folder {folder} and start it again") from error
+
+
+def sweeps(store: Store) -> list[Sweep]:
+    """Every readable sweep, newest first."""
+    found = []
+    for path in store.home.glob("sweeps/*/sweep.json"):
+        try:
+            found.append(read_sweep(store, path.parent.name))
+        except InputError:
+            continue
+    return sorted(found, key=lambda one: -one.created)
+
+
+def waiting(store: Store) -> set[str]:
+    """Names of the sweeps none of whose queued runs may start. Reads no sweep, only what lies beside it."""
+    return {path.parent.name for mark in ("paused", "cancelled") for path in store.home.glob(f"sweeps/*/{mark}")}
+
+
+def pause(store: Store, name: str, reason: str) -> None:
+    """Let no further run of it start."""
+    read_sweep(store, name)
+    (sweep_folder(store, name) / "paused").write_text(reason or "paused", encoding="utf-8")
+
+
+def mark_cancelled(store: Store, name: str) -> None:
+    read_sweep(store, name)
+    (sweep_folder(store, name) / "cancelled").touch()
+
+
+def clear_marks(store: Store, name: str) -> None:
+    """It may go on."""
+    for mark in ("paused", "cancelled"):
+        (sweep_folder(store, name) / mark).unlink(missing_ok=True)
+
+
+def _marker(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") or "paused"
+    except FileNotFoundError:
+        return ""
