@@ -1,0 +1,154 @@
+"""Methods ranked over data sets, with Nemenyi's critical difference where there are enough data sets to test (Demšar 2006)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..analysis.ranking import FEWEST_SETS, cliques, rank
+from ..records import InputError, Run
+from .paper import Box, axes, canvas, text
+from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, number_word, values
+from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable
+from .words import drawable, missing_glyphs, plotly_text, short, text_width
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FRAME_OPTIONS = OPTIONS
+LABEL_CHARS = 34
+
+
+def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str = "") -> pd.DataFrame:
+    """One row per method, best mean rank first. A method's number on a data set is its mean over the shots that all methods have there; methods that
+    are not on every data set are left out and counted. Raises InputError where fewer than two methods share two data sets."""
+    found = members(runs, predictions_by=predictions_by)
+    sets = list(dict.fromkeys(one.panel for one in found))
+    shared = [method for method in dict.fromkeys(one.method for one in found) if {one.panel for one in found if one.method == method} == set(sets)]
+    if len(sets) < 2 or len(shared) < 2:
+        raise InputError(
+            f"ranks take two methods on two data sets; here {len(shared)} methods stand on all {len(sets)} data sets, so pick more of them"
+        )
+    kept = [one for one in found if one.method in shared]
+    table = np.array([_numbers([one for one in kept if one.panel == name], shared, metric, predictions_by) for name in sets])  # (N, K)
+    if not np.isfinite(table).all():
+        raise InputError("on one of the data sets the methods have no number of shots in common, so they cannot be ranked; train the missing ones")
+    result, order = rank(table), np.argsort(rank(table).ranks, kind="stable")
+    first = {one.method: one for one in kept}
+    return pd.DataFrame([
+        {"pane": "ranks", "method": shared[i], "loss": first[shared[i]].loss, "mark": first[shared[i]].mark, "place": place, "rank": result.ranks[i],
+         "sets": result.sets, "data": ", ".join(sets), "friedman": result.friedman, "critical": result.critical, "mean": table[:, i].mean(),
+         "left_out": len({one.method for one in found}) - len(shared), "metric": metric, "predictions_by": predictions_by}
+        for place, i in enumerate(order)
+    ])  # fmt: skip
+
+
+def _numbers(own: Sequence[Member], methods: Sequence[str], metric: str, predictions_by: str) -> list[float]:
+    """Each method's mean over the shots that all have; NaN where there are none."""
+    shots = set.intersection(*({one.config.shots for one in own if one.method == method} for method in methods))
+    means = [[values(one.group.runs, metric, predictions_by).mean() for one in own if one.method == method and one.config.shots in shots]
+             for method in methods]  # fmt: skip
+    return [float(np.mean(found)) if found else float("nan") for found in means]
+
+
+def _bars(table: pd.DataFrame) -> list[tuple[float, float]]:
+    """(least, most rank) of methods that the critical difference does not tell apart."""
+    critical = float(table["critical"].iloc[0])
+    ranks = table["rank"].to_numpy(dtype=float)
+    return [(ranks[first], ranks[last]) for first, last in cliques(ranks, critical)] if np.isfinite(critical) else []
+
+
+def _line(table: pd.DataFrame, *, brief: bool = False) -> str:
+    sets, critical = int(table["sets"].iloc[0]), float(table["critical"].iloc[0])
+    if np.isnan(critical):
+        return f"{sets} of at least {FEWEST_SETS} data sets: ranks alone, no test"
+    if brief:
+        return f"critical difference {critical:.2f}, N = {sets} data sets"
+    return f"critical difference {critical:.2f} (Nemenyi, 5 %); Friedman p = {table['friedman'].iloc[0]:.2g}; N = {sets} data sets"
+
+
+def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, height: int | None = None) -> go.Figure:
+    """Mean ranks on one axis, best on the left; bars join what is not told apart."""
+    methods, bars = len(table), _bars(table)
+    figure = go.Figure({"layout": {
+        "height": height or 120 + 26 * methods, "margin": {"l": 10, "r": 10, "t": 34, "b": 40}, "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": SCREEN_FONT, "color": theme.ink}, "showlegend": False, "dragmode": False,
+        "xaxis": {"range": (0.7, methods + 1.3), "tickvals": list(range(1, methods + 1)), "gridcolor": theme.lines, "zeroline": False,
+                  "fixedrange": True, "tickfont": {"color": theme.muted, "size": 12},
+                  "title": {"text": "mean rank, 1 is best", "font": {"size": 13, "color": theme.muted}, "standoff": 6}},
+        "yaxis": {"range": (methods - 0.4, -0.8 - 0.35 * len(bars)), "visible": False, "fixedrange": True},
+        "title": {"text": _line(table), "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 6, "l": 4},
+                  "font": {"size": 13, "color": theme.ink}},
+        "hoverlabel": {"bgcolor": theme.panel, "bordercolor": theme.lines, "align": "left", "font": {"color": theme.ink, "size": 12}},
+    }})  # fmt: skip
+    for i, (least, most) in enumerate(bars):
+        figure.add_trace(go.Scatter(x=[least - 0.05, most + 0.05], y=[-0.55 - 0.35 * i] * 2, mode="lines", line={"color": theme.ink, "width": 4},
+                                    hovertext="not told apart", hovertemplate="%{hovertext}<extra></extra>"))  # fmt: skip
+    for row in table.itertuples():
+        color = readable(loss_color(row.loss), theme.ground, 2.5)
+        words = f"{plotly_text(short(row.method, LABEL_CHARS))}  {row.rank:.2f}"
+        figure.add_trace(go.Scatter(
+            x=[row.rank], y=[row.place], mode="markers", marker={"color": color, "size": 11, "symbol": row.mark},
+            hovertext=[f"<b>{plotly_text(row.method)}</b><br>mean rank {row.rank:.2f} over {row.sets} data sets<br>mean {row.mean:.1f} %"],
+            hovertemplate="%{hovertext}<extra></extra>",
+        ))  # fmt: skip
+        left = row.rank > (methods + 1) / 2
+        figure.add_annotation(x=row.rank, y=row.place, showarrow=False, text=words, xanchor="right" if left else "left", xshift=-10 if left else 10,
+                              font={"size": 13, "weight": 600, "color": readable(loss_color(row.loss), theme.ground)})  # fmt: skip
+    return figure
+
+
+def paper(table: pd.DataFrame, preset: Preset) -> Figure:
+    """The critical-difference diagram: an axis of ranks, a lead from each method to its name, bars under the axis."""
+    with drawing():
+        size, methods, bars = max(MIN_PT, preset.font_pt - 0.5), len(table), _bars(table)
+        step, top = 1.7 * size / PT_PER_MM, 4.6 * size / PT_PER_MM
+        names = [f"{short(drawable(row.method)[0], LABEL_CHARS)} {row.rank:.2f}" for row in table.itertuples()]
+        left = min(max(text_width(name, size) for name in names) / PT_PER_MM + 3, 0.42 * preset.width_mm)
+        half = -(-methods // 2)
+        under = 2.0 + 1.4 * len(bars)
+        figure = canvas(preset.width_mm, top + under + half * step + 1)
+        ax = axes(figure, Box(0, 0, preset.width_mm, top + under + half * step + 1), frame=False)
+        at = lambda value: left + (value - 1) / max(methods - 1, 1) * (preset.width_mm - 2 * left)  # noqa: E731
+        text(figure, 0.5, 0.9 * step, _line(table, brief=True), size=size, color=PAPER.muted)
+        ax.plot([at(1), at(methods)], [top] * 2, color=PAPER.ink, linewidth=0.7)
+        for tick in range(1, methods + 1):
+            ax.plot([at(tick)] * 2, [top - 0.8, top], color=PAPER.ink, linewidth=0.7)
+            text(figure, at(tick), top - 1.2, str(tick), size=size, ha="center")
+        for i, (least, most) in enumerate(bars):
+            ax.plot([at(least) - 0.6, at(most) + 0.6], [top + 1.2 + 1.4 * i] * 2, color=PAPER.ink, linewidth=2, solid_capstyle="round")
+        for row in table.itertuples():
+            on_left = row.place < half
+            y = top + under + step * (row.place if on_left else methods - 1 - row.place) + 0.5 * step
+            color, edge = readable(loss_color(row.loss), PAPER.ground, 2.5), left - 2 if on_left else preset.width_mm - left + 2
+            ax.plot([at(row.rank), at(row.rank), edge], [top, y, y], color=color, linewidth=0.8)
+            ax.plot([at(row.rank)], [top], marker=PAPER_MARKS[row.mark], markersize=3.5, color=color, markeredgewidth=0)
+            text(figure, edge + (-0.6 if on_left else 0.6), y, names[row.place], size=size, va="center", ha="right" if on_left else "left",
+                 color=readable(loss_color(row.loss), PAPER.ground))  # fmt: skip
+    return figure
+
+
+def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
+    """Over what was ranked, by which test, or why by none."""
+    first, sets = table.iloc[0], int(table["sets"].iloc[0])
+    tested = (f"Methods joined by a bar are not told apart by Nemenyi's test at 5 % (critical difference {first['critical']:.2f}); Friedman's test "
+              f"by permutation p = {first['friedman']:.2g}." if np.isfinite(first["critical"])
+              else f"With {sets} data sets no test is made: it takes {FEWEST_SETS}.")  # fmt: skip
+    left = f" {int(first['left_out'])} methods that are not on every data set are left out." if first["left_out"] else ""
+    return (
+        f"Mean rank by {number_word(first['metric'])}{by_readout(first['predictions_by'])} over {sets} data sets ({first['data']}), each the mean "
+        f"over the shots that all methods share and over their runs. {tested}{left}"
+    )
+
+
+def alt(table: pd.DataFrame, pane_id: str = "") -> str:
+    return "Mean ranks: " + ", ".join(f"{row.method} {row.rank:.2f}" for row in table.itertuples()) + f". {_line(table)}."
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    found = missing_glyphs(dict.fromkeys(table["method"]))
+    return [found] if found else []
