@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from dmlviz.analysis.groups import Group, group_runs
+from dmlviz.analysis.intervals import LEVEL, student, units, wilson
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.records import InputError, Run
 
-LEVEL = 0.95
+__all__ = ["LEVEL", "Interval", "Side", "interval_words", "over_runs", "share_interval", "sides", "units", "wilson_interval"]
 
 
 class Side(NamedTuple):
@@ -30,7 +30,7 @@ class Side(NamedTuple):
 class Interval(NamedTuple):
     """A number of a group. Bounds are NaN for a single unit."""
 
-    n: int  # units: draws of the shots, or seeds where all runs share one draw
+    n: int  # units (analysis/intervals.py): draws of the shots, else folds, else seeds
     mean: float
     low: float
     high: float
@@ -44,56 +44,36 @@ def sides(outcomes: Sequence[Outcome]) -> list[Side]:
     return [Side(group, tuple(by_id[run.id] for run in group.runs)) for group in group_runs(one.run for one in outcomes)]
 
 
-def draw_of(run: Run) -> tuple[int, int]:
-    """What names the run's training texts within its group."""
-    return run.config.support_seed, run.config.fold
-
-
-def units(runs: Sequence[Run]) -> tuple[str, np.ndarray]:
-    """("draws" or "seeds", (R,) the unit of each run): runs on one draw of the shots are no independent repetitions, so their numbers are averaged
-    first; where all share one draw, seeds are what is repeated."""
-    draws = {draw: i for i, draw in enumerate(dict.fromkeys(map(draw_of, runs)))}
-    if len(draws) == 1:
-        return "seeds", np.arange(len(runs))
-    return "draws", np.array([draws[draw_of(run)] for run in runs])
-
-
 def over_runs(values: Sequence[float] | np.ndarray, runs: Sequence[Run], *, least: float = -math.inf, most: float = math.inf) -> Interval:
-    """Mean of one value per run and Student's 95 % interval over units, kept within least to most; values that are not finite are left out."""
+    """Mean of one value per run over units and Student's 95 % interval, kept within least to most; values that are not finite are left out."""
     kept = np.asarray(values, dtype=np.float64)
-    _, unit = units(runs)
+    unit = units(runs).index
     finite = np.isfinite(kept)
     means = np.array([kept[finite & (unit == u)].mean() for u in np.unique(unit[finite])])
     if not len(means):
         return Interval(0, math.nan, math.nan, math.nan)
-    mean = float(means.mean())
-    if len(means) == 1:
-        return Interval(1, mean, math.nan, math.nan)
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(means) - 1) * means.std(ddof=1) / math.sqrt(len(means)))
-    return Interval(len(means), mean, max(least, mean - half), min(most, mean + half))
+    low, high = student(means)
+    return Interval(len(means), float(means.mean()), float(np.clip(low, least, most)), float(np.clip(high, least, most)))  # NaN stays NaN
 
 
-def wilson(hits: float, n: int) -> Interval:
-    """Share of hits among n texts with Wilson's 95 % score interval (Wilson 1927), which stays within 0 to 1 and holds for few texts."""
+def wilson_interval(hits: float, n: int) -> Interval:
+    """Share of hits among n texts with Wilson's interval, which stays within 0 to 1 and holds for few texts."""
     if n == 0:
         return Interval(0, math.nan, math.nan, math.nan)
-    z = float(stats.norm.ppf(0.5 + LEVEL / 2))
-    share = hits / n
-    center = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Interval(n, share, max(0.0, center - half), min(1.0, center + half))
+    low, high = wilson(hits / n, n)
+    return Interval(n, hits / n, max(0.0, min(low, hits / n)), min(1.0, max(high, hits / n)))  # at 0 and 1 rounding may cross the share
 
 
 def share_interval(hits: Sequence[float], counts: Sequence[int], runs: Sequence[Run]) -> Interval:
     """Mean over runs of hits / counts: Wilson's interval over texts for a lone run, Student's over units for several. Bounds stay within 0 to 1."""
     if len(runs) == 1:
-        return wilson(hits[0], counts[0])
+        return wilson_interval(hits[0], counts[0])
     hits, counts = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     return over_runs(np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0), runs, least=0.0, most=1.0)
 
 
 def interval_words(groups: Sequence[Group]) -> str:
     """What the intervals of these groups are of, in one sentence."""
-    kinds = [f"Student's over {units(group.runs)[0]}" for group in groups if not group.lone]
+    kinds = [f"Student's over {units(group.runs).name}s" for group in groups if not group.lone]
     kinds += ["Wilson's over test texts for a single run"] if any(group.lone for group in groups) else []
     return f"95 % intervals: {', '.join(dict.fromkeys(kinds))}."

@@ -9,19 +9,27 @@ from ..records import InputError
 from . import (
     attribution_sanity,
     attribution_words,
+    calibration,
     centers_drift,
     centers_heat,
     centers_map,
     centers_use,
     classes,
+    confusion,
     curves,
     epochs,
+    errors_shared,
+    gain_forest,
     graph,
     graph_degrees,
     graph_matrix,
     graph_sigma,
     graph_why,
     manifold,
+    ranks,
+    risk_coverage,
+    shots_curve,
+    strata,
 )
 from .attribution_charts import agreement_heat, class_bars, faithfulness
 from .centers_frame import OPTIONS as CENTER_OPTIONS
@@ -127,6 +135,41 @@ FIGURES: dict[str, FigureEntry] = {
         attribution_sanity.frame, attribution_sanity.screen, attribution_sanity.paper, attribution_sanity.caption, attribution_sanity.alt,
         attribution_sanity.notes,
     ),
+    "calibration": FigureEntry(
+        "Calibration", "Do probabilities mean what they say?", ("outcomes",),
+        calibration.frame, calibration.screen, calibration.paper, calibration.caption, calibration.alt, calibration.notes,
+        {"binning": calibration.BINNINGS, "scaled": bool},
+    ),
+    "risk_coverage": FigureEntry(
+        "Risk and coverage", "Does a run know when it is wrong?", ("outcomes",),
+        risk_coverage.frame, risk_coverage.screen, risk_coverage.paper, risk_coverage.caption, risk_coverage.alt, risk_coverage.notes,
+        {"signal": tuple(risk_coverage.SIGNALS)},
+    ),
+    "strata": FigureEntry(
+        "Accuracy by stratum", "Where is a run right?", ("outcomes", "dataset"),
+        strata.frame, strata.screen, strata.paper, strata.caption, strata.alt, strata.notes, {"by": tuple(strata.BY), "space": strata.SPACES},
+    ),
+    "confusion": FigureEntry(
+        "Confused classes", "Which classes are taken for which?", ("outcomes", "dataset"),
+        confusion.frame, confusion.screen, confusion.paper, confusion.caption, confusion.alt, confusion.notes,
+        {"order": tuple(confusion.ORDERS), "most": float},
+    ),
+    "errors_shared": FigureEntry(
+        "Shared errors", "Do losses fail on the same texts?", ("outcomes",),
+        errors_shared.frame, errors_shared.screen, errors_shared.paper, errors_shared.caption, errors_shared.alt, errors_shared.notes,
+    ),
+    "shots_curve": FigureEntry(
+        "Few-shot curves", "How good is each loss with how few labels?", ("runs",),
+        shots_curve.frame, shots_curve.screen, shots_curve.paper, shots_curve.caption, shots_curve.alt, shots_curve.notes, shots_curve.FRAME_OPTIONS,
+    ),
+    "gain_forest": FigureEntry(
+        "Gain over cross-entropy", "Is a loss better than cross-entropy?", ("runs",),
+        gain_forest.frame, gain_forest.screen, gain_forest.paper, gain_forest.caption, gain_forest.alt, gain_forest.notes, gain_forest.FRAME_OPTIONS,
+    ),
+    "ranks": FigureEntry(
+        "Ranks over data sets", "Which loss is best over all data sets?", ("runs",),
+        ranks.frame, ranks.screen, ranks.paper, ranks.caption, ranks.alt, ranks.notes, ranks.FRAME_OPTIONS,
+    ),
 }  # fmt: skip
 LOADED_BY = {  # options of what is loaded
     "map": ("panes", "centers", "graphs", "snapshots"),
@@ -169,6 +212,7 @@ def _list(value: Any) -> tuple[str, ...]:
 
 
 __all__ = [
-    "FIGURES", "FigureEntry", "attribution_sanity", "attribution_words", "centers_drift", "centers_heat", "centers_map", "centers_use", "classes",
-    "curves", "entry", "epochs", "graph", "graph_degrees", "graph_matrix", "graph_sigma", "graph_why", "loading_options", "manifold", "split_options",
+    "FIGURES", "FigureEntry", "attribution_sanity", "attribution_words", "calibration", "centers_drift", "centers_heat", "centers_map", "centers_use",
+    "classes", "confusion", "curves", "entry", "epochs", "errors_shared", "gain_forest", "graph", "graph_degrees", "graph_matrix", "graph_sigma",
+    "graph_why", "loading_options", "manifold", "ranks", "risk_coverage", "shots_curve", "split_options", "strata",
 ]  # fmt: skip

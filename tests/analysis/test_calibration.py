@@ -11,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from dmlviz.analysis import calibration as cal
-from dmlviz.analysis.over_runs import over_runs, share_interval, sides, units, wilson
+from dmlviz.analysis.over_runs import over_runs, share_interval, sides, units, wilson_interval
 from dmlviz.records import InputError
 
 
@@ -190,12 +190,12 @@ def test_confidences_that_are_no_probabilities_are_refused():
 def test_runs_of_one_draw_count_once():
     outcomes = [made(i, support_seed=draw, seed=seed) for i, (draw, seed) in enumerate([(0, 0), (0, 1), (1, 0), (2, 0)])]
     runs = [one.run for one in outcomes]
-    assert units(runs)[0] == "draws"
+    assert units(runs).name == "draw"
     found = over_runs([0.0, 1.0, 0.5, 0.8], runs)
     assert (found.n, found.mean) == (3, pytest.approx((0.5 + 0.5 + 0.8) / 3))
     half = 4.302653 * np.std([0.5, 0.5, 0.8], ddof=1) / math.sqrt(3)
     assert found.high - found.mean == pytest.approx(half)
-    assert units(runs[:2])[0] == "seeds"
+    assert units(runs[:2]).name == "seed"
     assert over_runs([0.0, 1.0], runs[:2]).n == 2
 
 
@@ -203,6 +203,6 @@ def test_wilson_is_statsmodels():
     from statsmodels.stats.proportion import proportion_confint
 
     for hits, n in [(0, 10), (7, 12), (480, 500)]:
-        assert wilson(hits, n)[2:] == pytest.approx(proportion_confint(hits, n, method="wilson"), abs=1e-9)
+        assert wilson_interval(hits, n)[2:] == pytest.approx(proportion_confint(hits, n, method="wilson"), abs=1e-9)
     one = made()
-    assert share_interval([7], [12], [one.run]) == wilson(7, 12)
+    assert share_interval([7], [12], [one.run]) == wilson_interval(7, 12)

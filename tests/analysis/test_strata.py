@@ -11,7 +11,7 @@ from scipy.stats import hypergeom
 from statsmodels.stats.multitest import multipletests
 
 from dmlviz.analysis import strata
-from dmlviz.analysis.over_runs import sides, wilson
+from dmlviz.analysis.over_runs import sides, wilson_interval
 from dmlviz.records import InputError
 
 
@@ -73,7 +73,7 @@ def test_accuracy_of_a_lone_run_has_wilsons_interval():
     for row in found.table.itertuples():
         own = right[away.number == row.stratum]
         assert (row.n, row.accuracy) == (len(own), pytest.approx(own.mean()))
-        assert (row.low, row.high) == pytest.approx(wilson(own.sum(), len(own))[2:])
+        assert (row.low, row.high) == pytest.approx(wilson_interval(own.sum(), len(own))[2:])
     assert "each run's own space." in found.words
 
 

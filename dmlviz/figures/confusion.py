@@ -1,0 +1,175 @@
+"""Which classes are taken for which: rows are gold classes, likes stand together, and beyond twenty classes only the confused ones are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ..analysis.errors import MOST_CLASSES, REST, confusion, confusion_view, row_shares
+from ..analysis.outcomes import Outcome
+from ..analysis.over_runs import sides
+from ..records import InputError, TextDataset
+from .paper import Box, axes, canvas, text, width_mm
+from .reliability_lines import layout, many, of_runs, side_titles
+from .theme import CORRECT, LIGHT, MIN_PT, PAPER, PT_PER_MM, WRONG, Preset, Theme, drawing, loss_color, mixed, readable
+from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ORDERS = {"likeness": "classes taken for each other stand together", "size": "the classes with most texts first", "name": "classes by name"}
+NAME_CHARS = 16
+COLUMNS = (
+    "pane", "title", "loss", "said", "row", "column", "gold", "predicted", "texts", "row_texts", "share", "right", "left_out", "order", "accuracy",
+)  # fmt: skip
+
+
+def frame(outcomes: Sequence[Outcome], dataset: TextDataset, *, order: str = "likeness", most: float | str = MOST_CLASSES) -> pd.DataFrame:
+    """One row per group and cell: gold and predicted class, texts a run (mean over runs), share of the gold class's texts, whether it is right.
+
+    Every group has the same classes in the same order: of all groups together the `most` confused ones; the others are one last row and column.
+    """
+    if order not in ORDERS:
+        raise InputError(f"no order {order!r}; known: {', '.join(ORDERS)}")
+    found = sides(outcomes)
+    counts = [confusion(side.outcomes) for side in found]
+    together = confusion_view(sum(counts), max(2, int(float(most))))
+    kept = [c for c in together.classes if c != REST]
+    names = [whole(name) for name in dataset.label_names]
+    if order == "size":
+        kept = sorted(kept, key=lambda c: (-sum(counts)[c].sum(), c))
+    elif order == "name":
+        kept = sorted(kept, key=lambda c: names[c])
+    tables = []
+    for side, title, own in zip(found, side_titles(found), counts, strict=True):
+        table = _cells(confusion_view(own, order=kept), len(kept), together.left_out, names, len(side.runs))
+        tables.append(table.assign(pane=side.runs[0].id, title=title, loss=side.group.config.shown_loss, said=many(side), order=order,
+                                   accuracy=own.trace() / own.sum()))  # fmt: skip
+    return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
+
+
+def _cells(view, kept: int, left_out: int, names: Sequence[str], runs: int) -> pd.DataFrame:
+    counts = view.counts
+    if left_out and len(counts) == kept:  # this group has no text of the others
+        counts = np.pad(counts, ((0, 1), (0, 1)))
+    words = [names[c] for c in view.classes[:kept]] + ([f"{left_out} other classes"] if left_out else [])
+    row, column = (side.ravel() for side in np.indices(counts.shape))
+    totals = counts.sum(axis=1)
+    return pd.DataFrame({
+        "row": row, "column": column, "gold": [words[i] for i in row], "predicted": [words[j] for j in column], "texts": counts.ravel() / runs,
+        "row_texts": totals[row] / runs, "share": row_shares(counts).ravel(), "right": (row == column) & (row < kept), "left_out": left_out,
+    })  # fmt: skip
+
+
+def cell_color(share: float, right: bool, ground: str) -> str:
+    """Blue on the diagonal, orange off it, the stronger the larger the share; others among themselves are half of each and stay grey."""
+    return ground if not np.isfinite(share) or share == 0 else mixed(ground, CORRECT if right else WRONG, 0.12 + 0.88 * min(share, 1) ** 0.7)
+
+
+def _grid(table: pd.DataFrame, pane_id: str) -> tuple[pd.DataFrame, int]:
+    rows = table[table["pane"] == (pane_id or table["pane"].iloc[0])]
+    return rows, int(rows["row"].max()) + 1
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    return rows.drop_duplicates("row").sort_values("row")["gold"].tolist()
+
+
+def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, height: int | None = None) -> go.Figure:
+    """One group's matrix; the share of the row in every cell with one per cent or more."""
+    rows, size = _grid(table, pane_id)
+    first, names = rows.iloc[0], _names(rows)
+    left = max(text_width(short(name, NAME_CHARS), 12) for name in names) + 14
+    head = max(text_width(short(name, NAME_CHARS), 11), 20.0) if (name := max(names, key=len)) and size > 6 else 22
+    tall = height or int(max(300, min(640, 30 * size + head + 70)))
+    figure = go.Figure({"layout": layout(theme, tall, l=round(left) + 18, t=round(head) + 46, b=8)})
+    shares = rows.pivot(index="row", columns="column", values="share").to_numpy(dtype=float)
+    right = rows.pivot(index="row", columns="column", values="right").to_numpy(dtype=bool)
+    signed = np.where(right, 1, -1) * np.where(shares > 0, 0.12 + 0.88 * np.minimum(shares, 1) ** 0.7, 0)
+    hover = [[f"{plotly_text(short(a, 60))} taken for {plotly_text(short(b, 60))}<br><b>{100 * one.share:.1f} %</b>, {one.texts:,.1f} of "
+              f"{one.row_texts:,.0f} texts a run" if not one.right else
+              f"{plotly_text(short(a, 60))} recognised<br><b>{100 * one.share:.1f} %</b>, {one.texts:,.1f} of {one.row_texts:,.0f} texts a run"
+              for one, b in zip(own.sort_values("column").itertuples(), names, strict=True)]
+             for a, (_, own) in zip(names, rows.groupby("row"), strict=True)]  # fmt: skip
+    figure.add_trace(go.Heatmap(
+        z=signed, zmin=-1, zmax=1, colorscale=[[0, WRONG], [0.5, theme.ground], [1, CORRECT]], showscale=False, xgap=1, ygap=1,
+        text=[[f"{100 * s:.0f}" if np.isfinite(s) and s >= 0.01 else "" for s in line] for line in shares], texttemplate="%{text}",
+        textfont={"size": 11 if size <= 12 else 9}, hovertext=hover, hovertemplate="%{hovertext}<extra></extra>",
+    ))  # fmt: skip
+    ticks = [plotly_text(short(name, NAME_CHARS)) for name in names]
+    plain = {"showgrid": False, "zeroline": False, "fixedrange": True, "tickvals": list(range(size)), "ticktext": ticks,
+             "tickfont": {"size": 12 if size <= 12 else 11, "color": theme.ink}}  # fmt: skip
+    figure.update_xaxes(**plain, side="top", tickangle=0 if size <= 6 else -90, range=(-0.5, size - 0.5))
+    figure.update_yaxes(**plain, range=(size - 0.5, -0.5), title_text="gold class", title_font={"size": 12, "color": theme.muted})
+    figure.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False, yshift=round(head) + 16,
+                          text=f"<b>{plotly_text(short(first['title'], 34))}</b>, {100 * first['accuracy']:.1f} %, {first['said']}",
+                          font={"color": readable(loss_color(first["loss"]), theme.ground), "size": 12.5})  # fmt: skip
+    return figure
+
+
+def paper(table: pd.DataFrame, preset: Preset) -> Figure:
+    """A square per group, as many beside each other as can be read."""
+    with drawing():
+        panes, size = list(dict.fromkeys(table["pane"])), max(MIN_PT, preset.font_pt - 0.5)
+        rows, count = _grid(table, panes[0])
+        names = [short(drawable(name)[0], NAME_CHARS) for name in _names(rows)]
+        left = max(width_mm(name, size) for name in names) + 1.6
+        least = max(28.0, count * 1.12 * size / PT_PER_MM)
+        across = max(1, min(len(panes), int(preset.width_mm // (left + least))))
+        side = min(preset.width_mm / across - left - 1.5, 12.0 * count)
+        head = 2.2 * size / PT_PER_MM + left
+        figure = canvas(preset.width_mm, -(-len(panes) // across) * (head + side + 2))
+        for i, pane in enumerate(panes):
+            box = Box(i % across * preset.width_mm / across + left, i // across * (head + side + 2) + head, side, side)
+            _pane(figure, _grid(table, pane)[0], names, box, left, size)
+    return figure
+
+
+def _pane(figure: Figure, rows: pd.DataFrame, names: Sequence[str], box: Box, left: float, size: float) -> None:
+    first, count = rows.iloc[0], len(names)
+    ax, step = axes(figure, box), box.width / count
+    image = np.ones((count, count, 3))
+    for one in rows.itertuples():
+        color = cell_color(one.share, one.right, PAPER.ground)
+        image[one.row, one.column] = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        if step >= 3.4 and np.isfinite(one.share) and one.share >= 0.01:
+            text(ax, one.column, one.row, f"{100 * one.share:.0f}", size=MIN_PT, ha="center", va="center", color=readable(PAPER.ink, color))
+    ax.imshow(image, interpolation="nearest", aspect="auto")
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set(color=PAPER.lines, linewidth=0.5)
+    for i, name in enumerate(names):
+        text(figure, box.left - 0.7, box.top + (i + 0.5) * step, name, size=min(size, max(MIN_PT, step * PT_PER_MM / 1.1)), ha="right", va="center")
+        text(figure, box.left + (i + 0.5) * step, box.top - 0.7, name, size=min(size, max(MIN_PT, step * PT_PER_MM / 1.1)), ha="center", va="bottom",
+             rotation=90)  # fmt: skip
+    title, accuracy = drawable(first["title"])[0], f", {100 * first['accuracy']:.1f} %"
+    room = box.width + left - 1.5
+    words = next((one for one in (f"{title}{accuracy}, {first['said']}", title + accuracy) if 1.08 * width_mm(one, size) < room), short(title, 24))
+    color = readable(loss_color(first["loss"]), PAPER.ground)
+    text(figure, box.left - left + 0.8, box.top - left - 0.4, words, size=size, weight="bold", color=color)
+
+
+def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
+    """What a cell is, which classes are shown, and of which runs."""
+    first, found = table.iloc[0], sides(outcomes)
+    left = f"; {first['left_out']} less confused classes are one last row and column" if first["left_out"] else ""
+    return (f"Per cent of each gold class's test texts (row) by predicted class (column), mean over runs; {ORDERS[first['order']]}{left}. "
+            f"{of_runs(found, side_titles(found))}")  # fmt: skip
+
+
+def alt(table: pd.DataFrame, pane_id: str = "") -> str:
+    said = []
+    for _, rows in (table[table["pane"] == pane_id] if pane_id else table).groupby("pane", sort=False):
+        wrong = rows[(rows["row"] != rows["column"])].sort_values("texts", ascending=False).head(3)
+        most = "; ".join(f"{row.gold} for {row.predicted} ({100 * row.share:.0f} %)" for row in wrong.itertuples() if row.texts > 0)
+        said.append(f"{rows.iloc[0]['title']}: most often {most}" if most else f"{rows.iloc[0]['title']}: no confusion")
+    return ". ".join(said) + "."
+
+
+def notes(table: pd.DataFrame) -> list[str]:
+    found = missing_glyphs(dict.fromkeys([*table["title"], *table["gold"]]))
+    return [found] if found else []
