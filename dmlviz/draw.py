@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+MAPS = ("manifold", "centers_map", "graph")  # drawn at the texts' places on the map
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -74,6 +75,8 @@ def draw(spec: FigureSpec, source: Sources) -> Drawn:
         for_frame["values"] = values
     frame = entry.frame(*needs, **for_frame)
     picture = entry.paper(frame, find_preset(spec.preset), **for_paper)
+    if spec.name in MAPS and read_kind(str(spec.options.get("map", "umap"))).dims > 2:
+        words.append("note: paper shows the first two of the map's three dimensions")
     return Drawn(picture, frame, entry.caption(frame, needs[0]), [*words, *entry.notes(frame)])
 
 
