@@ -19,6 +19,7 @@ BASELINES = {
     "zero": "a vector of zeros in every place",
     "mean": "the mean of all word vectors in every place",
 }
+SHORT_BASELINES = {"pad": "padding token", "mask": "mask token", "zero": "zeros", "mean": "mean vector"}
 WITH_BASELINE = ("ig", "occlusion")
 TARGETS = {
     "predicted": "the class that the run predicts",

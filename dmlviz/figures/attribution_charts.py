@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..analysis.attribution import class_words, curves, mean_interval, word_table
-from ..analysis.attribution_agreement import pairwise
+from ..analysis.attribution_agreement import between_baselines, pairwise, with_baseline
+from ..analysis.attribution_kind import SHORT_BASELINES
 from ..records import InputError, TextDataset
 from .attribution_frame import AGAINST, TOWARDS, AttributionInput, kind_words
 from .paper import Box, axes, canvas, plot_axes, text
@@ -57,7 +59,10 @@ def _nobody(figure: go.Figure, words: str, theme: Theme) -> go.Figure:
 
 
 def _word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, label: str = "", fewest: float | str = 3) -> pd.DataFrame:
-    """One row per run and word: n texts, mean share of the text's absolute values with Student's interval, towards class `label` (the first one)."""
+    """One row per run and word: n texts, mean share of the text's absolute values with Student's interval, towards class `label` (the first one).
+
+    A run none of whose words stand in `fewest` texts has one row without a word, so that its pane says so.
+    """
     names = [whole(name) for name in dataset.label_names]
     label = label or names[0]
     if label not in names:
@@ -66,16 +71,36 @@ def _word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, lab
     for one, title in zip(inputs, _titles(inputs), strict=True):
         found = class_words(word_table(one.found, dataset), names.index(label), fewest=int(fewest), most=MOST_WORDS)
         explained = sum(made.class_id == names.index(label) for made in one.found.values())
-        tables.append(found.assign(**_pane(one, title), **{"class": label}, explained=explained))
+        if found.empty:
+            found = pd.DataFrame({"word": [""], "n": [0], "mean": [np.nan], "low": [np.nan], "high": [np.nan]})
+        tables.append(found.assign(**_pane(one, title), **{"class": label}, explained=explained, fewest=int(fewest)))
     table = pd.concat(tables, ignore_index=True)
-    return table.reindex(columns=["pane", "title", "loss", "class", "explained", "word", "n", "mean", "low", "high"])
+    return table.reindex(columns=["pane", "title", "loss", "class", "explained", "fewest", "word", "n", "mean", "low", "high"])
+
+
+def _word_scale(table: pd.DataFrame) -> tuple[float, float]:
+    """(left, right) in per cent, the same for every run: bars are compared between panes."""
+    ends = [100 * table[["low", "mean"]].min().min(), 100 * table[["high", "mean"]].max().max()]
+    low, high = (min(ends[0], 0.0), max(ends[1], 0.0)) if np.isfinite(ends).all() else (-1.0, 1.0)
+    room = 0.04 * (high - low) or 1.0
+    return low - room * (low < 0), high + room * (high > 0)
+
+
+def _too_few(row: pd.Series) -> str:
+    """Why a run has no words of the class."""
+    if not row["explained"]:
+        return "no text explained for this class"
+    texts = f"{int(row['explained']):,} text{'s' if row['explained'] != 1 else ''}"
+    return f"{texts} explained for this class: no word stands in {int(row['fewest'])} of them"
 
 
 def _word_screen(table: pd.DataFrame, pane_id: str, *, theme: Theme = LIGHT, height: int | None = None) -> go.Figure:
+    """The bars of one run, on the scale of all."""
     rows = table[table["pane"] == pane_id].iloc[::-1]
     figure = go.Figure({"layout": _layout(theme, height or max(120, 24 * len(rows) + 50), t=6)})
-    if rows.empty:
-        return _nobody(figure, "No word stands in enough explained texts of this class", theme)
+    if not rows["n"].any():
+        said = _too_few(rows.iloc[0]) if len(rows) else "no text explained for this class"
+        return _nobody(figure, plotly_text(said[:1].upper() + said[1:]).replace(": ", ":<br>", 1), theme)
     colors = [TOWARDS if mean > 0 else AGAINST for mean in rows["mean"]]
     figure.add_trace(go.Bar(
         x=100 * rows["mean"], y=np.arange(len(rows)), orientation="h", marker={"color": [rgba(color, 0.75) for color in colors]}, width=0.7,
@@ -87,7 +112,8 @@ def _word_screen(table: pd.DataFrame, pane_id: str, *, theme: Theme = LIGHT, hei
     counted = f"<span style='color:{theme.muted}'>{{:,}}</span>"
     ticks = [f"{plotly_text(short(word, 18))} {counted.format(n)}" for word, n in zip(rows["word"], rows["n"], strict=True)]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=ticks, fixedrange=True, automargin=True)
-    return figure.update_xaxes(title_text="mean share of a text, %", gridcolor=theme.lines, zerolinecolor=theme.muted, fixedrange=True)
+    scale = {"range": _word_scale(table), "gridcolor": theme.lines, "zerolinecolor": theme.muted, "fixedrange": True}
+    return figure.update_xaxes(title_text="mean share of a text, %", **scale)
 
 
 def _word_paper(table: pd.DataFrame, preset: Preset) -> Figure:
@@ -100,14 +126,21 @@ def _word_paper(table: pd.DataFrame, preset: Preset) -> Figure:
         figure = canvas(preset.width_mm, max(tall * -(-len(panes) // across), 12))
         width = preset.width_mm / across
         for i, pane in enumerate(panes):
-            _word_block(figure, table[table["pane"] == pane], preset, Box(width * (i % across), tall * (i // across), width, tall), size, step)
+            box = Box(width * (i % across), tall * (i // across), width, tall)
+            _word_block(figure, table[table["pane"] == pane], preset, box, size, step, _word_scale(table))
     return figure
 
 
-def _word_block(figure: Figure, rows: pd.DataFrame, preset: Preset, box: Box, size: float, step: float) -> None:
+def _word_block(
+    figure: Figure, rows: pd.DataFrame, preset: Preset, box: Box, size: float, step: float, scale: tuple[float, float]
+) -> None:  # fmt: skip
     first = rows.iloc[0]
     text(figure, box.left + 0.5, box.top + step, short(drawable(f"{first['title']} · {first['class']}")[0], 44), size=size, weight="bold",
          color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
+    if not rows["n"].any():
+        for i, line in enumerate(_too_few(first).split(": ")):
+            text(figure, box.left + 0.5, box.top + (2.4 + i) * step, line, size=size, color=PAPER.muted)
+        return
     words = [f"{short(drawable(word)[0], 18)} ({n:,})" for word, n in zip(rows["word"], rows["n"], strict=True)]
     room = max(text_width(word, size) for word in words) / PT_PER_MM + 1.5
     ax = plot_axes(figure, preset, Box(box.left + room, box.top + 1.4 * step, box.width - room - 2, len(rows) * step))
@@ -115,7 +148,7 @@ def _word_block(figure: Figure, rows: pd.DataFrame, preset: Preset, box: Box, si
     ax.errorbar(100 * rows["mean"], range(len(rows)), xerr=[100 * (rows["mean"] - rows["low"]), 100 * (rows["high"] - rows["mean"])], fmt="none",
                 ecolor=PAPER.ink, elinewidth=0.6)  # fmt: skip
     ax.axvline(0, color=PAPER.ink, linewidth=0.5)
-    ax.set(ylim=(len(rows) - 0.4, -0.6), yticks=[])
+    ax.set(ylim=(len(rows) - 0.4, -0.6), yticks=[], xlim=scale)
     ax.spines["left"].set_visible(False)
     for i, word in enumerate(words):
         text(figure, box.left + room - 0.8, box.top + 1.4 * step + (i + 0.7) * step, word, size=size, ha="right")
@@ -124,18 +157,19 @@ def _word_block(figure: Figure, rows: pd.DataFrame, preset: Preset, box: Box, si
 
 
 def _word_caption(table: pd.DataFrame, inputs: Sequence[AttributionInput]) -> str:
-    if table.empty:
-        return "No word stands in enough explained texts."
     n = ", ".join(f"{title} {int(explained):,}" for title, explained in table[["title", "explained"]].drop_duplicates().itertuples(index=False))
     return (
         f"Words with the largest mean weight where {table['class'].iloc[0]} is explained: share of a text's sum of absolute values, mean over the "
-        f"texts the word stands in (their number beside it), bars: Student's 95 % interval over texts. {kind_words(inputs[0].kind)}. "
+        f"texts the word stands in (their number beside it; words in fewer than {int(table['fewest'].iloc[0])} texts are left out), bars: Student's "
+        f"95 % interval over texts. {kind_words(inputs[0].kind)}. "
         f"Texts explained: {n}. {_runs_words(table)}"
     )
 
 
 def _word_alt(table: pd.DataFrame, pane_id: str) -> str:
     rows = table[table["pane"] == pane_id].head(5)
+    if not rows["n"].any():
+        return f"{_too_few(rows.iloc[0])}." if len(rows) else ""
     return "Heaviest words: " + ", ".join(f"{word} {100 * mean:+.1f} %" for word, mean in zip(rows["word"], rows["mean"], strict=True)) + "."
 
 
@@ -239,23 +273,38 @@ def _curve_alt(table: pd.DataFrame, pane_id: str = "") -> str:
 
 
 def _heat_frame(inputs: Sequence[AttributionInput]) -> pd.DataFrame:
-    """One row per ordered pair of runs: mean rank correlation over the texts in which both explain one class, n, interval, overlap of top words."""
-    titles = _titles(inputs)
+    """One row per ordered pair of runs: mean rank correlation over the texts in which both explain one class, n, interval, overlap of top words.
+
+    A run that was explained from several baselines has rows for each ordered pair of them too (relation "baseline"). Pairs of runs are drawn
+    (`drawn`); of a run alone, those of its baselines.
+    """
+    titles, alone = _titles(inputs), len(inputs) == 1
     pairs = pairwise({one.run.id: one.found for one in inputs}, {one.run.id: one.run.config for one in inputs})
-    kept, rows = pairs[pairs["same"]], []
-    for a, first in zip(inputs, titles, strict=True):
-        for b, second in zip(inputs, titles, strict=True):
-            if a.run.id == b.run.id:
-                rows.append((a.run.id, first, a.run.config.shown_loss, b.run.id, second, "itself", len(a.found), 1.0, 1.0, 1.0, 1.0))
+    runs = [(one.run.id, title, one.run.config.shown_loss, len(one.found)) for one, title in zip(inputs, titles, strict=True)]
+    blocks = [(runs, pairs, not alone)]
+    for one, title in zip(inputs, titles, strict=True):
+        several = one.baselines
+        if len(several) > 1 or alone:
+            items = [(with_baseline(one.run.id, name), f"{title} · {SHORT_BASELINES[name]}" if not alone else SHORT_BASELINES[name],
+                      one.run.config.shown_loss, len(found)) for name, found in several.items()]  # fmt: skip
+            blocks.append((items, between_baselines({one.run.id: several}), alone))
+    rows = []
+    for items, found, drawn in blocks if not alone else blocks[1:]:
+        kept = found[found["same"]]
+        for (a, first, loss, n), (b, second, *_) in product(items, items):
+            if a == b:
+                rows += [(a, first, loss, b, second, "itself", n, 1.0, 1.0, 1.0, 1.0, drawn)] if drawn else []
                 continue
-            own = kept[((kept["a"] == a.run.id) & (kept["b"] == b.run.id)) | ((kept["a"] == b.run.id) & (kept["b"] == a.run.id))]
+            own = kept[((kept["a"] == a) & (kept["b"] == b)) | ((kept["a"] == b) & (kept["b"] == a))]
             kind = own["relation"].iloc[0] if len(own) else ""
-            rows.append((a.run.id, first, a.run.config.shown_loss, b.run.id, second, kind, *mean_interval(own["correlation"]), own["overlap"].mean()))
-    return pd.DataFrame(rows, columns=["pane", "title", "loss", "other", "other_title", "relation", "n", "correlation", "low", "high", "overlap"])
+            rows.append((a, first, loss, b, second, kind, *mean_interval(own["correlation"]), own["overlap"].mean(), drawn))
+    return pd.DataFrame(rows, columns=["pane", "title", "loss", "other", "other_title", "relation", "n", "correlation", "low", "high", "overlap",
+                                       "drawn"])  # fmt: skip
 
 
 def _heat_screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, height: int | None = None) -> go.Figure:
-    """All pairs of runs; `pane_id` is not looked at."""
+    """All pairs of runs, or of a run's baselines; `pane_id` is not looked at."""
+    table = table[table["drawn"]]
     names = list(dict.fromkeys(table["pane"]))
     titles = [plotly_text(short(table.loc[table["pane"] == pane, "title"].iloc[0], 26)) for pane in names]
     grid = table.pivot(index="pane", columns="other", values="correlation").loc[names, names].to_numpy()
@@ -283,6 +332,7 @@ def _cell_words(row: SimpleNamespace) -> str:
 
 
 def _heat_paper(table: pd.DataFrame, preset: Preset) -> Figure:
+    table = table[table["drawn"]]
     with drawing():
         size, names = max(MIN_PT, preset.font_pt - 0.5), list(dict.fromkeys(table["pane"]))
         titles = [short(drawable(table.loc[table["pane"] == pane, "title"].iloc[0])[0], 26) for pane in names]
@@ -306,12 +356,22 @@ def _heat_paper(table: pd.DataFrame, preset: Preset) -> Figure:
 
 
 def _heat_caption(table: pd.DataFrame, inputs: Sequence[AttributionInput]) -> str:
-    kinds = "; ".join(f"{kind}: {own['correlation'].mean():.2f} over {len(own) // 2} pairs" for kind, own in table[table["pane"] != table["other"]]
-                      .groupby("relation", sort=True) if kind)  # fmt: skip
+    apart = table[table["pane"] != table["other"]]
+    counted = lambda n: f"{n} pair{'s' if n != 1 else ''}"  # noqa: E731
+    told = {kind: f"{own['correlation'].mean():.2f} over {counted(len(own) // 2)}" for kind, own in apart.groupby("relation", sort=True)}
+    kinds = "; ".join(f"{kind}: {words}" for kind, words in told.items() if kind not in ("", "baseline"))
+    ids = f"Single runs: {', '.join(one.run.id for one in inputs)}."
+    if len(inputs) == 1:
+        names = ", ".join(SHORT_BASELINES[name] for name in inputs[0].baselines)
+        return (
+            "Spearman's rank correlation of the words' values of one run between two baselines, mean over texts: "
+            f"{told.get('baseline', 'no pair shares a text')}. Baselines: {names}. {kind_words(inputs[0].kind).partition(', baseline')[0]}. {ids}"
+        )
+    beside = f" Between two baselines of one run: {told['baseline']}." if "baseline" in told else ""
     return (
         "Spearman's rank correlation of the words' values between two runs, mean over texts in which both explain one class. What the runs of a pair "
-        f"differ in: {kinds or 'no pair shares a text'}. Runs that differ in the seed alone are the floor. {kind_words(inputs[0].kind)}. "
-        f"{_runs_words(table)}"
+        f"differ in: {kinds or 'no pair shares a text'}. Runs that differ in the seed alone are the floor.{beside} {kind_words(inputs[0].kind)}. "
+        f"{ids}"
     )
 
 

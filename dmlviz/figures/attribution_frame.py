@@ -30,6 +30,12 @@ class AttributionInput(NamedTuple):
     kind: str
     typed: tuple[str, str | None] | None = None
     sanity: Mapping[str, Any] | None = None  # what store_attributions.stored_sanity holds
+    others: Mapping[str, Mapping[int, TokenAttribution]] = {}  # baseline -> row id -> attribution, of kinds that differ in the baseline alone
+
+    @property
+    def baselines(self) -> dict[str, Mapping[int, TokenAttribution]]:
+        """Every baseline that texts of this run were explained from, the input's own first."""
+        return {read_kind(self.kind).baseline: self.found, **self.others}
 
 
 def word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, row: float | str = -1) -> pd.DataFrame:

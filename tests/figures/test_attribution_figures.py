@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,9 +118,65 @@ def test_the_bars_are_the_class_words_and_nobody_is_an_empty_picture(inputs, tex
     table = entry.frame(inputs, texts, label=NAMES[1], fewest=2.0)
     bars = entry.screen(table, "ce-0").data[0]
     assert sorted(100 * table.loc[table["pane"] == "ce-0", "mean"]) == pytest.approx(sorted(bars.x))
-    assert "No word" in entry.screen(table, "nobody").layout.annotations[0].text
+    assert "No text explained" in entry.screen(table, "nobody").layout.annotations[0].text
     with pytest.raises(InputError, match="no class is called 'cats'"):
         entry.frame(inputs, texts, label="cats")
+
+
+def test_panes_of_words_share_one_scale_and_a_run_with_too_few_texts_says_so(inputs, texts):
+    entry = FIGURES["attribution_classes"]
+    (row,) = [row for row in inputs[2].found if inputs[2].found[row].class_id == 1][:1]
+    few = [*inputs[:2], inputs[2]._replace(found={row: inputs[2].found[row]})]
+    table = entry.frame(few, texts, label=NAMES[1], fewest=2.0)
+    assert list(dict.fromkeys(table["pane"])) == ["ce-0", "ce-1", "sup-0"]
+    ranges = {tuple(entry.screen(table, pane).layout.xaxis.range) for pane in ("ce-0", "ce-1")}
+    ((low, high),) = ranges
+    assert low <= 100 * table["low"].min() <= 100 * table["high"].max() <= high
+    said = "1 text explained for this class"
+    assert entry.screen(table, "sup-0").layout.annotations[0].text == f"{said}:<br>no word stands in 2 of them"
+    assert entry.alt(table, "sup-0") == f"{said}: no word stands in 2 of them."
+    assert table.loc[table["pane"] == "sup-0", ["word", "n"]].to_numpy().tolist() == [["", 0]]
+    assert "words in fewer than 2 texts are left out" in entry.caption(table, few)
+    figure = entry.paper(table, PRESETS["double"])
+    assert {tuple(np.round(ax.get_xlim(), 6)) for ax in figure.axes if ax.get_xlabel() or ax.patches} == {(round(low, 6), round(high, 6))}
+    assert said in [one.get_text() for one in figure.findobj(lambda one: hasattr(one, "get_text"))]
+    nowhere = entry.frame([one._replace(found={2: one.found[2]}) for one in inputs], texts, label=NAMES[1])
+    assert "No text explained" in entry.screen(nowhere, "ce-0").layout.annotations[0].text
+    assert entry.paper(nowhere, PRESETS["acl-column"])
+
+
+def with_baselines(one: AttributionInput, *names: str) -> AttributionInput:
+    """The same texts from other baselines, whose values are this one's turned round a little."""
+    others = {name: {row: replace(made, values=np.roll(made.values, i + 1)) for row, made in one.found.items()} for i, name in enumerate(names)}
+    return one._replace(others=others)
+
+
+def test_baselines_of_a_lone_run_are_the_heat_map(inputs):
+    entry, one = FIGURES["attribution_stability"], with_baselines(inputs[0], "mask", "zero")
+    table = entry.frame([one])
+    assert table["drawn"].all()
+    assert table.drop_duplicates("pane")["title"].tolist() == ["padding token", "mask token", "zeros"]
+    assert set(table["relation"]) == {"itself", "baseline"}
+    grid = table.pivot(index="pane", columns="other", values="correlation")
+    assert np.allclose(grid, grid.T)
+    assert entry.screen(table).data[0].z.shape == (3, 3)
+    caption = entry.caption(table, [one])
+    assert "between two baselines" in caption
+    assert "Baselines: padding token, mask token, zeros" in caption
+    assert caption.endswith("Single runs: ce-0.")
+    assert entry.paper(table, PRESETS["acl-column"])
+
+
+def test_baselines_beside_several_runs_are_in_the_table_and_the_caption_and_not_drawn(inputs):
+    entry, several = FIGURES["attribution_stability"], [with_baselines(inputs[0], "mean"), *inputs[1:]]
+    table, plain = entry.frame(several), entry.frame(inputs)
+    assert len(table) == len(plain) + 2
+    kept = table[table["relation"] == "baseline"]
+    assert kept["title"].tolist() == ["Cross-entropy · seed 0 · padding token", "Cross-entropy · seed 0 · mean vector"]
+    assert not kept["drawn"].any()
+    assert np.array_equal(entry.screen(table).data[0].z, entry.screen(plain).data[0].z)
+    assert f"Between two baselines of one run: {kept['correlation'].mean():.2f} over 1 pair." in entry.caption(table, several)
+    assert "baseline" not in entry.caption(plain, inputs).replace("baseline: pad", "")
 
 
 def test_the_heat_map_is_symmetric_and_says_what_pairs_differ_in(inputs):
