@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import reliability_parts, reliability_sections
+from dmlviz.ui import reliability_curves, reliability_parts, reliability_sections
 
 ui.header(
     "Is the difference real?",
@@ -15,5 +15,5 @@ if not any("accuracy" in run.metrics for run in runs if run.state == "finished")
     st.stop()
 with ui.guard():
     scope = reliability_parts.scope_of(runs)
-    reliability_sections.first_screen(scope)
+    reliability_curves.first_screen(scope)
     reliability_sections.sections(scope)

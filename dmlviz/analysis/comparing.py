@@ -146,20 +146,18 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def verdict(one: Comparison, adjusted: float, comparisons: int, names: tuple[str, str]) -> str:
-    """What may be said. `adjusted`: the sign-flip test's p after Holm over so many `comparisons`."""
+    """What may be said, in few words. `adjusted`: the sign-flip test's p after Holm over so many `comparisons`."""
     things = {"draw": "draws", "fold": "folds", "seed": "seeds"}.get(one.unit, "pairs")
     if one.n < FEWEST:
         missing = FEWEST - one.n
-        return f"{one.n} of at least {FEWEST} pairs: {missing} more {things if missing > 1 else things[:-1]} of both before a test says anything"
+        return f"too few: {missing} more {things if missing > 1 else things[:-1]} needed"
     if not np.isfinite(adjusted) or one.difference == 0 == one.detectable:
         return "equal in every pair"
-    better, worse = names if one.difference > 0 else names[::-1]
     if adjusted < ALPHA:
-        return f"{better} is better than {worse}: significant at 5 %"
-    if comparisons * one.smallest >= ALPHA:
-        needed = int(np.floor(1 + np.log2(comparisons / ALPHA))) + 1
-        return f"{one.n} pairs cannot show it: the test's least p is {one.smallest:.2g} before Holm; {needed} pairs can"
-    return "not significant; that the two are equal does not follow"
+        return f"significant at 5 %: {names[0] if one.difference > 0 else names[1]} is better"
+    if comparisons * one.smallest >= ALPHA:  # even if all differences pointed one way
+        return f"{one.n} {things} cannot show it, {int(np.floor(1 + np.log2(comparisons / ALPHA))) + 1} could"
+    return "not significant"
 
 
 class Agreement(NamedTuple):

@@ -192,20 +192,24 @@ def group_interval(runs: Sequence[Run], values: Sequence[float], level: float = 
     return Interval(float(means.mean()), float(low), float(high), unit.n, unit.name, "student")
 
 
-def interval_on_texts(runs: Sequence[Run], found: Tested, kind: str, *, metric: str = "accuracy", level: float = LEVEL) -> Interval:
-    """The interval of a kind over a group's runs in the order of `found`. One run has no hierarchical interval; its texts have one."""
+def interval_on_texts(runs: Sequence[Run], found: Tested, kind: str, *, metric: str, level: float = LEVEL) -> Interval:
+    """The interval of a kind over a group's runs in the order of `found`. One run has no interval over draws; over texts it has one."""
+    if kind == "texts" and len(runs) == 1 and metric == "accuracy":
+        share = float(found.observed[0])
+        return Interval(share, *wilson(share, found.texts, level), found.texts, "text", kind)
+    made = interval_of_means(runs, found, kind, level)
+    return made._replace(low=max(made.low, 0.0), high=min(made.high, 1.0)) if np.isfinite(made.low) else made
+
+
+def interval_of_means(runs: Sequence[Run], found: Tested, kind: str, level: float = LEVEL) -> Interval:
+    """The same for any number that has been resampled, differences too: no bound at 0 and 1. Raises InputError for an unknown kind."""
     unit = units(runs)
     observed, resampled = unit.means(found.observed), unit.means(found.resampled)
+    if kind not in KINDS:
+        raise InputError(f"unknown interval {kind!r}; known: {', '.join(KINDS)}.")
     if kind == "student":
         low, high = student(observed, level)
-    elif kind == "hierarchical":
-        low, high = crossed(observed, resampled, found.texts, level)
-    elif kind == "texts" and len(runs) == 1 and metric == "accuracy":
-        low, high = wilson(float(observed[0]), found.texts, level)
-    elif kind == "texts":
-        low, high = texts_only(observed, resampled, found.texts, level)
     else:
-        raise InputError(f"unknown interval {kind!r}; known: {', '.join(KINDS)}.")
-    inside = np.clip([low, high], 0.0, 1.0)
-    return Interval(float(observed.mean()), float(inside[0]), float(inside[1]), found.texts if kind == "texts" else unit.n,
-                    "text" if kind == "texts" else unit.name, kind)  # fmt: skip
+        low, high = (crossed if kind == "hierarchical" else texts_only)(observed, resampled, found.texts, level)
+    count, name = (found.texts, "text") if kind == "texts" else (unit.n, unit.name)
+    return Interval(float(observed.mean()), float(low), float(high), count, name, kind)

@@ -93,8 +93,8 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
     """Every cell; `pane_id` is not looked at."""
     plan = _Plan(table)
     left = max(text_width(short(name, LABEL_CHARS), 12.5) for name in table["method"]) + 14
-    told = [said(row) for row in plan.means.itertuples()]
-    right = max(text_width(one, 12) for one in told) + 8
+    told = [said(row, with_n=plan.means["n"].nunique() > 1) for row in plan.means.itertuples()]  # one n for all stands in the caption
+    right = max(text_width(one, 12.5) for one in told) + 10
     figure = go.Figure({"layout": {
         "height": max(height or 0, ROW_PX * (plan.last + 1) + 84), "margin": {"l": left, "r": right, "t": 30, "b": 46},
         "xaxis": {"range": plan.x, "gridcolor": theme.lines, "zeroline": False, "tickfont": {"color": theme.muted, "size": 12}, "fixedrange": True,
@@ -124,7 +124,7 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
             figure.add_trace(go.Scatter(x=[row.low, row.high], y=[row.place] * 2, mode="lines", line={"color": color, "width": 2}, hoverinfo="skip"))
         figure.add_trace(go.Scatter(
             x=[row.gain], y=[row.place], mode="markers", marker={"color": color, "size": 10, "symbol": row.mark + ("-open" if row.n == 1 else "")},
-            hovertext=[f"{plotly_text(row.method)}, {plotly_text(row.pane)}<br><b>{words}</b>"], hovertemplate="%{hovertext}<extra></extra>",
+            hovertext=[f"{plotly_text(row.method)}, {plotly_text(row.pane)}<br><b>{said(row)}</b>"], hovertemplate="%{hovertext}<extra></extra>",
         ))  # fmt: skip
         figure.add_annotation(x=1, xref="paper", xanchor="left", xshift=6, y=row.place, yref="y", showarrow=False, text=words,
                               font={"size": 12, "color": theme.ink})  # fmt: skip

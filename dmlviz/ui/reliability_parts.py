@@ -8,14 +8,14 @@ from typing import NamedTuple
 import streamlit as st
 
 from dmlviz.analysis.groups import Group, finished_groups
+from dmlviz.analysis.intervals import KINDS
 from dmlviz.analysis.outcomes import Outcome
+from dmlviz.figures.reliability_frame import METRICS, dataset_key, dataset_names
 from dmlviz.figures.theme import base_title
 from dmlviz.records import Run
 from dmlviz.ui import reliability_loaders
 from dmlviz.ui.picks import picked_runs
-from dmlviz.ui.words import READOUTS, accuracy_by, dataset_name, readouts, shots
-
-METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
+from dmlviz.ui.words import READOUTS, accuracy_by, readouts, shots
 
 
 class Scope(NamedTuple):
@@ -43,27 +43,17 @@ class Scope(NamedTuple):
         return reliability_loaders.outcomes(self.groups if groups is None else groups, self.readout)
 
 
-def dataset_labels(groups: Sequence[Group]) -> dict[str, str]:
-    """Content hash (or reference) -> what the data set is called; texts that share a name are told apart by their hash."""
-    found: dict[str, str] = {}
-    for group in groups:
-        key = group.config.dataset_hash or group.config.dataset
-        name = dataset_name(group.runs[0])
-        found.setdefault(key, name if name not in found.values() else f"{name} ({key[:6]})")
-    return found
-
-
 def scope_of(runs: Sequence[Run]) -> Scope:
     """One row of controls; what they say is in the address. Empty fields: the picked runs' data set, and all of its groups."""
     groups = finished_groups(runs)
-    names = dataset_labels(groups)
+    names = dataset_names(groups)
     a, b, c, d = st.columns([1.6, 2.2, 1.4, 0.9], vertical_alignment="bottom")
     own = [names[key] for run in picked_runs() if (key := run.config.dataset_hash or run.config.dataset) in names][:1] or list(names.values())[:1]
     chosen = a.multiselect(
         "Data sets", sorted(names.values()), key="judge", bind="query-params", placeholder=f"{own[0]}, as compared" if own else "none",
         help="Empty: the data set of the runs in the sidebar. With several, the curves stand side by side and losses are ranked over them.",
     )  # fmt: skip
-    groups = [group for group in groups if names[group.config.dataset_hash or group.config.dataset] in (chosen or own)]
+    groups = [group for group in groups if names[dataset_key(group)] in (chosen or own)]
     losses = list(dict.fromkeys(base_title(group.config) for group in groups))
     kept = b.multiselect("Losses", losses, key="judge_losses", bind="query-params", placeholder="all that are finished")
     groups = [group for group in groups if not kept or base_title(group.config) in kept]
@@ -77,14 +67,27 @@ def scope_of(runs: Sequence[Run]) -> Scope:
     return Scope(tuple(group for group in able if group.runs), readout, metric)
 
 
+def interval_kind() -> str:
+    """Which interval, with one line on what it holds."""
+    return st.selectbox(
+        "Interval", list(KINDS), format_func=lambda one: KINDS[one].partition(":")[0], key="judge_interval", bind="query-params", width=260
+    )  # fmt: skip
+
+
+def options(scope: Scope) -> dict[str, str]:
+    """The scope as options of the figures about groups."""
+    return {"metric": scope.metric, **({"predictions_by": scope.readout} if scope.readout else {})}
+
+
 def narrowed(scope: Scope) -> Scope:
     """The scope on one data set and one number of shots, picked where there are several: what stands text by text needs the same texts."""
-    names = dataset_labels(scope.groups)
+    names = dataset_names(scope.groups)
     cells: dict[str, list[Group]] = {}
     for group in scope.groups:
-        cells.setdefault(f"{names[group.config.dataset_hash or group.config.dataset]}, {shots(group.runs[0])}", []).append(group)
+        cells.setdefault(f"{names[dataset_key(group)]}, {shots(group.runs[0])}", []).append(group)
     if len(cells) < 2:
         return scope
-    most = max(cells, key=lambda cell: (len(cells[cell]), sum(len(group.runs) for group in cells[cell])))
-    cell = st.selectbox("Data set and shots", list(cells), list(cells).index(most), key="judge_cell", width=320, persist_state="session")
+    picked = {run.id for run in picked_runs()}
+    first = max(cells, key=lambda cell: (any(run.id in picked for group in cells[cell] for run in group.runs), len(cells[cell])))
+    cell = st.selectbox("Data set and shots", list(cells), list(cells).index(first), key="judge_cell", width=260, persist_state="session")
     return scope._replace(groups=tuple(cells[cell]))

@@ -1,0 +1,68 @@
+"""The first screen of the Reliability page: few-shot curves beside the gains over cross-entropy."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from dmlviz.figures import FIGURES
+from dmlviz.figures.shots_curve import panes
+from dmlviz.records import FigureSpec, InputError
+from dmlviz.ui.frame import escaped, theme
+from dmlviz.ui.picture import picture, tools
+from dmlviz.ui.reliability_parts import Scope, options
+
+BESIDE = 2  # data sets whose curves leave room for the gains at their side
+HEIGHT = 430
+
+
+def first_screen(scope: Scope) -> None:
+    """Curves on the left, gains on the right; from three data sets on, the gains below."""
+    table = FIGURES["shots_curve"].frame(scope.runs, **options(scope))
+    names = panes(table)
+    if len(names) > BESIDE:
+        _curves(scope, table, names)
+        _gains(scope)
+        return
+    with st.container(key="wide_judge"):
+        left, right = st.columns([1.15, 1] if len(names) == 1 else [1.75, 1], gap="medium")
+        with left:
+            _curves(scope, table, names)
+        with right:
+            _gains(scope)
+
+
+def _curves(scope: Scope, table: pd.DataFrame, names: list[str]) -> None:
+    entry, across = FIGURES["shots_curve"], min(len(names), 3)
+    for start in range(0, len(names), across):
+        with st.container(key=f"wide_curves_{start}"):
+            for column, name in zip(st.columns(across), names[start : start + across], strict=False):
+                with column:
+                    drawn = entry.screen(table, name, theme=theme(), height=HEIGHT)
+                    picture(drawn, key=f"judge_curve_{names.index(name)}", alt=entry.alt(table, name))
+    _below("shots_curve", scope, table)
+
+
+def _gains(scope: Scope) -> None:
+    entry = FIGURES["gain_forest"]
+    try:
+        table = entry.frame(scope.runs, **options(scope))
+    except InputError as error:
+        st.info(escaped(str(error)[:1].upper() + str(error)[1:] + "."))
+        return
+    picture(entry.screen(table, theme=theme(), height=HEIGHT), key="judge_gains", alt=entry.alt(table))
+    _below("gain_forest", scope, table)
+
+
+def _below(name: str, scope: Scope, table: pd.DataFrame) -> None:
+    """Caption and buttons."""
+    st.caption(escaped(FIGURES[name].caption(table, scope.runs)))
+    tools(FigureSpec(name=name, run_ids=scope.run_ids, options=dict(options(scope))), table, key=f"judge_{name}")
+
+
+def ranks(scope: Scope) -> None:
+    """Methods ranked over the data sets of the scope."""
+    entry = FIGURES["ranks"]
+    table = entry.frame(scope.runs, **options(scope))
+    picture(entry.screen(table, theme=theme()), key="judge_ranks", alt=entry.alt(table))
+    _below("ranks", scope, table)

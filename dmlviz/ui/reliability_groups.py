@@ -1,0 +1,72 @@
+"""Groups on the Reliability page: the number of each with its interval, and the runs behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dmlviz.analysis.intervals import KINDS, Interval, group_interval, interval_on_texts, units
+from dmlviz.export import csv_bytes, file_name
+from dmlviz.figures.reliability_frame import METRICS, Member, members, shots_words
+from dmlviz.records import InputError
+from dmlviz.ui import reliability_loaders
+from dmlviz.ui.frame import escaped
+from dmlviz.ui.picks import MOST, compare_button
+from dmlviz.ui.reliability_parts import Scope, interval_kind
+from dmlviz.ui.words import run_name
+
+
+def groups(scope: Scope) -> None:
+    """One row per group; a picked one shows its runs and can be put into the comparison."""
+    kind = interval_kind()
+    found = members(scope.runs, predictions_by=scope.readout)
+    intervals = [_interval(scope, one, kind) for one in found]
+    points = [[100 * scope.value(run) for run in one.group.runs] for one in found]
+    table = pd.DataFrame({
+        "data set": [one.dataset for one in found], "shots": [shots_words(one.config) for one in found], "loss": [one.method for one in found],
+        f"{METRICS[scope.metric]} %": [100 * one.mean for one in intervals],
+        "±": [50 * (one.high - one.low) for one in intervals],
+        "n": ["single run" if one.group.lone else f"{units(one.group.runs).n} {units(one.group.runs).name}s" for one in found],
+        "draws": [one.group.draws for one in found], "seeds": [one.group.seeds for one in found], "runs, %": points,
+    })  # fmt: skip
+    low, high = min(map(min, points)), max(map(max, points))
+    one = st.column_config.NumberColumn(format="%.1f", width="small")
+    bars = st.column_config.BarChartColumn(
+        y_min=max(0.0, low - 0.15 * (high - low) - 1), y_max=high, help="One bar a run, in order of draw and seed; all rows on one scale."
+    )  # fmt: skip
+    config = {f"{METRICS[scope.metric]} %": one, "±": one, "runs, %": bars}
+    event = st.dataframe(
+        table, hide_index=True, column_config=config, placeholder="–", on_select="rerun", selection_mode="single-row", key="judge_groups",
+        height=min(38 + 35 * len(table), 460), alt=f"{len(table)} groups with mean and interval",
+    )  # fmt: skip
+    held = "; ".join(dict.fromkeys(units(one.group.runs).words for one in found if not one.group.lone))
+    st.caption(escaped(f"± is half a 95 % interval. {KINDS[kind]}." + (f" Here: {held}." if held else "")))
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        st.download_button("CSV", csv_bytes(table), file_name(["groups"], "csv"), "text/csv", key="judge_groups_csv", on_click="ignore")
+    for i in event["selection"]["rows"]:
+        if i < len(found):
+            _runs(scope, found[i])
+
+
+def _interval(scope: Scope, one: Member, kind: str) -> Interval:
+    if kind == "student":
+        return group_interval(one.group.runs, [scope.value(run) for run in one.group.runs])
+    outcomes = scope.outcomes([one.group])
+    try:
+        return interval_on_texts(one.group.runs, reliability_loaders.tested(outcomes, scope.metric), kind, metric=scope.metric)
+    except InputError:  # folds: every run has texts of its own
+        return group_interval(one.group.runs, [scope.value(run) for run in one.group.runs])._replace(low=np.nan, high=np.nan)
+
+
+def _runs(scope: Scope, one: Member) -> None:
+    with st.container(border=True):
+        st.markdown(f"**{escaped(one.method)}**, {escaped(one.cell)}")
+        st.dataframe(
+            pd.DataFrame({"run": [run_name(run) for run in one.group.runs], "draw": [run.config.support_seed for run in one.group.runs],
+                          "seed": [run.config.seed for run in one.group.runs],
+                          f"{METRICS[scope.metric]} %": [100 * scope.value(run) for run in one.group.runs]}),
+            hide_index=True, column_config={f"{METRICS[scope.metric]} %": st.column_config.NumberColumn(format="%.1f")},
+        )  # fmt: skip
+        label = "Compare these runs" if len(one.group.runs) <= MOST else f"Compare the first {MOST} runs"
+        compare_button([run.id for run in one.group.runs], label, key="judge_compare")
