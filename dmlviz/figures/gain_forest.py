@@ -84,25 +84,25 @@ class _Plan:
         self.last = int(self.means["place"].max())
 
 
-def rows_of(table: pd.DataFrame) -> int:
-    """Lines of the picture, the names of cells included."""
-    return int(table["place"].max()) + 1
+def tall_as(table: pd.DataFrame) -> int:
+    """Least height of the picture on the screen, in pixels."""
+    return ROW_PX * (int(table["place"].max()) + 1) + 84
 
 
 def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, height: int | None = None) -> go.Figure:
     """Every cell; `pane_id` is not looked at."""
     plan = _Plan(table)
-    left = max(text_width(short(name, LABEL_CHARS), 12.5) for name in table["method"]) + 14
+    left = max(text_width(short(name, LABEL_CHARS), 1.1 * 12.5) for name in table["method"]) + 14
     told = [said(row, with_n=plan.means["n"].nunique() > 1) for row in plan.means.itertuples()]  # one n for all stands in the caption
-    right = max(text_width(one, 12.5) for one in told) + 10
+    right = max(text_width(one, 1.2 * 12) for one in told) + 10
     figure = go.Figure({"layout": {
-        "height": max(height or 0, ROW_PX * (plan.last + 1) + 84), "margin": {"l": left, "r": right, "t": 30, "b": 46},
+        "height": max(height or 0, tall_as(table)), "margin": {"l": left, "r": right, "t": 30, "b": 46},
         "xaxis": {"range": plan.x, "gridcolor": theme.lines, "zeroline": False, "tickfont": {"color": theme.muted, "size": 12}, "fixedrange": True,
                   "title": {"text": _x_title(table), "font": {"size": 13, "color": theme.muted}, "standoff": 6}},
         "yaxis": {"range": (plan.last + 0.6, -0.7), "tickvals": plan.means["place"], "showgrid": False, "zeroline": False, "fixedrange": True,
                   "ticktext": [plotly_text(short(name, LABEL_CHARS)) for name in plan.means["method"]], "ticks": "",
                   "tickfont": {"size": 12.5, "color": theme.ink}},
-        "title": {"text": "Gain over cross-entropy on the same draws and seeds", "x": 0, "xref": "container", "y": 1, "yref": "container",
+        "title": {"text": "Gain over cross-entropy, same draws", "x": 0, "xref": "container", "y": 1, "yref": "container",
                   "yanchor": "top", "pad": {"t": 6, "l": 4}, "font": {"size": 13, "color": theme.ink, "weight": 600}},
         "showlegend": False, "hovermode": "closest", "dragmode": False, "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": SCREEN_FONT, "color": theme.ink},

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.figures import FIGURES
+from dmlviz.figures.gain_forest import tall_as
 from dmlviz.figures.shots_curve import panes
 from dmlviz.records import FigureSpec, InputError
 from dmlviz.ui.frame import escaped, theme
@@ -18,39 +19,46 @@ HEIGHT = 430
 
 def first_screen(scope: Scope) -> None:
     """Curves on the left, gains on the right; from three data sets on, the gains below."""
-    table = FIGURES["shots_curve"].frame(scope.runs, **options(scope))
+    table, gains = FIGURES["shots_curve"].frame(scope.runs, **options(scope)), _gain_table(scope)
     names = panes(table)
+    tall = HEIGHT if isinstance(gains, str) else min(max(HEIGHT, tall_as(gains)), 1.3 * HEIGHT)
     if len(names) > BESIDE:
-        _curves(scope, table, names)
-        _gains(scope)
+        _curves(scope, table, names, HEIGHT)
+        _gains(scope, gains, 0)
         return
     with st.container(key="wide_judge"):
-        left, right = st.columns([1.15, 1] if len(names) == 1 else [1.75, 1], gap="medium")
+        left, right = st.columns([1.15, 1] if len(names) == 1 else [1.5, 1], gap="medium")
         with left:
-            _curves(scope, table, names)
+            _curves(scope, table, names, int(tall))
         with right:
-            _gains(scope)
+            _gains(scope, gains, int(tall))
 
 
-def _curves(scope: Scope, table: pd.DataFrame, names: list[str]) -> None:
+def _gain_table(scope: Scope) -> pd.DataFrame | str:
+    """The gains, or why there are none."""
+    try:
+        return FIGURES["gain_forest"].frame(scope.runs, **options(scope))
+    except InputError as error:
+        return str(error)
+
+
+def _curves(scope: Scope, table: pd.DataFrame, names: list[str], tall: int) -> None:
     entry, across = FIGURES["shots_curve"], min(len(names), 3)
     for start in range(0, len(names), across):
         with st.container(key=f"wide_curves_{start}"):
             for column, name in zip(st.columns(across), names[start : start + across], strict=False):
                 with column:
-                    drawn = entry.screen(table, name, theme=theme(), height=HEIGHT)
+                    drawn = entry.screen(table, name, theme=theme(), height=tall)
                     picture(drawn, key=f"judge_curve_{names.index(name)}", alt=entry.alt(table, name))
     _below("shots_curve", scope, table)
 
 
-def _gains(scope: Scope) -> None:
+def _gains(scope: Scope, table: pd.DataFrame | str, tall: int) -> None:
     entry = FIGURES["gain_forest"]
-    try:
-        table = entry.frame(scope.runs, **options(scope))
-    except InputError as error:
-        st.info(escaped(str(error)[:1].upper() + str(error)[1:] + "."))
+    if isinstance(table, str):
+        st.info(escaped(table[:1].upper() + table[1:] + "."))
         return
-    picture(entry.screen(table, theme=theme(), height=HEIGHT), key="judge_gains", alt=entry.alt(table))
+    picture(entry.screen(table, theme=theme(), height=tall), key="judge_gains", alt=entry.alt(table))
     _below("gain_forest", scope, table)
 
 

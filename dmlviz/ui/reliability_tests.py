@@ -57,7 +57,7 @@ def tests(scope: Scope) -> None:
         st.info("Nothing to compare: it takes two losses on the same data set and shots with the same draws and seeds"
                 + (", one of them cross-entropy." if against == "cross_entropy" else "."))  # fmt: skip
     if several:
-        st.subheader("Over data sets", anchor=False)
+        st.header("Over data sets", anchor=False)
         reliability_curves.ranks(scope)
 
 
@@ -96,7 +96,7 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
     config = {name: number(name, "%.3f") for name in ("sign-flip p", "after Holm", "Wilcoxon p", "paired t p")}
     config |= {"n": number("n", "%d"), "difference": number("difference", "%+.1f"), "d_z": number("d_z", "%.2f"),
                "detectable": number("detectable", "%.1f"),
-               "in words": st.column_config.Column(width="medium", help=HELP["in words"]), "95 % interval": st.column_config.Column(width="small")}  # fmt: skip
+               "in words": st.column_config.Column(width="medium", help=HELP["in words"])}  # fmt: skip
     st.dataframe(table, hide_index=True, column_config=config, placeholder="–", height=38 + 35 * len(table),
                  alt=f"{len(table)} comparisons with interval, tests and effect size")  # fmt: skip
     counted = f"Holm's correction counts {tested} comparisons. " if tested > 1 else ""
