@@ -185,8 +185,12 @@ class Store:
         """Newest first."""
         if not self.runs_folder.is_dir():
             return []
-        found = [p for p in self.runs_folder.iterdir() if RUN_ID.fullmatch(p.name) and (p / "config.json").is_file()]
-        return [p.name for p in sorted(found, key=lambda p: (-(p / "config.json").stat().st_mtime, p.name))]
+        made: dict[str, float] = {}
+        for name in os.listdir(self.runs_folder):
+            if RUN_ID.fullmatch(name):
+                with contextlib.suppress(OSError):  # no run folder, or deleted while we were listing
+                    made[name] = os.stat(f"{self.runs_folder}/{name}/config.json").st_mtime
+        return sorted(made, key=lambda name: (-made[name], name))
 
     def runs(self) -> list[Run]:
         """Every readable run, newest first; no array is read."""
@@ -379,15 +383,36 @@ def _group(record: type, prefix: str, found: Mapping[str, np.ndarray]) -> Any:
     return record(**{name: found[prefix + name] for name in fields}) if all(prefix + name in found for name in fields) else None
 
 
+_READ: dict[str, tuple[tuple[int, ...], Run, Mapping[str, Any]]] = {}  # folder -> which files were read, what they said, the status as written
+MOST_READ = 20_000  # runs kept; a hundred megabytes at the most
+FRESH_SECONDS = 0.1  # a file so young may be replaced within one tick of the clock and look the same; it is not kept
+
+
 def _read_run(run_id: str, folder: Path) -> Run:
+    """The run as its files say it. They are read again when one was replaced (other inode, time or size); what is active is looked at every time."""
+    config, status = (os.stat(f"{folder}/{name}") for name in ("config.json", "status.json"))
+    stamp = (config.st_ino, config.st_mtime_ns, config.st_size, status.st_ino, status.st_mtime_ns, status.st_size)
+    known = _READ.get(str(folder))
+    if known is None or known[0] != stamp:
+        known = (stamp, *_parsed(run_id, folder))
+        if len(_READ) >= MOST_READ:
+            _READ.clear()
+        if time.time() - max(config.st_mtime, status.st_mtime) > FRESH_SECONDS:
+            _READ[str(folder)] = known
+    _, run, said = known
+    return dataclasses.replace(run, state=observed_state(said, folder, time.time())) if run.state in ("queued", "running") else run
+
+
+def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
+    """(the run, in the state that was written; its status)."""
     written = read_json(folder / "config.json")
     if written.pop("format", FORMAT) > FORMAT:
         raise InputError(f"run {run_id} was written by a newer DMLViz; update this one to read it")
     config, status = RunConfig(**written), read_json(folder / "status.json")
-    return Run(
+    run = Run(
         id=run_id,
         config=config,
-        state=observed_state(status, folder, time.time()),
+        state=status["state"],
         progress=Progress(*status.get("progress", QUEUED)),
         metrics=status.get("metrics", {}),
         created=status["created"],
@@ -401,6 +426,7 @@ def _read_run(run_id: str, folder: Path) -> Run:
         maps=tuple(status.get("maps", ())),
         ends=status.get("ends", {}),
     )
+    return run, status
 
 
 def observed_state(status: Mapping[str, Any], folder: Path, now: float) -> State:
