@@ -211,23 +211,23 @@ def measures(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: 
     return found | {"brier": brier_score(probabilities, labels), "nll": negative_log_likelihood(scores, labels)}
 
 
-def run_calibration(one: Outcome, *, seed: int = 0) -> dict[str, float]:
+def run_calibration(one: Outcome, *, seed: int = 0, classes: bool = True) -> dict[str, float]:
     """`measures` on the run's test part; where it has validation texts enough also temperature, n_validation, at_bound and the measures after
     scaling (scaled_...), else temperature NaN."""
     labels, scores = one.labels(one.test), one.scores(one.test)
-    found = measures(scores, labels, seed=seed)
+    found = measures(scores, labels, seed=seed, classes=classes)
     n = int(one.validation.sum())
     if n < LEAST_VALIDATION:
         return found | {"temperature": math.nan, "n_validation": n, "at_bound": False}
     fitted = fit_temperature(one.scores(one.validation), one.labels(one.validation))
-    scaled = measures(scores / fitted.value, labels, seed=seed)
+    scaled = measures(scores / fitted.value, labels, seed=seed, classes=classes)
     found |= {"temperature": fitted.value, "n_validation": n, "at_bound": fitted.at_bound}
     return found | {f"scaled_{name}": value for name, value in scaled.items() if name not in ("n", "accuracy")}
 
 
-def calibration_table(outcomes: Sequence[Outcome], *, seed: int = 0) -> pd.DataFrame:
+def calibration_table(outcomes: Sequence[Outcome], *, seed: int = 0, classes: bool = True) -> pd.DataFrame:
     """One row per outcome: run, readout, and all that `run_calibration` finds."""
-    return pd.DataFrame([{"run": one.run.id, "readout": one.readout, **run_calibration(one, seed=seed)} for one in outcomes])
+    return pd.DataFrame([{"run": one.run.id, "readout": one.readout, **run_calibration(one, seed=seed, classes=classes)} for one in outcomes])
 
 
 def all_readouts(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -247,7 +247,7 @@ def group_calibration(side: Side, table: pd.DataFrame, readout: str | None = Non
     wanted = [(one.run.id, readout or one.readout) for one in side.outcomes]
     rows = table.set_index(["run", "readout"]).reindex(wanted)
     found = []
-    for name in ("accuracy", "confidence", *MEASURES, "temperature", *(f"scaled_{name}" for name in MEASURES)):
+    for name in ("accuracy", "confidence", *MEASURES, "temperature", *(f"scaled_{name}" for name in ("confidence", *MEASURES))):
         if name in rows:
             chance = [float(rows[f"{name}_{end}"].mean()) if f"{name}_{end}" in rows else math.nan for end in ("chance", "high")]
             found.append((name, *_interval(name, rows[name].to_numpy(dtype=float), side), *chance))
@@ -275,10 +275,7 @@ def group_bins(side: Side, binning: str = "equal_mass", *, temperature: bool = F
     table, found = pd.concat(tables), []
     for number, rows in table.groupby("bin"):
         runs = [side.runs[i] for i in rows["run"]]
-        if len(side.runs) == 1:
-            interval = share_interval(rows["hits"].tolist(), rows["n"].tolist(), runs)
-        else:
-            interval = over_runs(rows["accuracy"].to_numpy(), runs, least=0.0, most=1.0)
+        interval = share_interval(rows["hits"].tolist(), rows["n"].tolist(), runs)
         found.append((number, float(rows["n"].mean()), float(rows["confidence"].mean()), *interval[1:], len(runs)))
     return pd.DataFrame(found, columns=["bin", "n", "confidence", "accuracy", "low", "high", "runs"])
 

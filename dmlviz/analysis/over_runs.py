@@ -65,15 +65,26 @@ def wilson_interval(hits: float, n: int) -> Interval:
 
 
 def share_interval(hits: Sequence[float], counts: Sequence[int], runs: Sequence[Run]) -> Interval:
-    """Mean over runs of hits / counts: Wilson's interval over texts for a lone run, Student's over units for several. Bounds stay within 0 to 1."""
+    """Mean over runs of hits / counts, for few texts: a slice, a bin. Bounds stay within 0 to 1.
+
+    A lone run has Wilson's interval over its texts. Several have Student's over units widened by Wilson's over texts, the distances to either bound
+    added as squares (Zou and Donner 2008): nine texts that every draw gets right are no certainty. One unit is as a lone run: NaN for Student's.
+    """
     if len(runs) == 1:
         return wilson_interval(hits[0], counts[0])
     hits, counts = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
-    return over_runs(np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0), runs, least=0.0, most=1.0)
+    found = over_runs(np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0), runs)
+    if found.n < 2:
+        return found
+    texts = max(1, round(float(counts[counts > 0].mean())))
+    alone = wilson_interval(found.mean * texts, texts)
+    low = found.mean - math.hypot(found.mean - found.low, found.mean - alone.low)
+    high = found.mean + math.hypot(found.high - found.mean, alone.high - found.mean)
+    return Interval(found.n, found.mean, max(0.0, low), min(1.0, high))
 
 
-def interval_words(groups: Sequence[Group]) -> str:
-    """What the intervals of these groups are of, in one sentence."""
-    kinds = [f"Student's over {units(group.runs).name}s" for group in groups if not group.lone]
-    kinds += ["Wilson's over test texts for a single run"] if any(group.lone for group in groups) else []
-    return f"95 % intervals: {', '.join(dict.fromkeys(kinds))}."
+def interval_words(groups: Sequence[Group], *, texts: bool) -> str:
+    """What the intervals of these groups are of, in one sentence; `texts`: of `share_interval`, else of `over_runs`. Empty where there is none."""
+    kinds = [f"Student's over {units(group.runs).name}s" + (" with Wilson's over test texts" if texts else "") for group in groups if not group.lone]
+    kinds += ["Wilson's over test texts for a single run"] if texts and any(group.lone for group in groups) else []
+    return f"95 % intervals: {', '.join(dict.fromkeys(kinds))}." if kinds else ""

@@ -146,7 +146,7 @@ def accuracy_by(outcomes: Sequence[Outcome], by: str, dataset: TextDataset | Non
 
     `space` "cross_entropy" measures distance and purity in the cross-entropy run of the same draw, as paper 2 does, so that a stratum holds the same
     texts for every loss; where there is no such run it is each run's own space, and `words` says so. Rows: value, least, most and n (texts a run) are
-    means over runs; the interval is Student's over the runs of a group, Wilson's for a lone run.
+    means over runs; intervals are those of `share_interval`.
     """
     if space not in SPACES:
         raise InputError(f"no space {space!r}; known: {', '.join(SPACES)}")
@@ -176,9 +176,8 @@ def _hits(one: Outcome, by: str, dataset: TextDataset | None, shared: Mapping[st
 def _row(place: int, stratum: int, found: pd.DataFrame, side: Side) -> tuple:
     runs = [side.runs[i] for i in found["run"]]
     interval = share_interval(found["hits"].tolist(), found["n"].tolist(), runs)
-    bounds = interval[2:] if len(runs) == len(side.runs) or len(runs) > 1 else (math.nan, math.nan)  # no Wilson among Students
     means = [float(found[name].mean()) for name in ("value", "least", "most", "n")]
-    return (place, int(stratum), *means, interval.mean, *bounds, len(runs))
+    return (place, int(stratum), *means, *interval[1:], len(runs))
 
 
 def _words(by: str, dataset: TextDataset | None, shared: object, space: str) -> str:

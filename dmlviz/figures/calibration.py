@@ -38,7 +38,7 @@ def frame(outcomes: Sequence[Outcome], *, binning: str = "equal_mass", scaled: b
         raise InputError(f"no binning {binning!r}; known: {', '.join(BINNINGS)}")
     found, tables = sides(outcomes), []
     for side, title in zip(found, side_titles(found), strict=True):
-        numbers = group_calibration(side, calibration_table(side.outcomes)).set_index("measure")
+        numbers = group_calibration(side, calibration_table(side.outcomes, classes=False)).set_index("measure")
         before = "scaled_" if scaled else ""
         bins = group_bins(side, binning, temperature=scaled).rename(columns={"bin": "place"}).drop(columns="runs").assign(kind="bin")
         rows = pd.concat([bins, _bars(side, scaled)], ignore_index=True)
@@ -47,7 +47,7 @@ def frame(outcomes: Sequence[Outcome], *, binning: str = "equal_mass", scaled: b
             pane=side.runs[0].id, title=title, loss=side.group.config.shown_loss, said=many(side), ece=ece["mean"], ece_low=ece["low"],
             ece_high=ece["high"], chance=ece["chance"], chance_high=ece["high_chance"], ece_width=numbers.loc[f"{before}ece_width", "mean"],
             overall=numbers.loc["accuracy", "mean"], texts=float(np.mean([one.test.sum() for one in side.outcomes])), scaled=scaled,
-            mean_confidence=numbers.loc[f"{before}confidence", "mean"] if not scaled else _mean_confidence(side),
+            mean_confidence=numbers.loc[f"{before}confidence", "mean"],
             temperature=numbers.loc["temperature", "mean"] if "temperature" in numbers.index else np.nan,
         ))  # fmt: skip
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
@@ -59,10 +59,6 @@ def _confidences(side: Side, scaled: bool) -> list[np.ndarray]:
         factor = fit_temperature(one.scores(one.validation), one.labels(one.validation)).value if scaled else 1.0
         found.append(np.exp(log_probabilities(one.scores(one.test) / factor)).max(axis=1))
     return found
-
-
-def _mean_confidence(side: Side) -> float:
-    return float(np.mean([one.mean() for one in _confidences(side, True)]))
 
 
 def _bars(side: Side, scaled: bool) -> pd.DataFrame:

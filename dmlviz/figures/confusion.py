@@ -83,8 +83,9 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
     """One group's matrix; the share of the row in every cell with one per cent or more."""
     rows, size = _grid(table, pane_id)
     first, names = rows.iloc[0], _names(rows)
-    left = max(text_width(short(name, NAME_CHARS), 12) for name in names) + 14
-    head = max(text_width(short(name, NAME_CHARS), 11), 20.0) if (name := max(names, key=len)) and size > 6 else 22
+    widest = max(text_width(short(name, NAME_CHARS), 12) for name in names)
+    left, upright = widest + 14, size * (widest + 8) > 200  # a pane may be 300 px wide
+    head = max(widest + 8, 20.0) if upright else 22
     tall = height or int(max(300, min(640, 30 * size + head + 70)))
     figure = go.Figure({"layout": layout(theme, tall, l=round(left) + 18, t=round(head) + 46, b=8)})
     shares = rows.pivot(index="row", columns="column", values="share").to_numpy(dtype=float)
@@ -103,9 +104,10 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
     ticks = [plotly_text(short(name, NAME_CHARS)) for name in names]
     plain = {"showgrid": False, "zeroline": False, "fixedrange": True, "tickvals": list(range(size)), "ticktext": ticks,
              "tickfont": {"size": 12 if size <= 12 else 11, "color": theme.ink}}  # fmt: skip
-    figure.update_xaxes(**plain, side="top", tickangle=0 if size <= 6 else -90, range=(-0.5, size - 0.5))
+    figure.update_xaxes(**plain, side="top", tickangle=-90 if upright else 0, range=(-0.5, size - 0.5))
     figure.update_yaxes(**plain, range=(size - 0.5, -0.5), title_text="gold class", title_font={"size": 12, "color": theme.muted})
-    figure.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False, yshift=round(head) + 16,
+    figure.add_annotation(x=0, y=1, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False, yshift=round(head) + 12,
+                          xshift=-round(left) - 18, align="left",
                           text=f"<b>{plotly_text(short(first['title'], 34))}</b>, {100 * first['accuracy']:.1f} %, {first['said']}",
                           font={"color": readable(loss_color(first["loss"]), theme.ground), "size": 12.5})  # fmt: skip
     return figure
@@ -158,7 +160,7 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
     first, found = table.iloc[0], sides(outcomes)
     left = f"; {first['left_out']} less confused classes are one last row and column" if first["left_out"] else ""
     return (f"Per cent of each gold class's test texts (row) by predicted class (column), mean over runs; {ORDERS[first['order']]}{left}. "
-            f"{of_runs(found, side_titles(found))}")  # fmt: skip
+            f"{of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:

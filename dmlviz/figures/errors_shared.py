@@ -70,11 +70,12 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
     left = max(text_width(name, 12) for name in names) + 18
     figure = go.Figure({"layout": layout(theme, tall, l=round(left), b=6, t=12)})
     split = matrix / (tall - 18)
+    width = min(0.62, 0.08 * len(bars))
     colors = [_bar_color(one, len(losses), theme) for one in bars.to_dict("records")]
     hover = [f"wrong by {plotly_text(one['losses'])} and no other<br><b>{one['texts']:,.1f}</b> of {one['n']:,} texts a repetition "
              f"({100 * one['share']:.1f} %)<br>{one['independent']:,.1f} if errors were independent" for one in bars.to_dict("records")]  # fmt: skip
     figure.add_trace(go.Bar(
-        x=bars["set"], y=bars["texts"], marker={"color": colors}, width=0.62, hovertext=hover, hovertemplate="%{hovertext}<extra></extra>",
+        x=bars["set"], y=bars["texts"], marker={"color": colors}, width=width, hovertext=hover, hovertemplate="%{hovertext}<extra></extra>",
         error_y={"type": "data", "symmetric": False, "array": bars["high"] - bars["texts"], "arrayminus": bars["texts"] - bars["low"],
                  "thickness": 1, "width": 0, "color": theme.ink},
     ))  # fmt: skip
@@ -93,8 +94,7 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
         if len(places) > 1:
             figure.add_shape(type="line", x0=own["set"].iloc[0], x1=own["set"].iloc[0], y0=min(places), y1=max(places), yref="y2", layer="below",
                              line={"color": theme.muted, "width": 1.5})  # fmt: skip
-    room = max(len(bars), 6)
-    figure.update_xaxes(visible=False, range=(-0.6, room - 0.4), fixedrange=True)
+    figure.update_xaxes(visible=False, range=(-0.6, len(bars) - 0.4), fixedrange=True)
     ticks = [f'<span style="color:{readable(loss_color(row.loss), theme.ground)}">{plotly_text(name)}</span>'
              for row, name in zip(losses.itertuples(), names, strict=True)]  # fmt: skip
     figure.update_layout(
@@ -128,7 +128,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         chart = height - step * (len(losses) + 1.4) - 1.5
         ax = plot_axes(figure, preset, Box(left, step, room, chart))
         for one in bars.to_dict("records"):
-            ax.bar(one["set"], one["texts"], width=0.62, color=_bar_color(one, len(losses), PAPER), linewidth=0)
+            ax.bar(one["set"], one["texts"], width=min(0.62, 0.1 * len(bars)), color=_bar_color(one, len(losses), PAPER), linewidth=0)
             if np.isfinite(one["low"]):
                 ax.plot([one["set"]] * 2, [one["low"], one["high"]], color=PAPER.lines if one["count"] == len(losses) else PAPER.ink, linewidth=0.6)
             ax.plot([one["set"] - 0.42, one["set"] + 0.42], [one["independent"]] * 2, color=PAPER.accent, linewidth=1.2)
@@ -158,14 +158,15 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
     """What a bar counts, what everyone gets right or wrong, and of which runs."""
     found = sides(outcomes)
     if table.empty:
-        return f"{NOBODY}. {of_runs(found, side_titles(found))}"
+        return f"{NOBODY}. {of_runs(found, side_titles(found), intervals='')}"
     first, bars = table.iloc[0], _sets(table)
     everybody = bars[bars["count"] == table["pane"].nunique()]
     together = "".join(f", {row.texts:,.0f} wrong by all ({row.independent:,.0f} if errors were independent)" for row in everybody.itertuples())
     left = f"; {first['left_out']} smaller sets left out" if first["left_out"] else ""
     times = f"mean over the {first['repetitions']} draws of all" if first["repetitions"] > 1 else "on the one draw of all"
+    spread = " 95 % intervals: Student's over draws." if first["repetitions"] > 1 else ""
     return (f"Test texts by the losses that get them wrong ({times}{left}): of {first['n']:,} texts {first['right_by_all']:,.0f} are right by all"
-            f"{together}. Blue lines: expected of independent errors. {of_runs(found, side_titles(found))}")  # fmt: skip
+            f"{together}. Blue lines: expected of independent errors.{spread} {of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:

@@ -36,12 +36,15 @@ def many(side: Side) -> str:
     return f"n = {unit.n} {unit.name}{'s' if unit.n > 1 else ''}{more}"
 
 
-def of_runs(found: Sequence[Side], titles: Sequence[str]) -> str:
-    """"n = 5 draws each. 95 % intervals: …", "Cross-entropy n = 5 draws, SupCon single run (id). …": which runs a picture is of."""
+def of_runs(found: Sequence[Side], titles: Sequence[str], *, intervals: str = "shares") -> str:
+    """"n = 5 draws each. 95 % intervals: …", "Cross-entropy n = 5 draws, SupCon single run (id). …": which runs a picture is of.
+    `intervals`: "shares" (of few texts), "runs", or "" for a picture without."""
     said = [f"{title} {many(side)}{' (' + side.runs[0].id + ')' if side.group.lone else ''}" for side, title in zip(found, titles, strict=True)]
     alike = len({many(side) for side in found}) == 1 and not found[0].group.lone
     which = many(found[0]) + (" each" if len(found) > 1 else "") if alike else ", ".join(said)
-    return f"{which[:1].upper() + which[1:] if not alike else which}. {interval_words([side.group for side in found])}"
+    which = which if alike else which[:1].upper() + which[1:]
+    said = interval_words([side.group for side in found], texts=intervals == "shares") if intervals else ""
+    return f"{which}. {said}".strip()
 
 
 class Line(NamedTuple):

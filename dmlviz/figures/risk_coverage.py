@@ -74,9 +74,10 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
     """What orders the texts, the areas, and of which runs."""
     first, found = table.iloc[0], sides(outcomes)
     kept = [(side, title) for side, title in zip(found, side_titles(found), strict=True) if side.runs[0].id in set(table["pane"])]
+    which = of_runs([side for side, _ in kept], [title for _, title in kept], intervals="runs")
     areas = "; ".join(f"{row.title} {row.aurc:.3f} ({row.excess:.3f})" for row in table.drop_duplicates("pane").itertuples())
     return (f"Error rate on the surest share of {table['n'].max():,.0f} test texts, ordered by {WHAT[first['signal']]}; ties averaged over orders. "
-            f"AURC (excess over the oracle): {areas}. {of_runs([side for side, _ in kept], [title for _, title in kept])}")  # fmt: skip
+            f"AURC (excess over the oracle): {areas}. {which}")  # fmt: skip
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:

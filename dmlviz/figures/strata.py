@@ -23,8 +23,8 @@ COLUMNS = (
     "pane", "title", "loss", "said", "by", "stratum", "tick", "value", "least", "most", "n", "accuracy", "low", "high", "runs", "words",
 )  # fmt: skip
 TITLES = {
-    "distance": "distance to the mean embedding, tenths{own}",
-    "length": "words",
+    "distance": "distance to the mean embedding, {own} of each tenth",
+    "length": "words, up to",
     "frequency": "texts of the class in the training part",
     "purity": "of the 10 nearest texts, so many share the class",
 }
@@ -50,8 +50,10 @@ def _tick(by: str, stratum: int, rows: pd.DataFrame) -> str:
         return f"{PURITY_TICKS[stratum]}\n{n}"
     if by == "distance":
         same = rows["value"].max() - rows["value"].min() < 1e-9
-        return (f"{rows['value'].mean():.3g}" if same else f"{stratum + 1}") + f"\n{n}"
+        return (f"{rows['value'].mean():.2g}" if same else f"{stratum + 1}") + f"\n{n}"
     least, most = rows["least"].min(), rows["most"].max()
+    if by == "length":
+        return f"{most:,.0f}\n{n}"
     return (f"{least:,.0f}" if least == most else f"{least:,.0f}–{most:,.0f}") + f"\n{n}"
 
 
@@ -69,7 +71,7 @@ def _lines(table: pd.DataFrame) -> list[Line]:
 
 def _around(table: pd.DataFrame, lines: Sequence[Line]) -> Axes:
     ticks = table.drop_duplicates("stratum").sort_values("stratum")
-    own = " by rank" if table["by"].iloc[0] == "distance" and "own space" in table["words"].iloc[0] else ""
+    own = "rank" if table["by"].iloc[0] == "distance" and "own space" in table["words"].iloc[0] else "mean"
     return Axes(
         (-0.5, ticks["stratum"].max() + 0.5), y_range(lines), tuple(zip(ticks["stratum"].astype(float), ticks["tick"], strict=True)),
         TITLES[table["by"].iloc[0]].format(own=own) + "; below: texts", "accuracy, per cent", False, True,

@@ -11,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from dmlviz.analysis import calibration as cal
-from dmlviz.analysis.over_runs import over_runs, share_interval, sides, units, wilson_interval
+from dmlviz.analysis.over_runs import interval_words, over_runs, share_interval, sides, units, wilson_interval
 from dmlviz.records import InputError
 
 
@@ -206,3 +206,17 @@ def test_wilson_is_statsmodels():
         assert wilson_interval(hits, n)[2:] == pytest.approx(proportion_confint(hits, n, method="wilson"), abs=1e-9)
     one = made()
     assert share_interval([7], [12], [one.run]) == wilson_interval(7, 12)
+
+
+def test_few_texts_widen_a_groups_interval():
+    runs = [made(i, support_seed=i).run for i in range(3)]
+    sure = share_interval([9, 9, 9], [9, 9, 9], runs)
+    assert sure.mean == 1
+    assert sure.low == pytest.approx(wilson_interval(9, 9).low)  # every draw alike: what the nine texts leave open
+    shares = np.array([0.5, 0.6, 0.7])
+    found = share_interval(100 * shares, [100] * 3, runs)
+    student = 4.302653 * shares.std(ddof=1) / math.sqrt(3)
+    texts = wilson_interval(60, 100)
+    assert found.high - 0.6 == pytest.approx(math.hypot(student, texts.high - 0.6))
+    assert 0.6 - found.low == pytest.approx(math.hypot(student, 0.6 - texts.low))
+    assert interval_words([sides([made(0)])[0].group], texts=False) == ""
