@@ -310,14 +310,14 @@ def _heat_screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT
     grid = table.pivot(index="pane", columns="other", values="correlation").loc[names, names].to_numpy()
     cells = {(row.pane, row.other): row for row in table.itertuples()}
     hover = [[_cell_words(cells[a, b]) for b in names] for a in names]
-    words = [["" if np.isnan(value) else f"{value:.2f}" for value in line] for line in grid]
+    words = [["–" if np.isnan(value) else f"{value:.2f}" for value in line] for line in grid]
     figure = go.Figure(
         go.Heatmap(z=grid, x=list(range(len(names))), y=list(range(len(names))), zmin=-1, zmax=1, text=words, texttemplate="%{text}", hovertext=hover,
                    hovertemplate="%{hovertext}<extra></extra>", colorscale=[[0, AGAINST], [0.5, theme.ground], [1, TOWARDS]], xgap=2, ygap=2,
                    showscale=False),
         {**_layout(theme, height or 60 * len(names) + 90, t=6)},
     )  # fmt: skip
-    axis = {"tickvals": list(range(len(names))), "ticktext": titles, "fixedrange": True, "automargin": True, "showgrid": False}
+    axis = {"tickvals": list(range(len(names))), "ticktext": titles, "fixedrange": True, "automargin": True, "showgrid": False, "zeroline": False}
     return figure.update_xaxes(**axis).update_yaxes(**axis, autorange="reversed")
 
 

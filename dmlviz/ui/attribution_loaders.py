@@ -10,8 +10,8 @@ import streamlit as st
 
 from dmlviz import desk
 from dmlviz.analysis.attribution import by_loss, run_summary
-from dmlviz.analysis.attribution_agreement import pairwise
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution_agreement import between_baselines, pairwise
+from dmlviz.analysis.attribution_kind import AttributionKind, other_baselines
 from dmlviz.analysis.text_sample import sample_rows
 from dmlviz.attributed import attribution_inputs
 from dmlviz.figures.attribution_frame import AttributionInput
@@ -26,6 +26,7 @@ def stored(run_ids: Sequence[str], kind: AttributionKind) -> list[AttributionInp
     """The runs' stored attributions, read again when a part was added."""
     here = loaders.store()
     folders = [attributions_folder(here, run_id, str(kind)) for run_id in run_ids]
+    folders += [attributions_folder(here, run_id, str(other)) for run_id in run_ids for other in other_baselines(kind)]
     parts = tuple(len(list(folder.glob("part-*.parquet"))) + (folder / "sanity.json").is_file() for folder in folders)
     return _stored(str(here.home), tuple(run_ids), str(kind), parts)
 
@@ -36,8 +37,8 @@ def _stored(home: str, run_ids: tuple[str, ...], kind: str, parts: tuple[int, ..
 
 
 def tables(inputs: Sequence[AttributionInput]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(agreement of every pair of runs and text, the table of losses)."""
-    key = tuple((one.run.id, one.kind, len(one.found)) for one in inputs)
+    """(agreement of every pair of runs, or of baselines of one run, and text; the table of losses)."""
+    key = tuple((one.run.id, one.kind, *((name, len(found)) for name, found in one.baselines.items())) for one in inputs)
     return _tables(str(loaders.store().home), key, inputs)
 
 
@@ -47,7 +48,9 @@ def _tables(home: str, key: tuple, _inputs: Sequence[AttributionInput]) -> tuple
     pairs = pairwise(found, {one.run.id: one.run.config for one in _inputs})
     names = {one.run.id: loss_and_shots(one.run) for one in _inputs}
     accuracies = {one.run.id: float(one.run.metrics["accuracy"]) for one in _inputs if "accuracy" in one.run.metrics}
-    return pairs, by_loss({run_id: run_summary(own) for run_id, own in found.items()}, names, accuracies, pairs)
+    losses = by_loss({run_id: run_summary(own) for run_id, own in found.items()}, names, accuracies, pairs)
+    baselines = between_baselines({one.run.id: one.baselines for one in _inputs})
+    return pd.concat([part for part in (pairs, baselines) if len(part)] or [pairs], ignore_index=True), losses
 
 
 def loss_and_shots(run: Run) -> str:

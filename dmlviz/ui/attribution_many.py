@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 import pandas as pd
@@ -13,24 +11,22 @@ import streamlit as st
 
 from dmlviz import desk
 from dmlviz.analysis.attribution import where_word, word_table
-from dmlviz.analysis.attribution_agreement import beyond_the_floor, stability
 from dmlviz.analysis.attribution_kind import AttributionKind
 from dmlviz.data.wording import count_of
 from dmlviz.export import csv_bytes, file_name
-from dmlviz.figures import FIGURES
 from dmlviz.figures.attribution_frame import AttributionInput, kind_words
-from dmlviz.figures.theme import loss_color, readable, run_titles
+from dmlviz.figures.theme import run_titles
 from dmlviz.figures.words import excerpt, whole
-from dmlviz.records import FigureSpec, Run, TextDataset
+from dmlviz.records import Run, TextDataset
 from dmlviz.store_attributions import stored_kinds
 from dmlviz.ui import attribution_loaders, loaders, selection
-from dmlviz.ui.frame import escaped, guard, theme
-from dmlviz.ui.picture import picture, tools
+from dmlviz.ui.attribution_agree import agree
+from dmlviz.ui.attribution_tools import figure, how_long, interval
+from dmlviz.ui.frame import escaped, guard
 from dmlviz.ui.words import duration
 
 SANITY_TEXTS = 12
 JOB_SIZES = (25, 50, 100, 250, 1000)
-SECONDS_PER_TEXT = 2.5  # MiniLM, 25 words, all checks, two quiet cores; said as "about"
 
 
 def many(runs: Sequence[Run], kind: AttributionKind, dataset: TextDataset) -> None:
@@ -48,7 +44,7 @@ def many(runs: Sequence[Run], kind: AttributionKind, dataset: TextDataset) -> No
     titles = run_titles([run.config for run in runs])
     st.caption("Explained: " + " · ".join(f"{escaped(title)} {count_of(len(one.found), 'text')}" for one, title in zip(inputs, titles, strict=True)))
     names = ["Words of a class", "Faithfulness", "Agreement", "Sanity", "By loss"]
-    for tab, draw in zip(st.tabs(names), (_classes, _faithful, _agree, _sanity, _by_loss), strict=True):
+    for tab, draw in zip(st.tabs(names), (_classes, _faithful, agree, _sanity, _by_loss), strict=True):
         with tab, guard():
             draw(explained, dataset, kind)
 
@@ -70,9 +66,8 @@ def job(runs: Sequence[Run], kind: AttributionKind) -> None:
     rows = attribution_loaders.sample(ids, size) if size else chosen
     have = attribution_loaders.stored(ids, kind)
     missing = sum(len(set(map(int, rows)) - set(one.found)) for one in have)
-    how_long = duration(max(10.0, missing * SECONDS_PER_TEXT))
     b.caption(
-        f"{missing:,} of {len(rows) * len(ids):,} are not explained yet: about {how_long} for an encoder of MiniLM's size on two cores. "
+        f"{missing:,} of {len(rows) * len(ids):,} are not explained yet: {how_long(missing)}. "
         "It goes on when the page is closed, and what is done stays."
         if missing else "All of these are explained."
     )  # fmt: skip
@@ -106,27 +101,6 @@ def _job_words(one: desk.Ticket, total: int) -> str:
     return f"{100 * one.share:.0f} % of what was missing, about {duration(left)} left"
 
 
-def _figure(name: str, inputs: Sequence[AttributionInput], needs: Sequence[object], kind: AttributionKind, key: str, **options: object) -> None:
-    """A figure of the table with its two buttons."""
-    entry = FIGURES[name]
-    table = entry.frame(*needs, **options)
-    panes = list(dict.fromkeys(table["pane"]))
-    if name == "attribution_classes":
-        across = min(len(panes), 3) or 1
-        for start in range(0, len(panes), across):
-            with st.container(key=f"wide_{key}_{start}"):
-                for column, pane in zip(st.columns(across), panes[start : start + across], strict=False):
-                    with column:
-                        first = table[table["pane"] == pane].iloc[0]
-                        st.html(f'<b style="color:{readable(loss_color(first["loss"]), theme().ground)}">{escape(first["title"])}</b>')
-                        picture(entry.screen(table, pane, theme=theme()), key=f"{key}_{pane}", alt=entry.alt(table, pane))
-    else:
-        picture(entry.screen(table, theme=theme()), key=key, alt=entry.alt(table, panes[0] if panes else ""))
-    spec = FigureSpec(name=name, run_ids=tuple(one.run.id for one in inputs), options={**options, "kind": str(kind)})
-    st.caption(escaped(entry.caption(table, inputs)))
-    tools(spec, table, key=key)
-
-
 def _classes(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
     names = [whole(name) for name in dataset.label_names]
     counts = {name: sum(made.class_id == i for one in inputs for made in one.found.values()) for i, name in enumerate(names)}
@@ -135,9 +109,9 @@ def _classes(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Att
     label = a.selectbox("Class explained", kept, format_func=lambda name: f"{name} ({counts[name]:,})", key="why_class_words")
     fewest = b.selectbox("In at least", [2, 3, 5, 10], 1, format_func=lambda n: f"{n} texts", key="why_fewest")
     word = c.text_input("Find a word", key="why_word", placeholder="where does a word push, and where not?")
-    _figure("attribution_classes", inputs, (inputs, dataset), kind, "why_bars", label=label, fewest=float(fewest))
     if word.strip():
         _where(word, inputs, dataset, names)
+    figure("attribution_classes", inputs, (inputs, dataset), kind, "why_bars", label=label, fewest=float(fewest))
 
 
 def _where(word: str, inputs: Sequence[AttributionInput], dataset: TextDataset, names: Sequence[str]) -> None:
@@ -162,29 +136,7 @@ def _where(word: str, inputs: Sequence[AttributionInput], dataset: TextDataset, 
 
 
 def _faithful(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
-    _figure("attribution_faithfulness", inputs, (inputs,), kind, "why_curves")
-
-
-def _agree(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
-    if len(inputs) < 2:
-        st.info("Agreement takes two runs or more: pick another one in the sidebar, best one of the same loss with another seed.")
-        return
-    pairs, _ = attribution_loaders.tables(inputs)
-    left, right = st.columns([1.3, 1])
-    with left:
-        _figure("attribution_stability", inputs, (inputs,), kind, "why_heat")
-    with right:
-        st.markdown(f"**{escaped(beyond_the_floor(pairs))}**")
-        table = stability(pairs)
-        shown = pd.DataFrame({
-            "Runs that differ in": table["relation"], "Pairs": table["pairs"], "Texts": table["texts"],
-            "Rank correlation": [_interval(*row) for row in table[["correlation", "low", "high"]].itertuples(index=False)],
-            "Top words shared": [f"{100 * value:.0f} %" for value in table["overlap"]],
-        })  # fmt: skip
-        st.dataframe(shown, hide_index=True)
-        st.caption("Over texts in which both runs explain one class; Student's 95 % interval over texts. Top words: the heaviest fifth.")
-    least = pairs.groupby("row_id")["correlation"].mean().dropna().sort_values()
-    st.button("Select the 50 texts that agree least", key="why_least", on_click=selection.choose_rows, args=(sorted(map(int, least.index[:50])),))
+    figure("attribution_faithfulness", inputs, (inputs,), kind, "why_curves")
 
 
 def _sanity(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
@@ -211,7 +163,7 @@ def _sanity(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attr
                 st.rerun()
     checked = [one for one in inputs if one.sanity]
     if checked:
-        _figure("attribution_sanity", checked, (checked,), kind, "why_sanity")
+        figure("attribution_sanity", checked, (checked,), kind, "why_sanity")
 
 
 @st.fragment(run_every=1.5)
@@ -229,7 +181,7 @@ def _sanity_progress(ids: tuple[str, ...]) -> None:
 
 def _by_loss(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:
     _, table = attribution_loaders.tables(inputs)
-    number = lambda name, scale=1.0: [_interval(*(scale * np.array(row, dtype=float))) for row in  # noqa: E731
+    number = lambda name, scale=1.0: [interval(*(scale * np.array(row, dtype=float))) for row in  # noqa: E731
                                       table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]  # fmt: skip
     shown = pd.DataFrame({
         "Loss": table["loss"], "Runs": table["runs"],
@@ -254,9 +206,3 @@ def _by_loss(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Att
 def _parquet(inputs: Sequence[AttributionInput], dataset: TextDataset) -> bytes:
     tables = [word_table(one.found, dataset).assign(run=one.run.id, loss=one.run.config.shown_loss) for one in inputs]
     return pd.concat(tables, ignore_index=True).to_parquet(index=False)
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if math.isfinite(low) and math.isfinite(high) else "")
