@@ -122,11 +122,11 @@ def _word_paper(table: pd.DataFrame, preset: Preset) -> Figure:
         step, panes = 1.5 * size / PT_PER_MM, list(dict.fromkeys(table["pane"]))
         across = 1 if preset.width_mm < 100 else min(2, len(panes) or 1)
         counts = [max((table["pane"] == pane).sum(), 1) for pane in panes] or [1]
-        tall = (max(counts) + 4) * step
-        figure = canvas(preset.width_mm, max(tall * -(-len(panes) // across), 12))
+        tall = [(max(counts[start : start + across]) + 4) * step for start in range(0, len(counts), across)]  # of each row of panes
+        figure = canvas(preset.width_mm, max(sum(tall), 12))
         width = preset.width_mm / across
         for i, pane in enumerate(panes):
-            box = Box(width * (i % across), tall * (i // across), width, tall)
+            box = Box(width * (i % across), sum(tall[: i // across]), width, tall[i // across])
             _word_block(figure, table[table["pane"] == pane], preset, box, size, step, _word_scale(table))
     return figure
 

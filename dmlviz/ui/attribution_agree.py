@@ -35,7 +35,11 @@ def agree(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attrib
     with right:
         if len(inputs) > 1:
             st.markdown(f"**{escaped(beyond_the_floor(pairs))}**")
-        _relations(pairs)
+        if pairs["same"].any():
+            _relations(pairs)
+        else:
+            st.info("These runs predict different classes for every text they share, and reasons for different classes need not agree. "
+                    "Explain one class instead (Explain, above).")  # fmt: skip
     _another_baseline(inputs, kind)
     _by_class(pairs, dataset)
     runs_apart = pairs[pairs["relation"] != "baseline"]
