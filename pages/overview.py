@@ -7,7 +7,7 @@ from dmlviz.ui import overview_parts, papers_parts
 
 ui.header(
     "Which loss, on which data, with how few labels?",
-    "Accuracy on the test part, per data set and number of shots. Each number is one run: no interval can be given for it.",
+    "Mean accuracy on the test part over draws of the shots and seeds, ± half of Student's 95 % interval; a single run says so.",
 )
 runs = ui.runs()
 if not runs:

@@ -1,9 +1,12 @@
-"""Every run: filter, details, differences of two configs, delete, load a model fine-tuned elsewhere."""
+"""Every run and every group: filter, details, differences of two configs, delete, load a model fine-tuned elsewhere."""
 
 from dmlviz import ui
 from dmlviz.ui import runs_parts
 
-ui.header("What has been run, and how?", "One row per run; select one for its details, two for the differences of their configs.")
+ui.header(
+    "What has been run, and how?",
+    "One row per run, or per group of runs that differ in seeds alone; select one run for its details, two for the differences of their configs.",
+)
 runs = ui.runs()
 runs_parts.unreadable()
 if runs:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.fairness import paired
+from dmlviz.analysis.groups import Group, finished_groups
+from dmlviz.data.wording import count_of
 from dmlviz.figures import manifold
-from dmlviz.figures.theme import base_title
+from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.losses import LOSSES
 from dmlviz.records import ACTIVE_STATES, Run
-from dmlviz.ui import loaders, selection
+from dmlviz.ui import groups_parts, loaders, selection
 from dmlviz.ui.frame import guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture
@@ -58,38 +61,49 @@ def _active(ids: set[str]) -> None:
 
 
 def results(runs: list[Run]) -> None:
-    """The last finished runs, best first within a data set and number of shots."""
+    """Groups of finished runs, best first within a data set and number of shots."""
     st.header("Results", anchor=False)
     done = [run for run in runs if run.state == "finished" and "accuracy" in run.metrics]
     if not done:
         st.caption("The first finished run appears here.")
         return
     readout = _pick_readout(done)
-    done = [run for run in done if accuracy_by(run, readout) is not None]
+    groups = finished_groups([run for run in done if accuracy_by(run, readout) is not None])
+    groups.sort(key=lambda one: (dataset_name(one.runs[0]), one.config.shots_by, one.config.shots or math.inf))
+    accuracy, f1 = groups_parts.numbers(groups, readout), groups_parts.numbers(groups, readout, "macro_f1")
+    gains = groups_parts.gains(groups, readout)
     table = pd.DataFrame(
         {
-            "Data set": [dataset_name(run) for run in done],
-            "Shots": [shots(run) for run in done],
-            "Loss": [base_title(run.config) for run in done],
-            "Accuracy %": [100 * accuracy_by(run, readout) for run in done],
-            "Macro-F1 %": [100 * accuracy_by(run, readout, "macro_f1") for run in done],
-            "Gain over CE": [_gain(run, done, readout) for run in done],
-            "Readout": [(readout or run.metrics["readout"]).replace("_", " ") for run in done],
-            "Encoder": [run.config.encoder.rsplit("/", 1)[-1] for run in done],
-            "Draw, seed": [f"{run.config.support_seed}, {run.config.seed}" for run in done],
-            "Finished": [ago(run.ended or run.created) for run in done],
+            "Data set": [dataset_name(one.runs[0]) for one in groups],
+            "Shots": [shots(one.runs[0]) for one in groups],
+            "Loss": method_titles(groups),
+            **accuracy,
+            "Gain over CE": [gain for gain, _ in gains],
+            "± of gain": [half for _, half in gains],
+            "Macro-F1 %": f1["Macro-F1 %"],
+            "Readout": [_readouts(one, readout) for one in groups],
+            "Encoder": [one.config.encoder.rsplit("/", 1)[-1] for one in groups],
+            "Finished": [ago(max(run.ended or run.created for run in one.runs)) for one in groups],
         }
-    ).sort_values(["Data set", "Shots", "Accuracy %"], ascending=[True, True, False])
-    one = st.column_config.NumberColumn(format="%.1f")
-    own = "" if readout else ", each with its own readout"
-    gain = st.column_config.NumberColumn(format="%+.1f", help=f"Points over cross-entropy with the same draw, seed and budget{own}.")
-    st.dataframe(
-        table, hide_index=True, height=min(38 + 35 * len(table), 300), placeholder="–", alt="Accuracy of every finished run, best first",
-        column_config={"Accuracy %": one, "Macro-F1 %": one, "Gain over CE": gain},
-    )  # fmt: skip
-    st.caption(
-        "Single runs: a difference of a point or two between losses is usually the draw of the shots. Train several draws before you conclude."
     )
+    cells = table.groupby(["Data set", "Shots"], sort=False).ngroup()
+    table = table.assign(cell=cells).sort_values(["cell", "Accuracy %"], ascending=[True, False], kind="stable").drop(columns="cell")
+    own = "" if readout else ", each with its own readout"
+    gain = st.column_config.NumberColumn(format="%+.1f", help=f"Points over cross-entropy, paired by draw, seed and budget{own}.")
+    half = st.column_config.NumberColumn(format="%.1f", width="small", help="Half of Student's 95 % interval over the pairs.")
+    st.dataframe(
+        table, hide_index=True, height=min(38 + 35 * len(table), 300), placeholder="–", alt="Accuracy of every group of finished runs, best first",
+        column_config={**groups_parts.columns(table), "Gain over CE": gain, "± of gain": half},
+    )  # fmt: skip
+    lone = sum(one.lone for one in groups)
+    said = f"{count_of(len(groups), 'group')} of {count_of(sum(len(one.runs) for one in groups), 'run')} that differ in draw and seed alone."
+    if lone:
+        said += " A single run says little: a difference of a point or two is usually the draw of the shots. Train several draws before you conclude."
+    st.caption(said)
+
+
+def _readouts(group: Group, readout: str | None) -> str:
+    return (readout or " and ".join(sorted({str(run.metrics["readout"]) for run in group.runs}))).replace("_", " ")
 
 
 def _pick_readout(done: list[Run]) -> str | None:
@@ -99,16 +113,6 @@ def _pick_readout(done: list[Run]) -> str | None:
         "Predictions by", [None, *known], format_func=lambda name: "each run's own readout" if name is None else READOUTS.get(name, name),
         key="overview_readout", width=340, persist_state="session", help="A trained model can predict in several ways; each is stored.",
     )  # fmt: skip
-
-
-def _gain(run: Run, done: list[Run], readout: str | None) -> float | None:
-    """Points over the cross-entropy run of the same draw, seed and budget; the readouts may differ where `readout` names none."""
-    if run.config.loss == "cross_entropy":
-        return None
-    for other in done:
-        if other.config.loss == "cross_entropy" and other.config.control == "none" and paired(run, other):
-            return 100 * (accuracy_by(run, readout) - accuracy_by(other, readout))
-    return None
 
 
 def thumbnails(runs: list[Run]) -> None:

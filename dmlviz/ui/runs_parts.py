@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from dmlviz.analysis.groups import Group, group_runs
+from dmlviz.data.wording import count_of
 from dmlviz.figures import curves
+from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.figures.theme import base_title, loss_title
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant
 from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.submit import submit_loaded
-from dmlviz.ui import loaders
+from dmlviz.ui import groups_parts, loaders
 from dmlviz.ui.frame import escaped, notes, theme
-from dmlviz.ui.picks import comparable, compare_button
+from dmlviz.ui.picks import MOST, comparable, compare_button
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_form import pick_dataset
 from dmlviz.ui.train_live import KINDS, row
@@ -43,7 +47,15 @@ def filtered(runs: list[Run]) -> list[Run]:
 
 
 def table(runs: list[Run]) -> list[Run]:
-    """The list; returns the selected runs."""
+    """The list, run by run or group by group; returns the selected runs."""
+    rows = st.segmented_control(
+        "Rows", ["run", "group"], default="run", required=True, format_func={"run": "One row per run", "group": "One row per group"}.get,
+        key="runs_rows", bind="query-params", label_visibility="collapsed", help="A group: runs that differ in draw, seed and fold alone.",
+    )  # fmt: skip
+    return _group_table(runs) if rows == "group" else _run_table(runs, "runs_table")
+
+
+def _run_table(runs: list[Run], key: str) -> list[Run]:
     share = [run.metrics.get("accuracy") for run in runs]
     f1 = [run.metrics.get("macro_f1") for run in runs]
     rows = pd.DataFrame(
@@ -65,11 +77,48 @@ def table(runs: list[Run]) -> list[Run]:
     one, small = st.column_config.NumberColumn(format="%.1f", width="small"), st.column_config.Column(width="small")
     config = {name: small for name in ("State", "Draw", "Seed", "Readout", "Trained in", "Made", "Id")} | {"Accuracy %": one, "Macro-F1 %": one}
     event = st.dataframe(
-        rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key="runs_table", column_config=config,
+        rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key=key, column_config=config,
         height=min(38 + 35 * max(len(rows), 1), 430), alt="All runs with state, loss, data set, seeds and accuracy",
     )  # fmt: skip
     st.caption(f"{len(runs):,} runs. Accuracy and macro-F1 on the test part; each row is a single run.")
     return [runs[i] for i in event["selection"]["rows"] if i < len(runs)]
+
+
+def _group_table(runs: list[Run]) -> list[Run]:
+    """One row per group, unfinished runs counted; the runs of the selected groups below it, to be selected in their turn."""
+    groups = group_runs(runs)
+    done = [Group(one.key, tuple(run for run in one.runs if run.state == "finished" and "accuracy" in run.metrics)) for one in groups]
+    numbers = groups_parts.numbers([one for one in done if one.runs], None)
+    numbers.index = [i for i, one in enumerate(done) if one.runs]
+    rows = pd.DataFrame(
+        {
+            "Loss": method_titles(groups),
+            "Data set": [dataset_name(one.runs[0]) for one in groups],
+            "Shots": [shots(one.runs[0]) for one in groups],
+            "State": [_states(one) for one in groups],
+            "Made": [ago(max(run.created for run in one.runs)) for one in groups],
+        }
+    ).join(numbers)[["Loss", "Data set", "Shots", "Accuracy %", "±", "Runs", "Each run, %", "State", "Made"]]
+    rows["Each run, %"] = [own if isinstance(own, list) else [] for own in rows["Each run, %"]]
+    event = st.dataframe(
+        rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key="runs_groups", column_config=groups_parts.columns(rows),
+        height=min(38 + 35 * max(len(rows), 1), 430), placeholder="–", alt="All groups of runs with mean accuracy, interval and states",
+    )  # fmt: skip
+    st.caption(f"{count_of(len(groups), 'group')} of {count_of(len(runs), 'run')}. {groups_parts.INTERVAL}. Of twins the newest counts.")
+    picked = [groups[i] for i in event["selection"]["rows"] if i < len(groups)]
+    if not picked:
+        return []
+    inside = [run for one in picked for run in one.runs]
+    chosen = _run_table(inside, "runs_of_group")
+    ready = [run.id for run in inside if comparable(run)]
+    compare_button(ready, "Compare these runs" if len(ready) <= MOST else f"Compare the first {MOST}", key="runs_group_compare")
+    return chosen
+
+
+def _states(group: Group) -> str:
+    """'finished', '3 finished, 1 failed'."""
+    counts = Counter(run.state for run in group.runs)
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
 def details(picked: list[Run]) -> None:
