@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dmlviz.analysis.influence import retrained
 from dmlviz.analysis.outcomes import outcome
 from dmlviz.attributed import attribution_inputs
 from dmlviz.data.wording import did_you_mean
@@ -15,6 +16,7 @@ from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.centers_frame import center_input
 from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.graph_frame import GraphInput
+from dmlviz.figures.influence import InfluenceInput
 from dmlviz.figures.theme import PRESETS
 from dmlviz.figures.theme import preset as find_preset
 from dmlviz.panes import load_panes, map_values, read_kind
@@ -37,6 +39,7 @@ class Sources(NamedTuple):
     panes: Callable[[Sequence[str], str], tuple[list[Pane], TextDataset]]  # run ids, kind of map
     dataset: Callable[[str], TextDataset]  # content hash
     split: Callable[[str], Split]
+    all_runs: Callable[[], list[Run]] = lambda: Store(home_folder()).runs()
     arrays: Callable[[str], RunArrays] = lambda run_id: Store(home_folder()).arrays(run_id)
     attributions: Callable[[Sequence[str], str, str], list[AttributionInput]] = lambda run_ids, kind, typed: attribution_inputs(
         Store(home_folder()), run_ids, kind, typed
@@ -60,6 +63,7 @@ def sources(store: Store) -> Sources:
         lambda run_ids, method: load_panes(store, run_ids, method=method),
         store.dataset,
         store.split,
+        store.runs,
         store.arrays,
         lambda run_ids, kind, typed: attribution_inputs(store, run_ids, kind, typed),
     )
@@ -122,8 +126,11 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
         found["attributions"] = source.attributions(run_ids, loading.get("kind", "ig"), loading.get("typed", ""))
     if "outcomes" in needs:
         found["outcomes"] = [outcome(run, source.arrays(run.id), loading.get("readout", "")) for run in found["runs"]]
-    if {"panes", "centers", "graphs", "snapshots"} & set(needs):
+    if {"panes", "centers", "graphs", "snapshots", "influence"} & set(needs):
         found["panes"], dataset = source.panes(run_ids, method)
+        if "influence" in needs:
+            pane = found["panes"][0]
+            found["influence"] = InfluenceInput(pane, retrained(pane.run, source.all_runs(), source.arrays))
         found["centers"] = [center_input(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "centers" in needs else []
         found["graphs"] = [GraphInput(pane.run, source.arrays(pane.run.id), pane.projection) for pane in found["panes"]] if "graphs" in needs else []
         found["snapshots"] = [EpochInput(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "snapshots" in needs else []
@@ -137,6 +144,6 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
         found["events"] = source.events(run_ids)
     if "split" in needs:
         found["split"] = source.split(run_ids[0])
-    if {"panes", "centers", "graphs", "snapshots", "dataset", "label_names", "texts"} & set(needs):
+    if {"panes", "centers", "graphs", "snapshots", "influence", "dataset", "label_names", "texts"} & set(needs):
         found |= {"dataset": dataset, "label_names": dataset.label_names, "texts": dataset.texts}
     return [found[need] for need in needs], words

@@ -106,6 +106,7 @@ class RunConfig(Written):
     shots_by: Literal["class", "total"] = "class"
     support_seed: int = Field(0, ge=0, description="draws the shots")
     seed: int = Field(0, ge=0, description="everything else: head and centres, batch order, dropout, hidden labels")
+    left_out: int | None = Field(None, ge=0, description="row of one support text that is left out of training, to see what it does")
     validation: int = Field(64, ge=0, description="validation texts, drawn stratified from what the shots leave over")
     folds: int | None = Field(None, ge=2, description="k-fold: all texts in so many parts, the same for every seed; None: the data set's own parts")
     fold: int = Field(0, ge=0, description="which of the folds is the test part, counted from 0; the shots are drawn from the others")
@@ -177,6 +178,7 @@ class Run:
     sweep: str = ""  # the name of the sweep that made it
     engine: str = "local"  # who starts it: "local", "ray"
     maps: tuple[str, ...] = ()  # methods of the maps that its process makes; (): all
+    weights: bool = True  # are they kept when it is finished
     ends: Mapping[str, int] = field(default_factory=dict)  # state -> how often it ended in it
 
 

@@ -130,8 +130,9 @@ class Store:
         return run_id
 
     def content_id(self, config: RunConfig, dataset: TextDataset) -> str:
-        """The id that every run with this config (its texts by their hash) has: asking twice makes one run."""
-        said = config.model_copy(update={"dataset_hash": dataset.content_hash, "dataset": ""}).model_dump(mode="json")
+        """The id that every run with this config (its texts by their hash) has: asking twice makes one run. What is None is not in it, so that a
+        field that a later version adds changes no id."""
+        said = config.model_copy(update={"dataset_hash": dataset.content_hash, "dataset": ""}).model_dump(mode="json", exclude_none=True)
         return f"{self._stem(config, dataset, 'trained')}-{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:10]}"
 
     def _stem(self, config: RunConfig, dataset: TextDataset, origin: str) -> str:
@@ -424,6 +425,7 @@ def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
         sweep=status.get("sweep", ""),
         engine=status.get("engine", "local"),
         maps=tuple(status.get("maps", ())),
+        weights=status.get("weights", True),
         ends=status.get("ends", {}),
     )
     return run, status

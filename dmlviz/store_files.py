@@ -43,6 +43,22 @@ def file_lock(path: Path, *, wait: float = 0.0) -> Iterator[bool]:
         yield held
 
 
+BALLAST_BYTES = 1 << 18  # room for many a sentence
+
+
+def keep_ballast(home: Path) -> None:
+    """A file that is only there to be deleted: on a full disk its room lets the sentence be written that says so."""
+    path = home / ".ballast"
+    with contextlib.suppress(OSError):
+        if not path.is_file() and shutil.disk_usage(home).free > 8 * BALLAST_BYTES:
+            path.write_bytes(bytes(BALLAST_BYTES))
+
+
+def drop_ballast(home: Path) -> None:
+    with contextlib.suppress(OSError):
+        (home / ".ballast").unlink(missing_ok=True)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 

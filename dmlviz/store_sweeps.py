@@ -82,7 +82,11 @@ def waiting(store: Store) -> set[str]:
 def pause(store: Store, name: str, reason: str) -> None:
     """Let no further run of it start."""
     read_sweep(store, name)
-    (sweep_folder(store, name) / "paused").write_text(reason or "paused", encoding="utf-8")
+    path = sweep_folder(store, name) / "paused"
+    try:
+        path.write_text(reason or "paused", encoding="utf-8")
+    except OSError:  # a full disk has no room for the reason; the marker alone stops the sweep
+        path.touch()
 
 
 def mark_cancelled(store: Store, name: str) -> None:

@@ -65,7 +65,7 @@ def _submit(config: RunConfig, store: Store, dataset: TextDataset | None, origin
         dataset = store.dataset(config.dataset_hash) if config.dataset_hash else load_dataset(config.dataset, home=store.home)
     split = draw_split(
         dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation,
-        folds=config.folds, fold=config.fold,
+        folds=config.folds, fold=config.fold, left_out=config.left_out,
     )  # fmt: skip
     run_id = store.create(config, dataset, split, origin=origin)
     LocalEngine(store).submit(run_id)

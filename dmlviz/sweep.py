@@ -17,7 +17,7 @@ from dmlviz.store import Store
 from dmlviz.store_sweeps import Sweep, clear_marks, mark_cancelled, pause, read_sweep, save_sweep, sweep_folder
 from dmlviz.submit import checked_config
 from dmlviz.sweep_spec import SweepSpec, default_name, spec_json, spec_of
-from dmlviz.training.cost import MAP_SECONDS, START_SECONDS, estimate
+from dmlviz.training.cost import MAP_SECONDS, START_SECONDS, estimate, weight_bytes
 from dmlviz.training.local import LocalEngine
 from dmlviz.training.slots import slots_here
 
@@ -35,11 +35,12 @@ class Plan:
 
     def split(self, config: RunConfig, known: dict[tuple, Split]) -> Split:
         """The draw; `known` keeps those that several losses share."""
-        key = tuple(getattr(config, name) for name in ("dataset_hash", "shots", "shots_by", "support_seed", "validation", "folds", "fold"))
+        drawn_by = ("dataset_hash", "shots", "shots_by", "support_seed", "validation", "folds", "fold", "left_out")
+        key = tuple(getattr(config, name) for name in drawn_by)
         if key not in known:
             known[key] = draw_split(
                 self.datasets[config.dataset_hash or ""], shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed,
-                validation=config.validation, folds=config.folds, fold=config.fold,
+                validation=config.validation, folds=config.folds, fold=config.fold, left_out=config.left_out,
             )  # fmt: skip
         return known[key]
 
@@ -75,14 +76,14 @@ def cost_of(plan: Plan, store: Store) -> SweepCost:
     there = existing(plan, store)
     groups: dict[str, list[RunConfig]] = {}
     for config in plan.configs:
-        groups.setdefault(config.model_copy(update={"support_seed": 0, "seed": 0, "fold": 0}).model_dump_json(), []).append(config)
+        groups.setdefault(config.model_copy(update={"support_seed": 0, "seed": 0, "fold": 0, "left_out": None}).model_dump_json(), []).append(config)
     seconds = disk = 0.0
     calibrated = True
     for group in groups.values():
         one = estimate(group[0], plan.datasets[group[0].dataset_hash or ""], plan.split(group[0], known), past)
         missing = sum(_content(config) not in there for config in group)
         seconds += missing * (one.seconds - START_SECONDS + FORK_SECONDS - (MAP_SECONDS if plan.spec.maps == "later" else 0))
-        disk += missing * one.disk_bytes
+        disk += missing * (one.disk_bytes - (weight_bytes(group[0].encoder) if plan.spec.weights == "drop" else 0))
         calibrated = calibrated and one.calibrated
     slots = plan.spec.slots or slots_here(plan.configs)
     return SweepCost(len(plan.configs), len(there), max(0.0, seconds), int(disk), slots, calibrated)
@@ -132,8 +133,9 @@ def _make(plan: Plan, store: Store, config: RunConfig, run_id: str, name: str, k
     try:
         run = store.run(run_id)
     except InputError:
-        maps = {} if plan.spec.maps == "now" else {"maps": ["pca"]}
-        status = {"sweep": name, "engine": plan.spec.engine, **maps}
+        kept = {"maps": ["pca"]} if plan.spec.maps == "later" else {}
+        kept |= {"weights": False} if plan.spec.weights == "drop" else {}
+        status = {"sweep": name, "engine": plan.spec.engine, **kept}
         store.create(config, plan.datasets[config.dataset_hash or ""], plan.split(config, known), run_id=run_id, **status)
         return
     if run.state in RESUMABLE_STATES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from dmlviz.asked import validation_sentence
 from dmlviz.data.wording import did_you_mean
 from dmlviz.losses import find_loss
-from dmlviz.records import DEFAULT_ENCODER, InputError, RunConfig, SettingValue, Written
+from dmlviz.records import DEFAULT_ENCODER, InputError, Run, RunConfig, SettingValue, Written
 
 AXES = {"datasets": "dataset", "encoders": "encoder", "losses": "loss", "shots": "shots", "support_seeds": "support_seed", "seeds": "seed"}
 OF_LOSS = ("name", "ce_weight", "settings")  # of an entry of `losses`; beside them any other field of a run
@@ -45,12 +45,14 @@ class SweepSpec(Written):
     shots: tuple[int | None, ...] = Field((8,), min_length=1)  # None: all
     support_seeds: tuple[int, ...] = Field((0,), min_length=1)
     seeds: tuple[int, ...] | Literal["as_draw"] = (0,)  # as_draw: the seed is the number of the draw
+    left_out: tuple[int | None, ...] = (None,)  # rows of support texts, each left out once; they go with the first seed alone
     exclude: tuple[dict[str, Any], ...] = ()  # RunConfig fields; a run that has all of an entry's is left out
     fields: dict[str, Any] = Field(default_factory=dict)  # RunConfig fields of all runs
     engine: Literal["local", "ray"] = "local"
     slots: int | None = Field(None, ge=1)  # runs at once (ray: on each node); None: what cores and memory allow
     hours: float | None = Field(None, gt=0)  # after so many it pauses
     maps: Literal["later", "now"] = "later"  # later: PCA at once, UMAP when somebody looks
+    weights: Literal["keep", "drop"] = "keep"  # drop: a run keeps its vectors and scores; its words cannot be explained
 
     @field_validator("datasets", "losses", "encoders", "shots", "support_seeds")
     @classmethod
@@ -60,8 +62,10 @@ class SweepSpec(Written):
     def configs(self) -> Iterator[RunConfig]:
         """Every run, draws outermost: a sweep that is stopped early has all losses on the draws it has."""
         for draw, encoder, dataset, shots, arm in product(self.support_seeds, self.encoders, self.datasets, self.shots, self.losses):
-            for seed in (draw,) if self.seeds == "as_draw" else self.seeds:
-                own = {**self.fields, **arm.of_run(), "dataset": dataset, "encoder": encoder, "shots": shots, "support_seed": draw, "seed": seed}
+            seeds = (draw,) if self.seeds == "as_draw" else self.seeds
+            for seed, left_out in [(one, row) for row in self.left_out for one in (seeds if row is None else seeds[:1])]:
+                drawn = {"shots": shots, "support_seed": draw, "seed": seed, "left_out": left_out}
+                own = {**self.fields, **arm.of_run(), "dataset": dataset, "encoder": encoder, **drawn}
                 if not any(all(own.get(key) == value for key, value in out.items()) for out in self.exclude):
                     yield RunConfig(**own)
 
@@ -84,7 +88,7 @@ def spec_of(written: Mapping[str, Any]) -> SweepSpec:
     written = dict(written)
     own = {name: written.pop(name) for name in [*SweepSpec.model_fields] if name in written and name != "fields"}
     fields = {**written.pop("fields", {}), **written}
-    taken = {*AXES.values(), "loss_settings", "ce_weight", "dataset_hash"}
+    taken = {*AXES.values(), "loss_settings", "ce_weight", "dataset_hash", "left_out"}
     for key in fields:
         known = sorted({*SweepSpec.model_fields, *RunConfig.model_fields} - taken - {"fields"})
         if key not in known:
@@ -109,6 +113,23 @@ def spec_of(written: Mapping[str, Any]) -> SweepSpec:
     except ValidationError as error:
         raise InputError(f"the sweep: {validation_sentence(error)}") from None
     return spec
+
+
+FLOOR_SEEDS = 4  # runs that differ from the explained one in the seed alone
+
+
+def influence_spec(run: Run, support: Sequence[int]) -> SweepSpec:
+    """The sweep that trains a run again without each text of its support, and with other seeds: how far accuracy moves when nothing is left out."""
+    config = run.config
+    usual = {name: field.default for name, field in RunConfig.model_fields.items()}
+    taken = {*AXES.values(), "loss_settings", "ce_weight", "left_out", "dataset_hash"}
+    arm = LossArm(name=config.loss, ce_weight=config.ce_weight, settings=dict(config.loss_settings))
+    return SweepSpec(
+        name=f"influence-{run.id}"[:100], datasets=(config.dataset,), losses=(arm,), encoders=(config.encoder,), shots=(config.shots,),
+        support_seeds=(config.support_seed,), seeds=(config.seed, *range(config.seed + 1000, config.seed + 1000 + FLOOR_SEEDS)),
+        left_out=(None, *(int(row) for row in support)), weights="drop",
+        fields={name: value for name in usual if name not in taken and (value := getattr(config, name)) != usual[name]},
+    )  # fmt: skip
 
 
 def spec_json(spec: SweepSpec) -> dict[str, Any]:

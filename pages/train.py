@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import papers_parts, train_form, train_live, tuning_parts
+from dmlviz.ui import papers_parts, sweep_parts, train_form, train_live, tuning_parts
 
 ui.header(
     "What should be trained on what?",
@@ -28,6 +28,10 @@ with model:
     losses = train_form.pick_losses()
 with protocol, ui.guard():
     train_live.plan_and_submit(chosen, encoder, losses, draws)
+with ui.guard():
+    sweep_parts.form(chosen, encoder, losses, draws[0])
+with ui.guard():
+    sweep_parts.watch()
 with ui.guard():
     papers_parts.reproduce()
 with ui.guard():

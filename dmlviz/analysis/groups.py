@@ -63,5 +63,5 @@ def group_runs(runs: Iterable[Run]) -> list[Group]:
 
 
 def finished_groups(runs: Sequence[Run]) -> list[Group]:
-    """Groups of the runs that have an accuracy."""
-    return group_runs(run for run in runs if run.state == "finished" and "accuracy" in run.metrics)
+    """Groups of the runs that have an accuracy. Runs that leave a text out are no repetitions of anything: Influence shows them."""
+    return group_runs(run for run in runs if run.state == "finished" and "accuracy" in run.metrics and run.config.left_out is None)

@@ -32,13 +32,15 @@ def draw_split(
     validation: int = 64,
     folds: int | None = None,
     fold: int = 0,
+    left_out: int | None = None,
 ) -> Split:
     """Row ids for support, validation and test.
 
     `shots` per class or in all ("total": unbalanced, as it falls), None for every training text. Test is the part "test",
     or a stratified 30 % that is the same for every `support_seed`. No text of the test is in support or validation.
     With `folds` the parts of the data set are put aside: test is fold number `fold` (from 0) of all texts, the rest is trained on.
-    Raises InputError where a class (or the whole) has fewer texts than shots.
+    `left_out` is a row of the support that is taken out of it; nothing else changes.
+    Raises InputError where a class (or the whole) has fewer texts than shots, or where the row left out was not drawn.
     """
     _check_settings(shots, shots_by, support_seed, validation)
     dataset = _with_fold(dataset, folds, fold)
@@ -56,6 +58,10 @@ def draw_split(
         spent = {keys[i] for i in drawn}
         fresh = {keys[i] for i in pool}
         support = np.array([i for i in train if keys[i] in fresh and keys[i] not in spent], dtype=np.int64)
+    if left_out is not None:
+        if left_out not in support or len(support) < 2:
+            raise InputError(f"text {left_out} cannot be left out: it is not among the {len(support)} support texts, or the only one.")
+        support = support[support != left_out]
     notes += more + _absent(dataset, support, test)
     return Split(support, drawn, test, shots, shots_by, support_seed, notes)
 

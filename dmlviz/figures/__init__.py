@@ -25,6 +25,7 @@ from . import (
     graph_matrix,
     graph_sigma,
     graph_why,
+    influence,
     manifold,
     ranks,
     risk_coverage,
@@ -42,7 +43,7 @@ class FigureEntry(NamedTuple):
 
     title: str
     question: str
-    needs: tuple[str, ...]  # "panes", "label_names", "texts", "runs", "events", "dataset", "split", "centers", "graphs", "outcomes"
+    needs: tuple[str, ...]  # "panes", "label_names", "texts", "runs", "events", "dataset", "split", "centers", "graphs", "outcomes", "influence"
     frame: Callable[..., Any]  # frame(*needs, **frame_options) -> DataFrame
     screen: Callable[..., Any]  # screen(frame, [pane_id,] theme=..., **) -> Plotly figure
     paper: Callable[..., Any]  # paper(frame, preset, **paper_options) -> Matplotlib figure
@@ -170,9 +171,13 @@ FIGURES: dict[str, FigureEntry] = {
         "Ranks over data sets", "Which loss is best over all data sets?", ("runs",),
         ranks.frame, ranks.screen, ranks.paper, ranks.caption, ranks.alt, ranks.notes, ranks.FRAME_OPTIONS,
     ),
+    "influence": FigureEntry(
+        "Influence of the shots", "Which support texts help, and which hurt?", ("influence", "dataset"),
+        influence.frame, influence.screen, influence.paper, influence.caption, influence.alt, influence.notes, {"chosen": str},
+    ),
 }  # fmt: skip
 LOADED_BY = {  # options of what is loaded
-    "map": ("panes", "centers", "graphs", "snapshots"),
+    "map": ("panes", "centers", "graphs", "snapshots", "influence"),
     "kind": ("attributions",),
     "typed": ("attributions",),
     "readout": ("outcomes",),

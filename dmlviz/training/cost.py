@@ -50,8 +50,14 @@ def estimate(config: RunConfig, dataset: TextDataset, split: Split, past: Sequen
     rate = CPU_CORE_RATE * (psutil.cpu_count() or 1) if not visible_gpus() or config.device == "cpu" else GPU_RATE
     seconds = work / rate + _overhead(config, split, layers)
     factor = _calibration(config, past)
-    disk = 12 * layers * width**2 * 4 + 31_000 * width * 4 + len(split.row_ids) * (width * 2 + 8 * len(dataset.label_names))
+    disk = weight_bytes(config.encoder) + len(split.row_ids) * (width * 2 + 8 * len(dataset.label_names))
     return Cost(START_SECONDS + seconds * (factor or 1.0) + MAP_SECONDS, int(disk), factor is not None, float(seconds))
+
+
+def weight_bytes(encoder: str) -> int:
+    """Of the stored encoder, in float32."""
+    layers, width = shape_of(encoder)
+    return 12 * layers * width**2 * 4 + 31_000 * width * 4
 
 
 def _looked_at(config: RunConfig, split: Split) -> np.ndarray:

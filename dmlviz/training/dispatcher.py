@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,13 +18,16 @@ import psutil
 
 from dmlviz.records import ACTIVE_STATES, InputError, Run
 from dmlviz.store import Store
+from dmlviz.store_files import drop_ballast, keep_ballast
 from dmlviz.store_sweeps import pause, read_sweep, waiting
+from dmlviz.training.cost import weight_bytes
 from dmlviz.training.local import GRACE_SECONDS, LocalEngine, child_environment, dispatcher_lock, gpu_of, slot_count, threads_of
 from dmlviz.training.slots import slots_here
 
 LOOK_SECONDS = 0.4
 IDLE_SECONDS = 3.0
 MOST_DEATHS = 2
+LEAST_FREE = 4e6  # bytes of disk for a run's arrays, log and status
 RETRIES, MOST_KILLS = 1, 50  # of a sweep's run
 KILLED = "the process ended without a word (killed, or out of memory); resume goes on from the last checkpoint"
 
@@ -31,10 +35,11 @@ KILLED = "the process ended without a word (killed, or out of memory); resume go
 class ForkServer:
     """Our side of forkserver.py: asks for workers, hears their pids."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, with_children: bool = False) -> None:
+        more = ["--with-children"] if with_children else []
         with open(store.home / "dispatcher.log", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dmlviz.training.forkserver", "--home", str(store.home)],
+                [sys.executable, "-m", "dmlviz.training.forkserver", "--home", str(store.home), *more],
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.PIPE, start_new_session=True,
                 env=child_environment() | {"OMP_NUM_THREADS": "1"},
             )  # fmt: skip
@@ -98,9 +103,32 @@ class Dispatcher:
         with contextlib.suppress(InputError, OSError):
             self._hear({run.id: run for run in runs})
         queued = [run for run in reversed(runs) if run.state == "queued" and run.sweep not in waits]
+        queued = self._with_room(queued)
         self.slots = self._slots([run for run in runs if run.sweep and (run.state == "running" or run in queued)])
         self._start(sorted((run for run in queued if run.id not in self.asked), key=lambda run: bool(run.sweep)))  # who waits for one run goes first
         return bool(queued) or any(run.state in ("running", "cancelling") for run in runs)
+
+    def _with_room(self, queued: Sequence[Run]) -> list[Run]:
+        """The queued runs that the disk has room for. A sweep without room pauses; other runs fail; both say why."""
+        if not queued:
+            return []
+        keep_ballast(self.store.home)
+        free, kept = shutil.disk_usage(self.store.home).free, []
+        full: set[str] = set()
+        for run in queued:
+            need = LEAST_FREE + (2 * weight_bytes(run.config.encoder) if run.sweep and run.weights else 0)
+            if free >= need:
+                kept.append(run)
+                continue
+            drop_ballast(self.store.home)
+            said = f"the disk has {free / 1e6:,.0f} MB left and a run needs about {need / 1e6:,.0f} MB; free some space, then go on"
+            with contextlib.suppress(InputError, OSError):
+                if not run.sweep:
+                    self.store.end(run.id, "failed", said)
+                elif run.sweep not in full:
+                    full.add(run.sweep)
+                    pause(self.store, run.sweep, said)
+        return kept
 
     def _once_more(self, run: Run) -> None:
         """A sweep's run that failed is tried once more; one whose process was killed goes on from its checkpoint."""

@@ -21,9 +21,10 @@ import numpy as np
 from dmlviz.cautions import cautions
 from dmlviz.records import InputError, Progress, RunConfig
 from dmlviz.store import Store
-from dmlviz.store_files import file_lock
+from dmlviz.store_files import drop_ballast, file_lock
 
 BEAT_SECONDS = 2.0
+SWEEP_NICE = 5  # nobody waits for one of many; the pages stay quick
 LEAVE_SECONDS = 20.0  # a worker that was cancelled just now may still be on its way out
 WRITE_SECONDS = 0.5  # least time between two writes of the progress
 
@@ -83,6 +84,8 @@ def _work(store: Store, run_id: str) -> None:
     """Train (or load), embed, read out, map, seal. Every ending leaves a state and a sentence in the run folder."""
     store.claim(run_id)
     life = Life(store, run_id)
+    if store.run(run_id).sweep and os.getsid(0) == os.getpid():
+        step_back(SWEEP_NICE)
     from dmlviz.training.embed import Cancelled  # torch loads here, after the first sign of life
 
     try:
@@ -94,10 +97,14 @@ def _work(store: Store, run_id: str) -> None:
     except MemoryError:
         store.end(run_id, "failed", "the machine ran out of memory; lower batch_size or max_length, or use a smaller encoder")
     except OSError as error:
-        traceback.print_exc()
-        store.end(
-            run_id, "failed", f"a file could not be written or read: {error.strerror or error}; free disk space or check the rights, then resume"
-        )
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        said = f"a file could not be written or read: {error.strerror or error}; free disk space or check the rights, then resume"
+        try:
+            store.end(run_id, "failed", said)
+        except OSError:
+            drop_ballast(store.home)
+            store.end(run_id, "failed", said)
     except Exception as error:  # the last door: a person sees a sentence, the log has the rest
         traceback.print_exc()
         store.end(run_id, "failed", _sentence(error))
@@ -141,7 +148,8 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     if taken:
         arrays |= _with_final_snapshot(taken, arrays, split, dataset.labels, epoch)
     store.save_arrays(run_id, arrays)
-    _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
+    if run.weights:
+        _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
     metrics |= {"train_seconds": round(trained - began, 2), "embed_seconds": round(time.monotonic() - trained, 2)}
     store.update(run_id, metrics=metrics, facts={**store.run(run_id).facts, "pooling": model.encoder.pooling, "max_length": model.encoder.max_length})
     _finish(store, run_id, life)
@@ -253,7 +261,7 @@ def _map(store: Store, run_id: str, life: Life) -> None:
     """PCA and UMAP, stored, so that the Manifold page opens at once. A map that cannot be made is no reason to lose the run."""
     from dmlviz.analysis.projection import METHODS, project
 
-    _step_back()
+    step_back()
     arrays = store.arrays(run_id)
     methods = [method for method in METHODS if method in (store.run(run_id).maps or METHODS)]
     for i, method in enumerate(methods):
@@ -264,11 +272,12 @@ def _map(store: Store, run_id: str, life: Life) -> None:
             print(f"no {method} map: {error}", flush=True)
 
 
-def _step_back() -> None:
-    """Let the next run go first: it trains while this one's map is made, and somebody waits for it."""
-    os.nice(19)
-    with contextlib.suppress(OSError):  # Linux schedules sessions against each other, and a worker is a session of its own
-        Path("/proc/self/autogroup").write_text("19")
+def step_back(nice: int = 19) -> None:
+    """Let others go first: while a map is made, the next run; while a sweep runs, whoever looks at the page."""
+    os.nice(max(0, nice - os.nice(0)))
+    if os.getsid(0) == os.getpid():  # else it is the caller's session, which would starve as a whole
+        with contextlib.suppress(OSError):  # Linux schedules sessions against each other, and a worker is a session of its own
+            Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def _facts(job) -> dict[str, object]:
