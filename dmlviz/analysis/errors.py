@@ -103,11 +103,13 @@ def shared_errors(found: Sequence[Side]) -> SharedErrors:
     """For each set of sides, how many test texts these and only these get wrong: mean over repetitions, Student's interval. A repetition is one run
     of every side with the same draw, fold and seed (the same draw and fold where seeds do not match).
 
-    `independent`: texts expected if the sides erred independently with their error rates. Raises InputError for more than six sides, or without a
-    common draw.
+    `independent`: texts expected if the sides erred independently with their error rates. Raises InputError for more than six sides, several data
+    sets, or without a common draw.
     """
     if not 2 <= len(found) <= MOST_SIDES:
         raise InputError(f"shared errors were asked of {len(found)} losses; choose 2 to {MOST_SIDES}")
+    if len({side.group.config.dataset_hash for side in found}) > 1:
+        raise InputError("shared errors need runs on the same texts, and these are on different data sets; pick runs of one data set")
     repetitions = _repetitions(found)
     per_run, errors, sizes = [], [], []
     for runs in repetitions:

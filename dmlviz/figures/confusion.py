@@ -35,9 +35,13 @@ def frame(outcomes: Sequence[Outcome], dataset: TextDataset, *, order: str = "li
     """
     if order not in ORDERS:
         raise InputError(f"no order {order!r}; known: {', '.join(ORDERS)}")
+    try:
+        most = max(2, int(float(most)))
+    except (ValueError, OverflowError):
+        raise InputError(f"most={str(most)[:20]!r} is no number of classes; give 2 or more, such as {MOST_CLASSES}") from None
     found = sides(outcomes)
     counts = [confusion(side.outcomes) for side in found]
-    together = confusion_view(sum(counts), max(2, int(float(most))))
+    together = confusion_view(sum(counts), most)
     kept = [c for c in together.classes if c != REST]
     names = [whole(name) for name in dataset.label_names]
     if order == "size":

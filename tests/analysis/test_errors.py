@@ -84,6 +84,8 @@ def test_shared_errors_need_a_common_draw():
         errors.shared_errors(sides([made(0), made(1, loss="supcon")]))
     with pytest.raises(InputError, match="asked of 1 losses; choose 2 to 6"):
         errors.shared_errors(sides([made(0)]))
+    with pytest.raises(InputError, match="on different data sets"):
+        errors.shared_errors(sides([made(0), made(1, loss="supcon", support_seed=0, dataset_hash="b" * 64)]))
     same_draw = [made(0, seed=3), made(1, loss="supcon", support_seed=0, seed=4)]
     assert errors.shared_errors(sides(same_draw)).repetitions == 1
 

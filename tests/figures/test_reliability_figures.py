@@ -146,6 +146,8 @@ def test_rows_of_the_confusion_matrix_are_whole(outcomes, dataset):
     assert list(dict.fromkeys(few["gold"]))[-1] == "2 other classes"
     assert few.groupby("pane")["texts"].sum().tolist() == pytest.approx([120] * 3)
     assert not few[(few["row"] == 2)]["right"].any()
+    with pytest.raises(InputError, match="most='many' is no number of classes"):
+        confusion.frame(outcomes, dataset, most="many")
     drawn = confusion.screen(table, table["pane"].iloc[0])
     assert np.asarray(drawn.data[0].z).shape == (4, 4)
     assert (np.asarray(drawn.data[0].z).diagonal() >= 0).all()
