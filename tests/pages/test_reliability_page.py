@@ -64,7 +64,7 @@ def test_curves_gains_and_tests_of_several_groups(visit, many):
     assert "Accuracy on the test part of odd against shots. Bands: Student's 95 % interval over draws (n = 5); dots: single runs." in said
     assert "Gain of accuracy over cross-entropy in percentage points" in said
     (table,) = tables(app, "sign-flip p")
-    assert table["comparison"].tolist() == ["TripleEntropy − Cross-entropy", "SupCon − Cross-entropy", "G-Loss − Cross-entropy"] or len(table) == 3
+    assert sorted(table["comparison"]) == [f"{name} − Cross-entropy" for name in ("G-Loss", "SupCon", "TripleEntropy")]
     assert set(table["n"]) == {5}
     assert set(table["in words"]) == {"5 draws cannot show it, 7 could"}
     runs = {run.id: run for run in many.runs()}
@@ -91,7 +91,7 @@ def test_eight_draws_can_be_told_apart(visit, tmp_path):
     add_runs(store, dataset(), shots=(4,), draws=8, losses=("cross_entropy", "supcon"))
     app = visit("reliability", store.home)
     (table,) = tables(app, "in words")
-    assert table["in words"].tolist() == ["significant at 5 %: SupCon + CE is better"]
+    assert table["in words"].tolist() == ["significant at 5 %: SupCon is better"]
     assert table["sign-flip p"].iloc[0] == pytest.approx(2 / 2**8)
 
 
@@ -119,8 +119,9 @@ def test_two_data_sets_stand_side_by_side_and_are_ranked(visit, many):
 
 
 def test_the_scope_is_in_the_address(visit, many):
-    app = visit("reliability", many.home, judge=["even"], judge_losses=["SupCon + CE", "Cross-entropy"], judge_readout="knn", judge_metric="macro_f1")
-    assert app.query_params["judge"] == ["even"]
+    app = visit("reliability", many.home, judge=["even"], judge_losses=["SupCon", "Cross-entropy"], judge_readout="knn", judge_metric="macro_f1")
+    assert dict(app.query_params)["judge"] in ("even", ["even"])
+    assert dict(app.query_params)["judge_metric"] in ("Macro-F1", ["Macro-F1"], "macro_f1", ["macro_f1"])
     assert "Macro-F1 on the test part of even against shots, predictions by knn." in plain(app)
     assert len(tables(app, "in words")[0]) == 1
 
@@ -153,7 +154,7 @@ def test_overview_has_one_row_per_group(visit, many):
     assert [len(own) for own in table["Each run, %"]] == [5] * len(table)
     assert table["Shots"].tolist()[:8] == ["4 per class"] * 4 + ["8 per class"] * 4
     assert "16 groups of 80 runs" in plain(app)
-    assert "single run" not in plain(app).replace("a single run says so", "")
+    assert "A single run says little" not in plain(app)
 
 
 def test_overview_says_single_run(visit, home):
