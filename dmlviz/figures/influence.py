@@ -136,7 +136,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         side = min(preset.width_mm * 0.42, 70.0) if wide else min(preset.width_mm, 60.0)
         tall = step * len(rows)
         top, begin = (0.0, side + 3) if wide else (side + 2, 0.0)
-        figure = canvas(preset.width_mm, max(top + tall + 4.2 * step, side if wide else 0.0))
+        figure = canvas(preset.width_mm, max(top + tall + 4.9 * step, side if wide else 0.0))
         _paper_map(figure, table, Box(0.3 if wide else (preset.width_mm - side) / 2, 0.3, side - 0.6, side - 0.6))
         box = Box(begin + room, top + 1.3 * step, preset.width_mm - begin - room - 1.5, tall)
         ax = plot_axes(figure, preset, box)

@@ -67,7 +67,8 @@ def _offer(run: Run, support) -> None:
     cost = cost_of(plan, store)
     left.info(
         f"The run is trained again without each of its {len(support):,} support texts, all else equal, and {FLOOR_SEEDS} times with other "
-        f"seeds, to know how far accuracy moves by itself: {count_of(cost.runs - cost.there, 'training')}, about {duration(cost.seconds)} with {cost.slots} at once."
+        f"seeds, to know how far accuracy moves by itself: "
+        f"{count_of(cost.runs - cost.there, 'training')}, about {duration(cost.seconds)} with {cost.slots} at once."
     )
     if right.button("Start", key="influence_start", type="primary", width="stretch"):
         start(plan, store)
