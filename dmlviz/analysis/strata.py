@@ -17,7 +17,7 @@ import pandas as pd
 from dmlviz.analysis.calibration import bin_numbers
 from dmlviz.analysis.neighbors import neighbors
 from dmlviz.analysis.outcomes import Outcome
-from dmlviz.analysis.over_runs import Side, share_interval, sides
+from dmlviz.analysis.over_runs import Side, over_runs, share_interval, sides, units
 from dmlviz.records import InputError, TextDataset
 
 BY = {
@@ -234,19 +234,62 @@ def slice_p_values(right: np.ndarray, number: np.ndarray, slices: int, *, shuffl
     return found
 
 
+def difference_p_value(per_unit: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> float:
+    """Two-sided p of a difference between a slice and the rest, if draws and texts were others; NaN where it cannot be said.
+
+    per_unit (U,): the difference on each draw; inside, outside: share of the runs that are right on each text of the slice and of the rest. The
+    variance of the mean over draws and Welch's of the two samples of texts are added, with Satterthwaite's degrees of freedom: what draws and texts
+    both move is counted twice, so the test is rather too careful. A slice in which all texts are alike has the variance of one more right and one
+    more wrong text (Laplace), not none.
+    """
+    from scipy import stats
+
+    if len(per_unit) < 2 or not len(outside) or not len(inside):
+        return math.nan
+    parts = [(float(np.var(per_unit, ddof=1)) / len(per_unit), len(per_unit) - 1)]
+    for sample in (inside, outside):
+        smoothed = (sample.sum() + 1) / (len(sample) + 2)
+        spread = float(np.var(sample, ddof=1)) if len(sample) > 1 else 0.0
+        parts.append(((spread or smoothed * (1 - smoothed)) / len(sample), max(len(sample) - 1, 1)))
+    total = sum(variance for variance, _ in parts)
+    freedom = total**2 / sum(variance**2 / df for variance, df in parts)
+    return float(2 * stats.t.sf(abs(float(np.mean(per_unit))) / math.sqrt(total), freedom))
+
+
 def class_slices(side: Side, *, shuffles: int = SHUFFLES, seed: int = 0) -> pd.DataFrame:
     """One row per class with test texts: class_id, n (texts a run), accuracy, low, high (within the class: recall), rest (accuracy on all others),
-    difference, p (permutation over texts), p_holm (over the classes of this group), runs."""
-    classes = side.outcomes[0].arrays.scores[side.outcomes[0].readout].shape[1]
+    difference, p, p_holm (over the classes of this group), runs.
+
+    p is a permutation test over texts for a lone run; for several, `difference_p_value`: texts that these very runs find hard need not be hard for
+    the runs of other draws.
+    """
+    one = side.outcomes[0]
     _, labels, right = right_texts(side.outcomes)
-    p_values = slice_p_values(right, labels, classes, shuffles=shuffles, seed=seed)
-    corrected, rows = holm(p_values), []
-    for c in range(classes):
-        counts = [int((one.labels(one.test) == c).sum()) for one in side.outcomes]
-        if not any(counts):
-            continue
-        hits = [float(((one.scores(one.test).argmax(axis=1) == c) & (one.labels(one.test) == c)).sum()) for one in side.outcomes]
-        others = right[labels != c]
-        interval, rest = share_interval(hits, counts, side.runs), float(others.mean()) if len(others) else math.nan
-        rows.append((c, float(np.mean(counts)), *interval[1:], rest, interval.mean - rest, p_values[c], corrected[c], len(side.runs)))
-    return pd.DataFrame(rows, columns=["class_id", "n", "accuracy", "low", "high", "rest", "difference", "p", "p_holm", "runs"])
+    classes = one.arrays.scores[one.readout].shape[1]
+    by_texts = slice_p_values(right, labels, classes, shuffles=shuffles, seed=seed) if len(side.runs) == 1 else None
+    rows = []
+    for c in np.unique(labels):
+        counts, hits, rests = _recalls(side, int(c))
+        interval, rest = share_interval(hits, counts, side.runs), over_runs(rests, side.runs).mean
+        shares = np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0)
+        p = by_texts[c] if by_texts is not None else difference_p_value(_unit_means(shares - rests, side), right[labels == c], right[labels != c])
+        rows.append((int(c), float(counts.mean()), *interval[1:], rest, interval.mean - rest, p, len(side.runs)))
+    table = pd.DataFrame(rows, columns=["class_id", "n", "accuracy", "low", "high", "rest", "difference", "p", "runs"])
+    table.insert(8, "p_holm", holm(table["p"].to_numpy(dtype=float)))
+    return table
+
+
+def _recalls(side: Side, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(R,) texts of a class, how many of them each run gets right, and its accuracy on all others."""
+    found = []
+    for one in side.outcomes:
+        own, right = one.labels(one.test) == c, one.scores(one.test).argmax(axis=1) == one.labels(one.test)
+        found.append((own.sum(), (right & own).sum(), right[~own].mean() if (~own).any() else np.nan))
+    counts, hits, rests = (np.array(column, dtype=np.float64) for column in zip(*found, strict=True))
+    return counts, hits, rests
+
+
+def _unit_means(values: np.ndarray, side: Side) -> np.ndarray:
+    """(U,) means over the runs of each unit, without those that have no number."""
+    means = units(side.runs).means(values)
+    return means[np.isfinite(means)]

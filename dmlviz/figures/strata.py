@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -40,17 +41,23 @@ def frame(outcomes: Sequence[Outcome], dataset: TextDataset, *, by: str = "dista
         loss=[all_sides[i].group.config.shown_loss for i in found.table["group"]], said=[many(all_sides[i]) for i in found.table["group"]],
         by=by, words=found.words,
     )  # fmt: skip
-    ticks = {stratum: _tick(by, stratum, rows) for stratum, rows in table.groupby("stratum")}
+    ticks = {stratum: _tick(by, stratum, rows, _digits(table)) for stratum, rows in table.groupby("stratum")}
     return table.assign(tick=[ticks[i] for i in table["stratum"]])[list(COLUMNS)]
 
 
-def _tick(by: str, stratum: int, rows: pd.DataFrame) -> str:
+def _digits(table: pd.DataFrame) -> int:
+    """Decimals that tell the strata's mean values apart; two at most, for the room below the axis."""
+    gaps = np.diff(np.sort(table.groupby("stratum")["value"].mean()))
+    return int(np.clip(np.ceil(-np.log10(max(float(np.median(gaps)), 1e-9))), 0, 2)) if len(gaps) else 2
+
+
+def _tick(by: str, stratum: int, rows: pd.DataFrame, digits: int) -> str:
     n = f"{rows['n'].mean():,.0f}"
     if by == "purity":
         return f"{PURITY_TICKS[stratum]}\n{n}"
     if by == "distance":
         same = rows["value"].max() - rows["value"].min() < 1e-9
-        return (f"{rows['value'].mean():.2g}" if same else f"{stratum + 1}") + f"\n{n}"
+        return (f"{rows['value'].mean():,.{digits}f}" if same else f"{stratum + 1}") + f"\n{n}"
     least, most = rows["least"].min(), rows["most"].max()
     if by == "length":
         return f"{most:,.0f}\n{n}"

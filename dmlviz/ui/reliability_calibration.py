@@ -182,9 +182,10 @@ def _slices(outcomes: list[Outcome]) -> None:
     })  # fmt: skip
     st.dataframe(view, hide_index=True, height=min(460, 38 + 35 * len(view)), column_config={
         "Difference, points": st.column_config.NumberColumn(format="%+.1f"), "Rest, %": st.column_config.NumberColumn(format="%.1f")})  # fmt: skip
+    test = "permutation test over the test texts" if side.group.lone else "Welch's t over draws and test texts together"
     st.caption(
-        f"{many(side)}. {interval_words([side.group], texts=True)} p: permutation test over the test texts, the runs given, against the rest of the "
-        f"test part; Holm's correction for having looked at {len(table)} classes."
+        f"{many(side)}. {interval_words([side.group], texts=True)} p: {test}, against the rest of the test part; Holm's correction for having looked "
+        f"at {len(table)} classes."
     )
     shown.csv(table.assign(name=[names[c] for c in table["class_id"]]), "class_slices", key="strata_slices")
 

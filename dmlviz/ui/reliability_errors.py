@@ -17,7 +17,7 @@ from dmlviz.ui import selection
 from dmlviz.ui.frame import escaped, guard
 from dmlviz.ui.reliability_parts import Scope
 
-FEW_CLASSES = 8  # whose matrices stand side by side
+LEAST_REM = ((4, 15), (8, 18))  # up to so many classes, so wide a matrix; beyond, 27
 ORDER_WORDS = {"likeness": "likes together", "size": "by size", "name": "by name"}
 MOST_TEXTS = 100
 
@@ -35,7 +35,7 @@ def errors(scope: Scope) -> None:
 def _confused(outcomes: list[Outcome], scope: Scope, dataset: TextDataset, names: list[str]) -> None:
     st.header("Which classes are taken for which?", anchor=False)
     order = st.selectbox("Classes", list(ORDERS), format_func=ORDER_WORDS.get, key="errors_order", width=220)
-    shown.figure("confusion", outcomes, scope, key="confusion", least=18 if len(names) <= FEW_CLASSES else 27, order=order)
+    shown.figure("confusion", outcomes, scope, key="confusion", least=next((rem for most, rem in LEAST_REM if len(names) <= most), 27), order=order)
     pairs = {title: confused_pairs(confusion(side.outcomes)).head(1) for side, title in shown.titled(outcomes)}
     said = [f"{title}: {names[row.gold]} taken for {names[row.predicted]}, {100 * row.share:.0f} % of {names[row.gold]}"
             for title, table in pairs.items() for row in table.itertuples()]  # fmt: skip

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from reliability_cases import made, texts_of
-from scipy.stats import hypergeom
+from scipy.stats import hypergeom, ttest_1samp, ttest_ind
 from statsmodels.stats.multitest import multipletests
 
 from dmlviz.analysis import strata
@@ -159,3 +159,35 @@ def test_class_slices_are_recall_beside_the_rest():
         assert row.rest == pytest.approx(np.mean(rests))
         assert row.difference == pytest.approx(row.accuracy - row.rest)
         assert row.p_holm >= row.p
+        per_draw = np.array(recalls) - np.array(rests)
+        _, labels, right = strata.right_texts(outcomes)
+        assert row.p == pytest.approx(strata.difference_p_value(per_draw, right[labels == row.class_id], right[labels != row.class_id]))
+    alone = strata.class_slices(sides(outcomes[:1])[0], shuffles=199)
+    one = outcomes[0]
+    mine = strata.slice_p_values((one.scores(one.test).argmax(axis=1) == one.labels(one.test)).astype(float), one.labels(one.test), 3, shuffles=199)
+    assert alone["p"].tolist() == pytest.approx(mine.tolist())
+
+
+def test_the_test_over_draws_and_texts_is_welchs_when_draws_agree():
+    rng = np.random.default_rng(0)
+    inside, outside = rng.random(30), rng.random(200)
+    same = np.full(5, inside.mean() - outside.mean())  # every draw finds the same difference
+    assert strata.difference_p_value(same, inside, outside) == pytest.approx(ttest_ind(inside, outside, equal_var=False).pvalue)
+    draws = np.array([0.1, 0.3, 0.2, -0.1, 0.25])
+    texts_are_sure = strata.difference_p_value(draws, np.tile([0.4999, 0.5001], 10**6), np.tile([0.3, 0.3001], 10**6))
+    assert texts_are_sure == pytest.approx(ttest_1samp(draws, 0).pvalue, rel=1e-3)
+    assert math.isnan(strata.difference_p_value(draws[:1], inside, outside))
+    assert strata.difference_p_value(np.full(5, 0.4), np.ones(3), rng.random(200) < 0.6) > 0.01  # three texts that all draws get right prove little
+
+
+def test_the_test_over_draws_and_texts_keeps_its_level():
+    """Draws that favour a class by chance, texts that are hard by chance: no class is harder, and p is below 0.05 in 5 % of cases at most."""
+    rng, below = np.random.default_rng(1), 0
+    for _ in range(400):
+        hard = rng.normal(0, 1, 120)
+        inside = np.arange(120) < 40
+        favour = rng.normal(0, 0.8, 5)
+        right = np.stack([rng.random(120) < 1 / (1 + np.exp(-(hard + np.where(inside, one, -one)))) for one in favour])
+        per_draw = right[:, inside].mean(axis=1) - right[:, ~inside].mean(axis=1)
+        below += strata.difference_p_value(per_draw, right[:, inside].mean(axis=0), right[:, ~inside].mean(axis=0)) < 0.05
+    assert below / 400 <= 0.07
