@@ -18,6 +18,7 @@ EMPTY = {
     "manifold": (r"No finished run yet\. Maps appear as soon as the first run is trained", "Train a run"),
     "proxies": (r"No finished run yet\. Centres appear among the texts", "Train a run"),
     "graph": (r"No finished run yet\. The similarity graph of its texts appears", "Train a run"),
+    "reliability": (r"No finished run yet\. Intervals and tests appear", "Train a run"),
     "figures": (r"The tray is empty\. Every picture has an “Add to figures” button", "Go to the maps"),
 }
 PAGES = tuple(EMPTY)

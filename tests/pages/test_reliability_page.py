@@ -126,7 +126,7 @@ def test_the_scope_is_in_the_address(visit, many):
     assert len(tables(app, "in words")[0]) == 1
 
 
-@pytest.mark.parametrize("tab", ["Tests", "Calibration", "Selective prediction", "Strata", "Errors", "Groups"])
+@pytest.mark.parametrize("tab", ["Tests", "Calibration", "Selective prediction", "Strata", "Errors", "Influence", "Groups"])
 def test_every_section_draws(visit, many, tab):
     app = visit("reliability", many.home, runs=of_data(many, "odd")[:1], judge_tab=tab)
     assert not app.error, [one.value for one in app.error]
