@@ -261,11 +261,12 @@ def _map(store: Store, run_id: str, life: Life) -> None:
     """PCA and UMAP, stored, so that the Manifold page opens at once. A map that cannot be made is no reason to lose the run."""
     from dmlviz.analysis.projection import METHODS, project
 
-    step_back()
     arrays = store.arrays(run_id)
     methods = [method for method in METHODS if method in (store.run(run_id).maps or METHODS)]
     for i, method in enumerate(methods):
         life.progress("mapping", i, len(methods))
+        if method != "pca":  # that one takes no time
+            step_back()
         try:
             store.save_projection(run_id, project(arrays.embeddings, arrays.row_ids, method=method))
         except InputError as error:
