@@ -90,7 +90,7 @@ def screen(table: pd.DataFrame, pane_id: str, *, theme: Theme = LIGHT, height: i
                   "tickcolor": theme.lines, "tickvals": [at for at, _ in plan.ticks],
                   "ticktext": [words for _, words in plan.ticks],
                   "title": {"text": _x_title(pane_id), "font": {"size": 13, "color": theme.muted}, "standoff": 6}},
-        "yaxis": {**axis, "range": plan.y, "gridcolor": theme.lines, "nticks": 6},
+        "yaxis": {**axis, "range": plan.y, "gridcolor": theme.lines, "nticks": 9},
         "title": {"text": f"<b>{plotly_text(short(pane_id, 40))}</b>  {metric}, per cent", "x": 0, "xref": "container", "y": 1, "yref": "container",
                   "yanchor": "top", "pad": {"t": 6, "l": 4}, "font": {"size": 13, "color": theme.ink}},
         "height": height, "margin": {"l": 40, "r": room, "t": 32, "b": 52}, "showlegend": False, "hovermode": "closest", "dragmode": False,

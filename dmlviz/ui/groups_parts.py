@@ -20,13 +20,13 @@ INTERVAL = "± is half of Student's 95 % interval over draws of the shots, or ov
 
 
 def numbers(groups: Sequence[Group], readout: str | None, metric: str = "accuracy") -> pd.DataFrame:
-    """One row per group: "Accuracy %", "±", "Runs" ("single run", "5 draws, 5 seeds"), "Each run, %" (points in order of draw and seed)."""
+    """One row per group: "Accuracy %", "±", "Runs" ("single run", "5 draws, 5 seeds"), "Each run" (points in order of draw and seed)."""
     points = [[_share(run, readout, metric) for run in group.runs] for group in groups]
     found = [group_interval(group.runs, own) for group, own in zip(groups, points, strict=True)]
     title = "Accuracy %" if metric == "accuracy" else "Macro-F1 %"
     return pd.DataFrame({
         title: [one.mean for one in found], "±": [(one.high - one.low) / 2 for one in found],
-        "Runs": [runs_words(group) for group in groups], "Each run, %": points,
+        "Runs": [runs_words(group) for group in groups], "Each run": points,
     })  # fmt: skip
 
 
@@ -43,12 +43,17 @@ def runs_words(group: Group) -> str:
 def columns(table: pd.DataFrame) -> dict[str, object]:
     """Column settings of `numbers`; the points of all rows share a scale."""
     one = st.column_config.NumberColumn(format="%.1f", width="small")
-    every = [value for own in table["Each run, %"] for value in own if np.isfinite(value)]
+    every = [value for own in table["Each run"] for value in own if np.isfinite(value)]
     low, high = (min(every), max(every)) if every else (0.0, 100.0)
-    bars = st.column_config.BarChartColumn(y_min=max(0.0, low - 0.15 * (high - low) - 1), y_max=high, width="small",
-                                           help="One bar a run, in order of draw and seed; all rows on one scale.")  # fmt: skip
-    return {"Accuracy %": one, "Macro-F1 %": one, "±": st.column_config.NumberColumn(format="%.1f", width="small", help=INTERVAL + "."),
-            "Each run, %": bars}  # fmt: skip
+    half = st.column_config.NumberColumn(format="%.1f", width="small", help=INTERVAL + ".")
+    return {"Accuracy %": one, "Macro-F1 %": st.column_config.NumberColumn(format="%.1f"), "±": half, "Each run": spread_column(low, high)}
+
+
+def spread_column(low: float, high: float) -> object:
+    """Each run's number as a point of a line, all rows between the same bounds."""
+    pad = 0.08 * (high - low) or 1.0
+    words = f"One point a run, in order of draw and seed; every row from {low:.0f} to {high:.0f} %."
+    return st.column_config.LineChartColumn(y_min=low - pad, y_max=high + pad, width="small", help=words)
 
 
 def gains(groups: Sequence[Group], readout: str | None) -> list[tuple[float, float]]:

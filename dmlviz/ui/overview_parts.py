@@ -79,7 +79,7 @@ def results(runs: list[Run]) -> None:
             "Loss": method_titles(groups),
             **accuracy,
             "Gain over CE": [gain for gain, _ in gains],
-            "± of gain": [half for _, half in gains],
+            "± gain": [half for _, half in gains],
             "Macro-F1 %": f1["Macro-F1 %"],
             "Readout": [_readouts(one, readout) for one in groups],
             "Encoder": [one.config.encoder.rsplit("/", 1)[-1] for one in groups],
@@ -93,7 +93,7 @@ def results(runs: list[Run]) -> None:
     half = st.column_config.NumberColumn(format="%.1f", width="small", help="Half of Student's 95 % interval over the pairs.")
     st.dataframe(
         table, hide_index=True, height=min(38 + 35 * len(table), 300), placeholder="–", alt="Accuracy of every group of finished runs, best first",
-        column_config={**groups_parts.columns(table), "Gain over CE": gain, "± of gain": half},
+        column_config={**groups_parts.columns(table), "Gain over CE": gain, "± gain": half},
     )  # fmt: skip
     lone = sum(one.lone for one in groups)
     said = f"{count_of(len(groups), 'group')} of {count_of(sum(len(one.runs) for one in groups), 'run')} that differ in draw and seed alone."

@@ -8,6 +8,8 @@ from html import escape
 import streamlit as st
 
 from dmlviz.analysis.fairness import unfair
+from dmlviz.analysis.groups import finished_groups, group_key
+from dmlviz.analysis.intervals import group_interval
 from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.records import FigureSpec, Run
 from dmlviz.ui import loaders, selection
@@ -38,7 +40,7 @@ def sidebar() -> None:
         if unknown := st.session_state.get("unknown_runs"):
             st.caption(f"{unknown} of the address's runs {'is' if unknown == 1 else 'are'} not in this home, or not finished.")
         for run in picked_runs():
-            _card(run)
+            _card(run, ready)
         fairness(picked_runs())
     selection.sidebar(picked_runs())
 
@@ -77,12 +79,24 @@ def _to_address() -> None:
     st.session_state["address"] = st.query_params.get_all("runs")
 
 
-def _card(run: Run) -> None:
+def _card(run: Run, ready: Sequence[Run]) -> None:
     with st.container(border=True, gap="small"):
         color = loss_color(run.config.shown_loss)
         title = run_name(run).split(" · ")
         st.html(f'<span class="swatch" style="background:{color}"></span><b>{escape(title[0])}</b>')
-        st.caption(f"{escaped(' · '.join(title[1:4]))}  \n{percent(run.metrics.get('accuracy'))} % accuracy, single run")
+        st.caption(f"{escaped(' · '.join(title[1:4]))}  \n{percent(run.metrics.get('accuracy'))} % accuracy, single run{_of_group(run, ready)}")
+
+
+def _of_group(run: Run, ready: Sequence[Run]) -> str:
+    """'its group 58.9 ± 7.1 (n = 5 draws)' of a run that has repetitions; else nothing."""
+    near = (run.config.dataset_hash, run.config.loss, run.config.shots)
+    key = group_key(run)
+    like = [one for one in ready if (one.config.dataset_hash, one.config.loss, one.config.shots) == near and group_key(one) == key]
+    group = next(iter(finished_groups(like)), None)
+    if group is None or group.lone:
+        return ""
+    found = group_interval(group.runs, [100 * one.metrics["accuracy"] for one in group.runs])
+    return f"  \nits group {found.mean:.1f} ± {found.half:.1f} (n = {found.n} {found.unit}s)"
 
 
 def comparable(run: Run) -> bool:

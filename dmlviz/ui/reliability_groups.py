@@ -12,6 +12,7 @@ from dmlviz.figures.reliability_frame import METRICS, Member, members, shots_wor
 from dmlviz.records import InputError
 from dmlviz.ui import reliability_loaders
 from dmlviz.ui.frame import escaped
+from dmlviz.ui.groups_parts import spread_column
 from dmlviz.ui.picks import MOST, compare_button
 from dmlviz.ui.reliability_parts import Scope, interval_kind
 from dmlviz.ui.words import run_name
@@ -28,14 +29,11 @@ def groups(scope: Scope) -> None:
         f"{METRICS[scope.metric]} %": [100 * one.mean for one in intervals],
         "±": [50 * (one.high - one.low) for one in intervals],
         "n": ["single run" if one.group.lone else f"{units(one.group.runs).n} {units(one.group.runs).name}s" for one in found],
-        "draws": [one.group.draws for one in found], "seeds": [one.group.seeds for one in found], "runs, %": points,
+        "draws": [one.group.draws for one in found], "seeds": [one.group.seeds for one in found], "each run": points,
     })  # fmt: skip
     low, high = min(map(min, points)), max(map(max, points))
     one = st.column_config.NumberColumn(format="%.1f", width="small")
-    bars = st.column_config.BarChartColumn(
-        y_min=max(0.0, low - 0.15 * (high - low) - 1), y_max=high, help="One bar a run, in order of draw and seed; all rows on one scale."
-    )  # fmt: skip
-    config = {f"{METRICS[scope.metric]} %": one, "±": one, "runs, %": bars}
+    config = {f"{METRICS[scope.metric]} %": one, "±": one, "each run": spread_column(low, high)}
     event = st.dataframe(
         table, hide_index=True, column_config=config, placeholder="–", on_select="rerun", selection_mode="single-row", key="judge_groups",
         height=min(38 + 35 * len(table), 460), alt=f"{len(table)} groups with mean and interval",

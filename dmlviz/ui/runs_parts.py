@@ -98,8 +98,8 @@ def _group_table(runs: list[Run]) -> list[Run]:
             "State": [_states(one) for one in groups],
             "Made": [ago(max(run.created for run in one.runs)) for one in groups],
         }
-    ).join(numbers)[["Loss", "Data set", "Shots", "Accuracy %", "±", "Runs", "Each run, %", "State", "Made"]]
-    rows["Each run, %"] = [own if isinstance(own, list) else [] for own in rows["Each run, %"]]
+    ).join(numbers)[["Loss", "Data set", "Shots", "Accuracy %", "±", "Runs", "Each run", "State", "Made"]]
+    rows["Each run"] = [own if isinstance(own, list) else [] for own in rows["Each run"]]
     event = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key="runs_groups", column_config=groups_parts.columns(rows),
         height=min(38 + 35 * max(len(rows), 1), 430), placeholder="–", alt="All groups of runs with mean accuracy, interval and states",

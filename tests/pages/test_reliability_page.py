@@ -140,7 +140,7 @@ def test_the_runs_of_a_group_go_into_the_comparison(visit, many):
     (table,) = tables(app, "n")
     assert set(table["n"]) == {"5 draws"}
     assert (table["draws"] == 5).all()
-    assert [len(own) for own in table["runs, %"]] == [5] * len(table)
+    assert [len(own) for own in table["each run"]] == [5] * len(table)
 
 
 def test_overview_has_one_row_per_group(visit, many):
@@ -150,11 +150,36 @@ def test_overview_has_one_row_per_group(visit, many):
     assert set(table["Runs"]) == {"5 draws, 5 seeds"}
     assert table["±"].gt(0).all()
     assert table[table["Loss"] == "Cross-entropy"]["Gain over CE"].isna().all()
-    assert table[table["Loss"] != "Cross-entropy"]["± of gain"].gt(0).all()
-    assert [len(own) for own in table["Each run, %"]] == [5] * len(table)
+    assert table[table["Loss"] != "Cross-entropy"]["± gain"].gt(0).all()
+    assert [len(own) for own in table["Each run"]] == [5] * len(table)
     assert table["Shots"].tolist()[:8] == ["4 per class"] * 4 + ["8 per class"] * 4
     assert "16 groups of 80 runs" in plain(app)
     assert "A single run says little" not in plain(app)
+
+
+def test_a_picked_run_says_what_its_group_gives(visit, many):
+    app = visit("overview", many.home, runs=of_data(many, "odd")[:1])
+    assert re.search(r"accuracy, single run\s+its group \d+\.\d ± \d+\.\d \(n = 5 draws\)", plain(app))
+
+
+def test_a_selected_group_shows_its_runs_and_they_can_be_compared(visit, many, monkeypatch):
+    import streamlit as st
+
+    plainly = st.dataframe
+
+    def first_row(data, *rest, key=None, **named):  # AppTest cannot click into a table
+        made = plainly(data, *rest, key=key, **named)
+        return {"selection": {"rows": [0], "columns": []}} if key in ("judge_groups", "runs_groups") else made
+
+    monkeypatch.setattr(st, "dataframe", first_row)
+    app = visit("reliability", many.home, runs=of_data(many, "odd")[:1], judge_tab="Groups")
+    (inside,) = tables(app, "run")
+    assert len(inside) == 5
+    button(app, "Compare these runs").click().run()
+    assert len(app.session_state["runs"]) == 5
+    runs = visit("runs", many.home, runs_rows="group")
+    assert len(tables(runs, "Id")[0]) == 5
+    assert [one.label for one in runs.button if one.key == "runs_group_compare"] == ["Compare these runs"]
 
 
 def test_overview_says_single_run(visit, home):
