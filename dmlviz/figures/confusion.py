@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 ORDERS = {"likeness": "classes taken for each other stand together", "size": "the classes with most texts first", "name": "classes by name"}
 NAME_CHARS = 16
 COLUMNS = (
-    "pane", "title", "loss", "said", "row", "column", "gold", "predicted", "texts", "row_texts", "share", "right", "left_out", "order", "accuracy",
+    "pane", "title", "loss", "said", "row", "column", "gold", "predicted", "texts", "row_texts", "share", "right", "among_others", "left_out",
+    "order", "accuracy",
 )  # fmt: skip
 
 
@@ -65,12 +66,13 @@ def _cells(view, kept: int, left_out: int, names: Sequence[str], runs: int) -> p
     totals = counts.sum(axis=1)
     return pd.DataFrame({
         "row": row, "column": column, "gold": [words[i] for i in row], "predicted": [words[j] for j in column], "texts": counts.ravel() / runs,
-        "row_texts": totals[row] / runs, "share": row_shares(counts).ravel(), "right": (row == column) & (row < kept), "left_out": left_out,
+        "row_texts": totals[row] / runs, "share": row_shares(counts).ravel(), "right": (row == column) & (row < kept),
+        "among_others": (row == column) & (row >= kept), "left_out": left_out,
     })  # fmt: skip
 
 
 def cell_color(share: float, right: bool, ground: str) -> str:
-    """Blue on the diagonal, orange off it, the stronger the larger the share; others among themselves are half of each and stay grey."""
+    """Blue on the diagonal, orange off it, the stronger the larger the share."""
     return ground if not np.isfinite(share) or share == 0 else mixed(ground, CORRECT if right else WRONG, 0.12 + 0.88 * min(share, 1) ** 0.7)
 
 
@@ -94,12 +96,9 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
     figure = go.Figure({"layout": layout(theme, tall, l=round(left) + 18, t=round(head) + 46, b=8)})
     shares = rows.pivot(index="row", columns="column", values="share").to_numpy(dtype=float)
     right = rows.pivot(index="row", columns="column", values="right").to_numpy(dtype=bool)
-    signed = np.where(right, 1, -1) * np.where(shares > 0, 0.12 + 0.88 * np.minimum(shares, 1) ** 0.7, 0)
-    hover = [[f"{plotly_text(short(a, 60))} taken for {plotly_text(short(b, 60))}<br><b>{100 * one.share:.1f} %</b>, {one.texts:,.1f} of "
-              f"{one.row_texts:,.0f} texts a run" if not one.right else
-              f"{plotly_text(short(a, 60))} recognised<br><b>{100 * one.share:.1f} %</b>, {one.texts:,.1f} of {one.row_texts:,.0f} texts a run"
-              for one, b in zip(own.sort_values("column").itertuples(), names, strict=True)]
-             for a, (_, own) in zip(names, rows.groupby("row"), strict=True)]  # fmt: skip
+    mingled = rows.pivot(index="row", columns="column", values="among_others").to_numpy(dtype=bool)  # neither right nor wrong: no colour
+    signed = np.where(mingled, 0, np.where(right, 1, -1)) * np.where(shares > 0, 0.12 + 0.88 * np.minimum(shares, 1) ** 0.7, 0)
+    hover = [[_hover(one) for one in own.sort_values("column").itertuples()] for _, own in rows.groupby("row")]
     figure.add_trace(go.Heatmap(
         z=signed, zmin=-1, zmax=1, colorscale=[[0, WRONG], [0.5, theme.ground], [1, CORRECT]], showscale=False, xgap=1, ygap=1,
         text=[[f"{100 * s:.0f}" if np.isfinite(s) and s >= 0.01 else "" for s in line] for line in shares], texttemplate="%{text}",
@@ -117,6 +116,12 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
     return figure
 
 
+def _hover(one) -> str:
+    gold, predicted = (plotly_text(short(name, 60)) for name in (one.gold, one.predicted))
+    words = f"{gold} recognised" if one.right else f"{gold}, right or taken for each other" if one.among_others else f"{gold} taken for {predicted}"
+    return f"{words}<br><b>{100 * one.share:.1f} %</b>, {one.texts:,.1f} of {one.row_texts:,.0f} texts a run"
+
+
 def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     """A square per group, as many beside each other as can be read."""
     with drawing():
@@ -124,23 +129,42 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         rows, count = _grid(table, panes[0])
         names = [short(drawable(name)[0], NAME_CHARS) for name in _names(rows)]
         left = max(width_mm(name, size) for name in names) + 1.6
-        least = max(28.0, count * 1.12 * size / PT_PER_MM)
-        across = max(1, min(len(panes), int(preset.width_mm // (left + least))))
-        side = min(preset.width_mm / across - left - 1.5, 12.0 * count)
-        head = 2.2 * size / PT_PER_MM + left
-        figure = canvas(preset.width_mm, -(-len(panes) // across) * (head + side + 2))
+        least, gap, head = max(18.0, count * 1.12 * size / PT_PER_MM), 2.0, 2.2 * size / PT_PER_MM + left
+        across = max(1, min(len(panes), int((preset.width_mm - left) // (least + gap))))
+        across = -(-len(panes) // -(-len(panes) // across))  # the same rows, filled evenly
+        down = -(-len(panes) // across)
+        tallest = max(least, preset.most_height_mm / down - head - gap)
+        side = min((preset.width_mm - left) / across - gap, 12.0 * count, tallest)
+        figure = canvas(preset.width_mm, down * (head + side + gap))
+        heads = [_head(table, panes, told, size, lambda i: side + (left if i % across == 0 else 0) - 0.5) for told in (True, False)]
         for i, pane in enumerate(panes):
-            box = Box(i % across * preset.width_mm / across + left, i // across * (head + side + 2) + head, side, side)
-            _pane(figure, _grid(table, pane)[0], names, box, left, size)
+            box = Box(left + i % across * (side + gap), i // across * (head + side + gap) + head, side, side)
+            _pane(figure, _grid(table, pane)[0], names, box, left if i % across == 0 else 0.0, size, (heads[0] or heads[1])[i])
     return figure
 
 
-def _pane(figure: Figure, rows: pd.DataFrame, names: Sequence[str], box: Box, left: float, size: float) -> None:
+def _head(table: pd.DataFrame, panes: Sequence[str], told: bool, size: float, room: Callable[[int], float]) -> list[str]:
+    """The panes' titles; with n (`told`) only where every pane has the room for it, else empty."""
+    words = []
+    for i, pane in enumerate(panes):
+        first = table[table["pane"] == pane].iloc[0]
+        title = drawable(first["title"])[0]
+        one = f"{title}, {100 * first['accuracy']:.1f} %" + (f", {first['said']}" if told else "")
+        if 1.08 * width_mm(one, size) > room(i):
+            if told:
+                return []
+            one = short(title, max(8, int(room(i) * PT_PER_MM / (0.6 * size))))
+        words.append(one)
+    return words
+
+
+def _pane(figure: Figure, rows: pd.DataFrame, names: Sequence[str], box: Box, left: float, size: float, head: str) -> None:
+    """`left`: room for the names of the rows, which stand at the first pane of a line only."""
     first, count = rows.iloc[0], len(names)
     ax, step = axes(figure, box), box.width / count
     image = np.ones((count, count, 3))
     for one in rows.itertuples():
-        color = cell_color(one.share, one.right, PAPER.ground)
+        color = PAPER.ground if one.among_others else cell_color(one.share, one.right, PAPER.ground)
         image[one.row, one.column] = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         if step >= 3.4 and np.isfinite(one.share) and one.share >= 0.01:
             text(ax, one.column, one.row, f"{100 * one.share:.0f}", size=MIN_PT, ha="center", va="center", color=readable(PAPER.ink, color))
@@ -149,14 +173,13 @@ def _pane(figure: Figure, rows: pd.DataFrame, names: Sequence[str], box: Box, le
     for spine in ax.spines.values():
         spine.set(color=PAPER.lines, linewidth=0.5)
     for i, name in enumerate(names):
-        text(figure, box.left - 0.7, box.top + (i + 0.5) * step, name, size=min(size, max(MIN_PT, step * PT_PER_MM / 1.1)), ha="right", va="center")
-        text(figure, box.left + (i + 0.5) * step, box.top - 0.7, name, size=min(size, max(MIN_PT, step * PT_PER_MM / 1.1)), ha="center", va="bottom",
-             rotation=90)  # fmt: skip
-    title, accuracy = drawable(first["title"])[0], f", {100 * first['accuracy']:.1f} %"
-    room = box.width + left - 1.5
-    words = next((one for one in (f"{title}{accuracy}, {first['said']}", title + accuracy) if 1.08 * width_mm(one, size) < room), short(title, 24))
+        own = min(size, max(MIN_PT, step * PT_PER_MM / 1.1))
+        if left:
+            text(figure, box.left - 0.7, box.top + (i + 0.5) * step, name, size=own, ha="right", va="center")
+        text(figure, box.left + (i + 0.5) * step, box.top - 0.7, name, size=own, ha="center", va="bottom", rotation=90)
+    above = max(width_mm(name, size) for name in names) + 1.6
     color = readable(loss_color(first["loss"]), PAPER.ground)
-    text(figure, box.left - left + 0.8, box.top - left - 0.4, words, size=size, weight="bold", color=color)
+    text(figure, box.left - left + (0.8 if left else 0), box.top - above - 0.4, head, size=size, weight="bold", color=color)
 
 
 def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:

@@ -146,6 +146,8 @@ def test_rows_of_the_confusion_matrix_are_whole(outcomes, dataset):
     assert list(dict.fromkeys(few["gold"]))[-1] == "2 other classes"
     assert few.groupby("pane")["texts"].sum().tolist() == pytest.approx([120] * 3)
     assert not few[(few["row"] == 2)]["right"].any()
+    assert few[few["among_others"]].groupby("pane").size().tolist() == [1] * 3
+    assert np.asarray(confusion.screen(few, few["pane"].iloc[0]).data[0].z)[2, 2] == 0  # right and wrong mingle there: no colour
     with pytest.raises(InputError, match="most='many' is no number of classes"):
         confusion.frame(outcomes, dataset, most="many")
     drawn = confusion.screen(table, table["pane"].iloc[0])
@@ -172,6 +174,11 @@ def test_shared_errors_are_bars_and_dots(outcomes):
     assert "No test text is wrong" in errors_shared.caption(nothing, perfect)
     assert errors_shared.screen(nothing).layout.annotations[0].text == "No test text is wrong in any of these runs"
     assert errors_shared.paper(nothing, PRESETS["acl-column"])
+
+
+def test_many_panes_stay_on_the_sheet(outcomes, dataset):
+    figure = confusion.paper(confusion.frame(outcomes, dataset), PRESETS["acl-column"])
+    assert figure.get_size_inches()[1] * 25.4 <= PRESETS["acl-column"].most_height_mm
 
 
 def test_fifty_two_classes_can_be_read():
