@@ -64,7 +64,7 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
         figure.add_annotation(x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, text=NOBODY, font={"color": theme.muted, "size": 13})
         return figure
     bars, losses = _sets(table), table.drop_duplicates("pane")
-    names = [f"{short(row.title, 26)}, {100 * row.error:.1f} % wrong" for row in losses.itertuples()]
+    names = [f"{short(row.title, 26)}, {100 * row.error:.1f} %" for row in losses.itertuples()]
     matrix = 26 * len(losses)
     tall = height or 250 + matrix
     left = max(text_width(name, 12) for name in names) + 18
@@ -80,7 +80,7 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
                  "thickness": 1, "width": 0, "color": theme.ink},
     ))  # fmt: skip
     figure.add_trace(go.Scatter(x=bars["set"], y=bars["independent"], mode="markers", hoverinfo="skip",
-                                marker={"symbol": "line-ew", "size": 22, "line": {"width": 2, "color": theme.accent}}))  # fmt: skip
+                                marker={"symbol": "line-ew", "size": 16, "line": {"width": 2, "color": theme.accent}}))  # fmt: skip
     for place, row in enumerate(losses.itertuples()):
         own = table[table["pane"] == row.pane].sort_values("set")
         color = readable(loss_color(row.loss), theme.ground, 3.0)
@@ -120,7 +120,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
             text(figure, preset.width_mm / 2, 10, NOBODY, size=size, ha="center", color=PAPER.muted)
             return figure
         step = 1.45 * size / PT_PER_MM
-        names = [short(drawable(f"{row.title}, {100 * row.error:.1f} % wrong")[0], 34) for row in losses.itertuples()]
+        names = [short(drawable(f"{row.title}, {100 * row.error:.1f} %")[0], 34) for row in losses.itertuples()]
         left = max(width_mm(name, size) for name in names) + 2
         bars = _sets(table[table["set"] < max(4, int((preset.width_mm - left - 1) / 3.6))])
         height = preset.height_mm or min(0.62 * preset.width_mm, 60) + step * len(losses)
@@ -166,7 +166,7 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
     times = f"mean over the {first['repetitions']} draws of all" if first["repetitions"] > 1 else "on the one draw of all"
     spread = " 95 % intervals: Student's over draws." if first["repetitions"] > 1 else ""
     return (f"Test texts by the losses that get them wrong ({times}{left}): of {first['n']:,} texts {first['right_by_all']:,.0f} are right by all"
-            f"{together}. Blue lines: expected of independent errors.{spread} {of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
+            f"{together}. Beside each loss its error rate. Blue lines: expected of independent errors.{spread} {of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:

@@ -24,10 +24,10 @@ COLUMNS = (
     "pane", "title", "loss", "said", "by", "stratum", "tick", "value", "least", "most", "n", "accuracy", "low", "high", "runs", "words",
 )  # fmt: skip
 TITLES = {
-    "distance": "distance to the mean embedding, {own} of each tenth",
+    "distance": "{own} distance of each tenth",
     "length": "words, up to",
-    "frequency": "texts of the class in the training part",
-    "purity": "of the 10 nearest texts, so many share the class",
+    "frequency": "training texts of the class",
+    "purity": "nearest 10 texts of the own class",
 }
 PURITY_TICKS = ("0–1", "2–3", "4–6", "7–8", "9–10")
 
@@ -78,7 +78,7 @@ def _lines(table: pd.DataFrame) -> list[Line]:
 
 def _around(table: pd.DataFrame, lines: Sequence[Line]) -> Axes:
     ticks = table.drop_duplicates("stratum").sort_values("stratum")
-    own = "rank" if table["by"].iloc[0] == "distance" and "own space" in table["words"].iloc[0] else "mean"
+    own = "rank by" if table["by"].iloc[0] == "distance" and "own space" in table["words"].iloc[0] else "mean"
     return Axes(
         (-0.5, ticks["stratum"].max() + 0.5), y_range(lines), tuple(zip(ticks["stratum"].astype(float), ticks["tick"], strict=True)),
         TITLES[table["by"].iloc[0]].format(own=own) + "; below: texts", "accuracy, per cent", False, True,
