@@ -166,7 +166,8 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
     times = f"mean over the {first['repetitions']} draws of all" if first["repetitions"] > 1 else "on the one draw of all"
     spread = " 95 % intervals: Student's over draws." if first["repetitions"] > 1 else ""
     return (f"Test texts by the losses that get them wrong ({times}{left}): of {first['n']:,} texts {first['right_by_all']:,.0f} are right by all"
-            f"{together}. Beside each loss its error rate. Blue lines: expected of independent errors.{spread} {of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
+            f"{together}. Beside each loss its error rate. Blue lines: expected of independent errors.{spread} "
+            f"{of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:
