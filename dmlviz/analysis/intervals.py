@@ -164,7 +164,7 @@ def on_texts(outcomes: Sequence[Outcome], metric: str = "accuracy", *, resamples
         raise InputError("the runs were tested on different texts (folds, or another test part), so these cannot be resampled; take Student's")
     weights = text_weights(len(rows[0]), resamples, seed)
     of = _accuracies if metric == "accuracy" else _macro_f1s
-    even = np.full((1, len(rows[0])), 1 / len(rows[0]), dtype=np.float32)
+    even = np.full((1, len(rows[0])), 1 / len(rows[0]))
     found = [(of(one, even)[0], of(one, weights)) for one in outcomes]
     return Tested(np.array([here for here, _ in found]), np.stack([again for _, again in found], axis=1), len(rows[0]))
 
@@ -172,13 +172,13 @@ def on_texts(outcomes: Sequence[Outcome], metric: str = "accuracy", *, resamples
 def _accuracies(one: Outcome, weights: np.ndarray) -> np.ndarray:
     """(B,) accuracy under each row of weights (B, M)."""
     right = one.scores(one.test).argmax(axis=1) == one.labels(one.test)
-    return weights.astype(np.float64) @ right.astype(np.float64)
+    return (weights @ right.astype(weights.dtype)).astype(np.float64)
 
 
 def _macro_f1s(one: Outcome, weights: np.ndarray) -> np.ndarray:
     """(B,) mean of 2 tp / (2 tp + fp + fn) over the gold classes of each resample, as the run's own macro-F1 is over those of the test part."""
     scores, labels = one.scores(one.test), one.labels(one.test)
-    guessed, gold = (np.equal.outer(side, np.arange(scores.shape[1])).astype(np.float32) for side in (scores.argmax(axis=1), labels))
+    guessed, gold = (np.equal.outer(side, np.arange(scores.shape[1])).astype(weights.dtype) for side in (scores.argmax(axis=1), labels))
     hits, held, said = ((weights @ side).astype(np.float64) for side in (guessed * gold, gold, guessed))  # (B, C)
     there = held > 1e-9
     return np.where(there, 2 * hits / np.where(there, held + said, 1), 0).sum(axis=1) / there.sum(axis=1)

@@ -135,6 +135,19 @@ def test_every_section_draws(visit, many, tab):
         assert name not in unescaped(app), name
 
 
+def test_its_pictures_go_into_the_tray_and_are_drawn_on_paper(visit, many):
+    app = visit("reliability", many.home, runs=of_data(many, "odd")[:1], judge_metric="macro_f1", judge_readout="knn")
+    for name in ("shots_curve", "gain_forest"):
+        next(one for one in app.button if one.key == f"judge_{name}_add").click().run()
+    specs = app.session_state["tray"]
+    assert [spec.name for spec in specs] == ["shots_curve", "gain_forest"]
+    assert len(specs[0].run_ids) == 40
+    app.switch_page("pages/figures.py").run()
+    assert not app.error
+    said = "\n".join(one.value for one in app.code)
+    assert "Macro-F1 on the test part of odd against shots, predictions by knn." in said or "Gain of macro-F1 over cross-entropy" in said
+
+
 def test_the_runs_of_a_group_go_into_the_comparison(visit, many):
     app = visit("reliability", many.home, runs=of_data(many, "odd")[:1], judge_tab="Groups")
     (table,) = tables(app, "n")
