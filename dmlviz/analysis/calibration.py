@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dmlviz.analysis.outcomes import Outcome, outcome
-from dmlviz.analysis.over_runs import Interval, Side, over_runs, share_interval
+from dmlviz.analysis.over_runs import Interval, Side, over_runs, share_interval, text_shares
 from dmlviz.records import InputError
 
 BINS = 15  # as in Guo et al. 2017; fewer below 150 texts
@@ -265,17 +265,20 @@ def _interval(name: str, values: np.ndarray, side: Side) -> Interval:
 def group_bins(side: Side, binning: str = "equal_mass", *, temperature: bool = False) -> pd.DataFrame:
     """One row per bin: bin, n (texts a run, mean), confidence and accuracy (means over runs), low and high of the accuracy (Wilson's for a lone run),
     runs. `temperature`: after scaling by the temperature fitted on each run's validation part."""
-    tables = []
+    tables, members = [], []
     for i, one in enumerate(side.outcomes):
         scores = one.scores(one.test)
         if temperature:
             scores = scores / fit_temperature(one.scores(one.validation), one.labels(one.validation)).value
         chances = np.exp(log_probabilities(scores))
-        tables.append(reliability_bins(chances.max(axis=1), chances.argmax(axis=1) == one.labels(one.test), binning).assign(run=i))
+        confidence, right = chances.max(axis=1), chances.argmax(axis=1) == one.labels(one.test)
+        tables.append(reliability_bins(confidence, right, binning).assign(run=i))
+        members.append((bin_numbers(confidence, binning), one.rows(one.test), right))
     table, found = pd.concat(tables), []
     for number, rows in table.groupby("bin"):
         runs = [side.runs[i] for i in rows["run"]]
-        interval = share_interval(rows["hits"].tolist(), rows["n"].tolist(), runs)
+        own = [(ids[numbers == number], right[numbers == number]) for numbers, ids, right in (members[i] for i in rows["run"])]
+        interval = share_interval(rows["hits"].tolist(), rows["n"].tolist(), runs, text_shares(*zip(*own, strict=True)))
         found.append((number, float(rows["n"].mean()), float(rows["confidence"].mean()), *interval[1:], len(runs)))
     return pd.DataFrame(found, columns=["bin", "n", "confidence", "accuracy", "low", "high", "runs"])
 

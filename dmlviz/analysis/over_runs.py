@@ -13,7 +13,7 @@ from dmlviz.analysis.intervals import LEVEL, student, units, wilson
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.records import InputError, Run
 
-__all__ = ["LEVEL", "Interval", "Side", "interval_words", "over_runs", "share_interval", "sides", "units", "wilson_interval"]
+__all__ = ["LEVEL", "Interval", "Side", "interval_words", "over_runs", "share_interval", "sides", "text_shares", "units", "wilson_interval"]
 
 
 class Side(NamedTuple):
@@ -64,11 +64,13 @@ def wilson_interval(hits: float, n: int) -> Interval:
     return Interval(n, hits / n, max(0.0, min(low, hits / n)), min(1.0, max(high, hits / n)))  # at 0 and 1 rounding may cross the share
 
 
-def share_interval(hits: Sequence[float], counts: Sequence[int], runs: Sequence[Run]) -> Interval:
+def share_interval(hits: Sequence[float], counts: Sequence[int], runs: Sequence[Run], texts: np.ndarray) -> Interval:
     """Mean over runs of hits / counts, for few texts: a slice, a bin. Bounds stay within 0 to 1.
 
-    A lone run has Wilson's interval over its texts. Several have Student's over units widened by Wilson's over texts, the distances to either bound
-    added as squares (Zou and Donner 2008): nine texts that every draw gets right are no certainty. One unit is as a lone run: NaN for Student's.
+    A lone run has Wilson's interval over its texts. Several have Student's over units widened by what other texts would change, the distances to
+    either bound added as squares (Zou and Donner 2008): nine texts that every draw gets right are no certainty. `texts` (M,): share of the runs that
+    are right on each text; their variance says how many texts of one run they are worth, and Wilson's interval is taken of so many. In simulation
+    (as in tests/analysis/test_calibration.py) it holds the truth in 94 to 100 of 100 cases with five draws, Student's alone in 88 to 94.
     """
     if len(runs) == 1:
         return wilson_interval(hits[0], counts[0])
@@ -76,15 +78,32 @@ def share_interval(hits: Sequence[float], counts: Sequence[int], runs: Sequence[
     found = over_runs(np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0), runs)
     if found.n < 2:
         return found
-    texts = max(1, round(float(counts[counts > 0].mean())))
-    alone = wilson_interval(found.mean * texts, texts)
-    low = found.mean - math.hypot(found.mean - found.low, found.mean - alone.low)
-    high = found.mean + math.hypot(found.high - found.mean, alone.high - found.mean)
-    return Interval(found.n, found.mean, max(0.0, low), min(1.0, high))
+    low, high = _other_texts(found.mean, np.asarray(texts, dtype=np.float64))
+    return Interval(found.n, found.mean, max(0.0, found.mean - math.hypot(found.mean - found.low, found.mean - low)),
+                    min(1.0, found.mean + math.hypot(found.high - found.mean, high - found.mean)))  # fmt: skip
+
+
+def _other_texts(share: float, texts: np.ndarray) -> tuple[float, float]:
+    """Wilson's bounds of a share whose texts are right in `texts` of the runs each, with Student's t: never fewer texts than there are."""
+    from scipy.special import stdtrit
+
+    n = len(texts)
+    spread = float(texts.var(ddof=1)) if n > 1 else 0.0
+    worth = max(float(n), share * (1 - share) * n / spread) if spread > 0 else float(n)
+    q = float(stdtrit(max(n - 1, 1), 0.5 + LEVEL / 2))
+    center = (share + q * q / (2 * worth)) / (1 + q * q / worth)
+    half = q / (1 + q * q / worth) * math.sqrt(share * (1 - share) / worth + q * q / (4 * worth * worth))
+    return min(share, center - half), max(share, center + half)
+
+
+def text_shares(rows: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
+    """(M,) share of the runs that are right on each text that any of them has; one array of row ids and one of 0 or 1 per run."""
+    _, inverse = np.unique(np.concatenate(rows), return_inverse=True)
+    return np.bincount(inverse, np.concatenate(right).astype(np.float64)) / np.bincount(inverse)
 
 
 def interval_words(groups: Sequence[Group], *, texts: bool) -> str:
     """What the intervals of these groups are of, in one sentence; `texts`: of `share_interval`, else of `over_runs`. Empty where there is none."""
-    kinds = [f"Student's over {units(group.runs).name}s" + (" with Wilson's over test texts" if texts else "") for group in groups if not group.lone]
+    kinds = [f"Student's over {units(group.runs).name}s" + (" and Wilson's over test texts" if texts else "") for group in groups if not group.lone]
     kinds += ["Wilson's over test texts for a single run"] if texts and any(group.lone for group in groups) else []
     return f"95 % intervals: {', '.join(dict.fromkeys(kinds))}." if kinds else ""

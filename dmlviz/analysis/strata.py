@@ -17,7 +17,7 @@ import pandas as pd
 from dmlviz.analysis.calibration import bin_numbers
 from dmlviz.analysis.neighbors import neighbors
 from dmlviz.analysis.outcomes import Outcome
-from dmlviz.analysis.over_runs import Side, over_runs, share_interval, sides, units
+from dmlviz.analysis.over_runs import Side, over_runs, share_interval, sides, text_shares, units
 from dmlviz.records import InputError, TextDataset
 
 BY = {
@@ -161,21 +161,25 @@ def accuracy_by(outcomes: Sequence[Outcome], by: str, dataset: TextDataset | Non
 
 
 def _hits(one: Outcome, by: str, dataset: TextDataset | None, shared: Mapping[str, Outcome] | None, cache: dict[object, Strata]) -> pd.DataFrame:
-    """One row per stratum of a run: stratum, n, hits, value, least, most. Strata that several runs share are made once."""
+    """One row per stratum of a run: stratum, n, hits, value, least, most, rows and right (arrays of its texts). Strata that several runs share are
+    made once."""
     home = shared[one.run.id] if shared else one
     key = (home.run.id if by in ("distance", "purity") else "", one.rows(one.test).tobytes())
     if key not in cache:
         cache[key] = strata_of(one, by, dataset, space=home)
     strata = cache[key]
-    right = one.scores(one.test).argmax(axis=1) == one.labels(one.test)
-    table = pd.DataFrame({"stratum": strata.number, "value": strata.values, "right": right.astype(float)})
-    return table.groupby("stratum").agg(n=("right", "size"), hits=("right", "sum"), value=("value", "mean"), least=("value", "min"),
-                                        most=("value", "max")).reset_index()  # fmt: skip
+    right, rows = one.scores(one.test).argmax(axis=1) == one.labels(one.test), one.rows(one.test)
+    found = []
+    for stratum in np.unique(strata.number):
+        own = strata.number == stratum
+        values = strata.values[own]
+        found.append((stratum, own.sum(), right[own].sum(), values.mean(), values.min(), values.max(), rows[own], right[own]))
+    return pd.DataFrame(found, columns=["stratum", "n", "hits", "value", "least", "most", "rows", "right"])
 
 
 def _row(place: int, stratum: int, found: pd.DataFrame, side: Side) -> tuple:
     runs = [side.runs[i] for i in found["run"]]
-    interval = share_interval(found["hits"].tolist(), found["n"].tolist(), runs)
+    interval = share_interval(found["hits"].tolist(), found["n"].tolist(), runs, text_shares(found["rows"].tolist(), found["right"].tolist()))
     means = [float(found[name].mean()) for name in ("value", "least", "most", "n")]
     return (place, int(stratum), *means, *interval[1:], len(runs))
 
@@ -270,7 +274,7 @@ def class_slices(side: Side, *, shuffles: int = SHUFFLES, seed: int = 0) -> pd.D
     rows = []
     for c in np.unique(labels):
         counts, hits, rests = _recalls(side, int(c))
-        interval, rest = share_interval(hits, counts, side.runs), over_runs(rests, side.runs).mean
+        interval, rest = share_interval(hits, counts, side.runs, right[labels == c]), over_runs(rests, side.runs).mean
         shares = np.divide(hits, counts, out=np.full(len(hits), np.nan), where=counts > 0)
         p = by_texts[c] if by_texts is not None else difference_p_value(_unit_means(shares - rests, side), right[labels == c], right[labels != c])
         rows.append((int(c), float(counts.mean()), *interval[1:], rest, interval.mean - rest, p, len(side.runs)))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from reliability_cases import made
+from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
@@ -205,18 +206,37 @@ def test_wilson_is_statsmodels():
     for hits, n in [(0, 10), (7, 12), (480, 500)]:
         assert wilson_interval(hits, n)[2:] == pytest.approx(proportion_confint(hits, n, method="wilson"), abs=1e-9)
     one = made()
-    assert share_interval([7], [12], [one.run]) == wilson_interval(7, 12)
+    assert share_interval([7], [12], [one.run], np.zeros(12)) == wilson_interval(7, 12)
 
 
 def test_few_texts_widen_a_groups_interval():
     runs = [made(i, support_seed=i).run for i in range(3)]
-    sure = share_interval([9, 9, 9], [9, 9, 9], runs)
+    sure = share_interval([9, 9, 9], [9, 9, 9], runs, np.ones(9))
     assert sure.mean == 1
-    assert sure.low == pytest.approx(wilson_interval(9, 9).low)  # every draw alike: what the nine texts leave open
+    q2 = stats.t.ppf(0.975, 8) ** 2
+    assert sure.low == pytest.approx(9 / (9 + q2))  # every draw alike: Wilson's bound of nine texts, with Student's t
     shares = np.array([0.5, 0.6, 0.7])
-    found = share_interval(100 * shares, [100] * 3, runs)
+    alike = np.r_[np.ones(60), np.zeros(40)]  # every run is right on the same texts: worth as much as one run's
+    found = share_interval(100 * shares, [100] * 3, runs, alike)
     student = 4.302653 * shares.std(ddof=1) / math.sqrt(3)
-    texts = wilson_interval(60, 100)
-    assert found.high - 0.6 == pytest.approx(math.hypot(student, texts.high - 0.6))
-    assert 0.6 - found.low == pytest.approx(math.hypot(student, 0.6 - texts.low))
+    z = stats.t.ppf(0.975, 99)
+    center, half = (0.6 + z * z / 200) / (1 + z * z / 100), z / (1 + z * z / 100) * math.sqrt(0.24 / 100 + z * z / 40_000)
+    assert found.high - 0.6 == pytest.approx(math.hypot(student, center + half - 0.6), rel=1e-3)
+    assert 0.6 - found.low == pytest.approx(math.hypot(student, 0.6 - center + half), rel=1e-3)
+    spread_out = share_interval(100 * shares, [100] * 3, runs, np.tile([1 / 3, 2 / 3, 2 / 3, 1 / 3, 1.0], 20))
+    assert spread_out.high < found.high  # runs that err on different texts say more of other texts
     assert interval_words([sides([made(0)])[0].group], texts=False) == ""
+
+
+@pytest.mark.parametrize(("texts", "draw_spread"), [(9, 0.2), (50, 0.6), (300, 0.2)])
+def test_the_interval_of_a_slice_holds_the_truth(texts, draw_spread):
+    """Five draws, texts of their own difficulty: the truth is the mean over all draws and texts. Never much below 95 %, rather above."""
+    rng, runs = np.random.default_rng(0), [made(i, support_seed=i).run for i in range(5)]
+    truth = (1 / (1 + np.exp(-(0.5 + draw_spread * rng.normal(size=10**6) + rng.normal(size=10**6))))).mean()
+    held = 0
+    for _ in range(300):
+        chance = 1 / (1 + np.exp(-(0.5 + draw_spread * rng.normal(size=(5, 1)) + rng.normal(size=texts))))
+        right = rng.random((5, texts)) < chance
+        found = share_interval(right.sum(axis=1).tolist(), [texts] * 5, runs, right.mean(axis=0))
+        held += found.low <= truth <= found.high
+    assert held / 300 >= 0.93
