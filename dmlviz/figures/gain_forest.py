@@ -46,7 +46,8 @@ def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str 
         tested = compare(pairs, gain)
         middle = {"gain": tested.difference, "low": tested.low, "high": tested.high, "n": tested.n, "pairs": tested.pairs, "unit": tested.unit}
         rows.append({**head, **middle, "kind": "mean", "run": ""})
-        rows += [{**head, "kind": "pair", "gain": gain(a) - gain(b), "n": 1, "pairs": 1, "unit": "run", "run": a.id} for a, b in pairs]
+        if len(pairs) > 1:  # a lone pair is the hollow mark itself
+            rows += [{**head, "kind": "pair", "gain": gain(a) - gain(b), "n": 1, "pairs": 1, "unit": "run", "run": a.id} for a, b in pairs]
     if not rows:
         raise InputError(
             "no run here has a cross-entropy run of its data set, encoder, shots, draw and seed; train cross-entropy with the same draws and seeds"
@@ -176,7 +177,7 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     """What a row is, with n, and what besides the loss differs."""
     means, first = table[table["kind"] == "mean"], table.iloc[0]
     unit = units_words(means["unit"].tolist())
-    bars = (f"Bars: Student's 95 % interval over {unit} ({n_words(means['n'].tolist())})" if (means["n"] > 1).any()
+    bars = (f"Bars: Student's 95 % interval over {unit} ({n_words(means['n'].tolist())}); dots: single pairs" if (means["n"] > 1).any()
             else "Every mark is a single pair of runs, so no interval can be given")  # fmt: skip
     found = members(runs, predictions_by=first["predictions_by"])
     unequal: dict[str, None] = {}
@@ -185,7 +186,7 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
         unequal |= dict.fromkeys(unfair(own, [base_title(run.config) for run in own]))
     return (
         f"Gain of {number_word(first['metric'])} over cross-entropy in percentage points, paired by draw of the shots, seed and fold"
-        f"{by_readout(first['predictions_by'])}. {bars}; dots: single pairs.{' Some bars reach beyond the frame.' if _Plan(table).cut else ''}"
+        f"{by_readout(first['predictions_by'])}. {bars}.{' Some bars reach beyond the frame.' if _Plan(table).cut else ''}"
         f"{''.join(' ' + sentence for sentence in list(unequal)[:2])}"
     )
 

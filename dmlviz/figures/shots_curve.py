@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 FRAME_OPTIONS = OPTIONS
 LABEL_CHARS = 30
-DODGE = 0.035  # of a doubling of the shots, between neighbouring methods
+DODGE, ALONE = 0.035, 0.11  # of a doubling of the shots, between neighbouring methods; where there is one number of shots
+LEAST_SPAN = 4.0  # points on the y axis: a difference of a tenth must not fill the picture
 COLUMNS = ("pane", "method", "loss", "mark", "kind", "shots", "x", "value", "low", "high", "n", "unit", "run", "metric", "predictions_by")
 
 
@@ -35,7 +36,8 @@ def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str 
     for one in found:
         most = max((other.config.shots or 0 for other in found if other.panel == one.panel), default=0)
         x = np.log2(one.config.shots) if one.config.shots else np.log2(max(most, 1)) + (1 if most else 0)
-        x += DODGE * (methods.index(one.method) - (len(methods) - 1) / 2)
+        step = DODGE if len({other.config.shots for other in found if other.panel == one.panel}) > 1 else ALONE
+        x += step * (methods.index(one.method) - (len(methods) - 1) / 2)
         head = {"pane": one.panel, "method": one.method, "loss": one.loss, "mark": one.mark, "shots": one.config.shots or np.inf, "x": x,
                 "metric": metric, "predictions_by": predictions_by}  # fmt: skip
         own = values(one.group.runs, metric, predictions_by)
@@ -62,14 +64,14 @@ class _Plan:
         inner = (float(rows["value"].min()), float(rows["value"].max()))
         reach = max(inner[1] - inner[0], 4.0)  # a band of two draws may be far wider than what was seen: it is cut there
         low, high = max(float(lows.min()), inner[0] - reach), min(float(highs.max()), inner[1] + reach)
-        pad = 0.05 * max(high - low, 1.0)
+        pad = max(0.05 * (high - low), (LEAST_SPAN - (high - low)) / 2)
         self.y = (max(0.0, low - pad), min(100.0, high + pad))
         self.cut = bool(max(lows.min(), 0) < self.y[0] - 1e-9 or min(highs.max(), 100) > self.y[1] + 1e-9)
         grouped = self.means.groupby("shots", sort=True)["x"].mean()
         self.ticks = [(float(round(x) if np.isfinite(shots) and np.log2(shots).is_integer() else x), "all" if np.isinf(shots) else f"{shots:,.0f}")
                       for shots, x in grouped.items()]  # fmt: skip
         left, right = float(rows["x"].min()), float(rows["x"].max())
-        self.x = (left - 0.15, right + 0.15) if right - left > 0.5 else (left - 0.6, right + 0.6)
+        self.x = (left - 0.15, right + 0.15) if self.means["shots"].nunique() > 1 else (left - 0.6, right + 0.6)
         self.lines = [own.sort_values("x") for _, own in self.means.groupby("method", sort=False)]
         ends = np.array([float(np.clip(own["value"].iloc[-1], *self.y)) for own in self.lines])
         self.ends = spread(ends, line * (self.y[1] - self.y[0]), *self.y)
@@ -115,6 +117,7 @@ def _x_title(pane_id: str) -> str:
 def _traces(own: pd.DataFrame, dots: pd.DataFrame, alpha: float, theme: Theme) -> list[go.Scatter]:
     color, name = readable(loss_color(own["loss"].iloc[0]), theme.ground, 2.5), plotly_text(own["method"].iloc[0])
     told = [f"{name}, {_shots(row.shots)}<br><b>{said(row)}</b>" for row in own.itertuples()]
+    dots = _beside(own, dots)
     single = [f"{name}, {_shots(row.shots)}<br>{row.value:.1f} %, {plotly_text(row.run)}" for row in dots.itertuples()]
     found, banded = [], own[np.isfinite(own["low"].astype(float))]
     for _, part in banded.groupby((own["low"].isna()).cumsum()[banded.index]):  # a lone run interrupts the band
@@ -132,6 +135,11 @@ def _traces(own: pd.DataFrame, dots: pd.DataFrame, alpha: float, theme: Theme) -
         hovertext=told, hovertemplate="%{hovertext}<extra></extra>", name=name,
     ))  # fmt: skip
     return found
+
+
+def _beside(own: pd.DataFrame, dots: pd.DataFrame) -> pd.DataFrame:
+    """The single runs that are drawn as dots: a lone run is the hollow mark itself."""
+    return dots[~dots["shots"].isin(own.loc[own["n"] == 1, "shots"])]
 
 
 def _shots(shots: float) -> str:
@@ -172,7 +180,7 @@ def _panel(ax: Any, plan: _Plan, box: Box, size: float) -> None:
     per_mm = (plan.x[1] - plan.x[0]) / box.width
     for own, end in zip(plan.lines, plan.ends, strict=True):
         color = readable(loss_color(own["loss"].iloc[0]), PAPER.ground, 2.5)
-        dots = plan.runs[plan.runs["method"] == own["method"].iloc[0]]
+        dots = _beside(own, plan.runs[plan.runs["method"] == own["method"].iloc[0]])
         low, high = own["low"].to_numpy(dtype=float), own["high"].to_numpy(dtype=float)
         ax.fill_between(own["x"], low, high, color=color, alpha=plan.alpha, linewidth=0)
         ax.vlines(own["x"], low, high, color=color, linewidth=0.6)

@@ -96,6 +96,16 @@ def test_a_lone_run_is_a_single_run_and_has_no_interval():
     assert "Hollow marks are single runs" in both
 
 
+def test_a_tenth_of_a_point_does_not_fill_the_picture_and_a_lone_run_is_drawn_once():
+    runs = [run_of(0, accuracy=0.6620), run_of(0, accuracy=0.6624, loss="triple_entropy")]
+    figure = shots_curve.screen(shots_curve.frame(runs), "x")
+    low, high = figure.layout.yaxis.range
+    assert high - low >= shots_curve.LEAST_SPAN
+    assert sum(len(trace.x) for trace in figure.data if "markers" in trace.mode) == 2
+    gains = gain_forest.screen(gain_forest.frame(runs))
+    assert sum(len(trace.x) for trace in gains.data) == 1
+
+
 def test_ranks_say_when_there_is_nothing_to_test():
     few = several(data=("trec", "mr"))
     table = ranks.frame(few)
