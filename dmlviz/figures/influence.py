@@ -12,7 +12,7 @@ from ..analysis.influence import Floor, Retrained, floor, in_words, influence
 from ..records import InputError, Pane, TextDataset
 from .paper import Box, axes, canvas, plot_axes, text
 from .reliability_lines import axis, layout
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, Preset, Theme, drawing, run_titles
+from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, Preset, Theme, drawing, readable, run_titles
 from .words import drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HELPS, HURTS = "#0072B2", "#D55E00"  # blue and orange, and triangles up and down
 MOST_BARS = 12  # at each end
-TEXT_CHARS = 46
+TEXT_CHARS, SCREEN_CHARS = 30, 32
 COLUMNS = ("pane", "kind", "row_id", "x", "y", "effect", "low", "high", "lost", "won", "chosen", "chosen_n", "label", "text", "band", "words")
 
 
@@ -88,7 +88,7 @@ def _map(table: pd.DataFrame, theme: Theme, height: int) -> go.Figure:
         own = rows[(rows["effect"] >= 0) == up]
         figure.add_trace(go.Scatter(
             x=own["x"], y=own["y"], mode="markers", customdata=own["row_id"].tolist(),
-            marker={"symbol": "triangle-up" if up else "triangle-down", "color": theme.shown(HELPS if up else HURTS),
+            marker={"symbol": "triangle-up" if up else "triangle-down", "color": readable(HELPS if up else HURTS, theme.ground, 4.0),
                     "size": (7 + 14 * np.sqrt(own["effect"].abs() / largest)).tolist(), "line": {"color": theme.ground, "width": 1}},
             hovertext=[_hover(row) for row in own.itertuples()], hovertemplate="%{hovertext}<extra></extra>",
         ))  # fmt: skip
@@ -99,9 +99,9 @@ def _map(table: pd.DataFrame, theme: Theme, height: int) -> go.Figure:
 def _bars(table: pd.DataFrame, theme: Theme, height: int | None) -> go.Figure:
     rows, left = _shown(table)
     names = [_name(row) for row in rows.itertuples()]
-    room = max(text_width(name, 1.08 * 12) for name in names) + 12
-    figure = go.Figure({"layout": layout(theme, height or max(430, 21 * len(rows) + 70), l=min(room, 330), r=10, t=28, b=44)})
-    at, colors = list(range(len(rows))), [theme.shown(HELPS if one >= 0 else HURTS) for one in rows["effect"]]
+    room = max(text_width(name, 1.2 * 12) for name in names) + 16
+    figure = go.Figure({"layout": layout(theme, height or max(430, 21 * len(rows) + 70), l=round(room), r=10, t=28, b=44)})
+    at, colors = list(range(len(rows))), [readable(HELPS if one >= 0 else HURTS, theme.ground, 3.5) for one in rows["effect"]]
     band = float(table["band"].iloc[0])
     if np.isfinite(band):
         figure.add_vrect(x0=-band, x1=band, fillcolor=theme.muted, opacity=0.16, line_width=0)
@@ -114,14 +114,14 @@ def _bars(table: pd.DataFrame, theme: Theme, height: int | None) -> go.Figure:
                  "color": theme.muted, "thickness": 1, "width": 0},
     ))  # fmt: skip
     figure.add_vline(x=0, line={"color": theme.ink, "width": 1})
-    title = f"points of accuracy; {left} texts between not shown" if left else "effect on accuracy, points: above zero the text helps"
+    title = f"effect, points; {left} texts between not shown" if left else "effect on accuracy, points"
     figure.update_xaxes(**axis(theme, title_text=title))
     ticks = {"tickvals": at, "ticktext": [plotly_text(name) for name in names]}
     return figure.update_yaxes(**axis(theme, **ticks, range=(len(rows) - 0.4, -0.6), showgrid=False))
 
 
 def _name(row: Any) -> str:
-    return f"{'▲' if row.effect >= 0 else '▼'} {short(row.text, TEXT_CHARS)} · {short(row.label, 14)}"
+    return f"{'▲' if row.effect >= 0 else '▼'} {short(row.text, SCREEN_CHARS)} · {short(row.label, 14)}"
 
 
 def paper(table: pd.DataFrame, preset: Preset) -> Figure:
@@ -129,21 +129,21 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     with drawing():
         size, (rows, left) = max(MIN_PT, preset.font_pt - 0.5), _shown(table)
         step = 1.45 * size / PT_PER_MM
-        chars = 30 if preset.width_mm < 120 else TEXT_CHARS
+        chars = TEXT_CHARS
         names = [drawable(f"{short(row.text, chars)} · {short(row.label, 12)}")[0] for row in rows.itertuples()]
         room = max(text_width(name, 1.02 * size) for name in names) / PT_PER_MM + 2
         wide = preset.width_mm >= 120
-        side = min(preset.width_mm * 0.42, 70.0) if wide else min(preset.width_mm, 60.0)
+        side = min(preset.width_mm * 0.38, 70.0) if wide else min(preset.width_mm, 60.0)
         tall = step * len(rows)
         top, begin = (0.0, side + 3) if wide else (side + 2, 0.0)
-        figure = canvas(preset.width_mm, max(top + tall + 4.9 * step, side if wide else 0.0))
+        figure = canvas(preset.width_mm, max(top + tall + 4.3 * step, side if wide else 0.0))
         _paper_map(figure, table, Box(0.3 if wide else (preset.width_mm - side) / 2, 0.3, side - 0.6, side - 0.6))
         box = Box(begin + room, top + 1.3 * step, preset.width_mm - begin - room - 1.5, tall)
         ax = plot_axes(figure, preset, box)
         ax.spines["left"].set_visible(False)
         at, band = np.arange(len(rows)), float(table["band"].iloc[0])
         if np.isfinite(band):
-            ax.axvspan(-band, band, color=PAPER.lines, alpha=0.6, linewidth=0)
+            ax.axvspan(-band, band, color=PAPER.lines, alpha=0.45, linewidth=0)
             text(figure, box.left + box.width / 2, top + 0.9 * step, "grey: another seed, 95 %", size=size, ha="center", color=PAPER.muted)
         colors = [HELPS if one >= 0 else HURTS for one in rows["effect"]]
         ax.barh(at, rows["effect"], height=0.55, color=colors)
@@ -153,7 +153,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         for i, name in enumerate(names):
             text(figure, begin + room - 1, box.top + (i + 0.5) * step, name, size=size, ha="right", va="center")
         words = "effect on accuracy, points" + (f"; {left} texts between not shown" if left else "")
-        text(figure, preset.width_mm - 1, box.top + tall + 2.9 * step, words, size=size, ha="right", color=PAPER.muted)
+        text(figure, preset.width_mm - 1, box.top + tall + 2.4 * step, words, size=size, ha="right", color=PAPER.muted)
     return figure
 
 

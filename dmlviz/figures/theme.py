@@ -110,7 +110,7 @@ def loss_title(name: str, ce_weight: float | None = None) -> str:
 def run_titles(configs: Sequence[RunConfig]) -> list[str]:
     """One title per run: its loss, and what tells it from the runs that share it ("SupCon · seed 1")."""
     bases = [base_title(config) for config in configs]
-    told = ("dataset", "encoder", "shots", "support_seed", "seed", "epochs", "lr", "ce_weight", "loss_settings", "pooling", "batch_size")
+    told = ("dataset", "encoder", "shots", "support_seed", "seed", "left_out", "epochs", "lr", "ce_weight", "loss_settings", "pooling", "batch_size")
     titles = []
     for config, base in zip(configs, bases, strict=True):
         twins = [other for other, name in zip(configs, bases, strict=True) if name == base]

@@ -110,8 +110,8 @@ def picked_runs() -> list[Run]:
     chosen = [ready[run_id] for run_id in st.session_state.get("runs", []) if run_id in ready]
     if chosen or not ready:
         return chosen
-    newest = next(iter(ready.values()))
-    same = [run for run in ready.values() if run.config.dataset_hash == newest.config.dataset_hash]
+    whole = [run for run in ready.values() if run.config.left_out is None] or list(ready.values())  # those that leave a text out are many, and alike
+    same = [run for run in whole if run.config.dataset_hash == whole[0].config.dataset_hash]
     return sorted(same[:NEWEST], key=lambda run: run.created)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 
 import numpy as np
+import psutil
 import pytest
 from waiting import processes_of, until
 
@@ -68,14 +70,21 @@ def local(store: Store, plan, **fields) -> Store:
 
 
 def test_a_node_killed_in_the_middle_loses_nothing_and_both_engines_give_equal_arrays(cluster, ray, store, plan, tmp_path):
-    fields = {"epochs": 100, "support_seeds": [0, 1, 2]}
+    fields = {"epochs": 600, "support_seeds": [0, 1], "checkpoint_seconds": 1}  # long enough to be in the middle of it
     name = start(plan(store, **fields), store)
     assert not processes_of(store.home)  # the local engine leaves these runs alone
     ids = sweep_state(store, name).sweep.run_ids
     feeder = threading.Thread(target=RayEngine(store).run, args=(ids,), daemon=True)
     feeder.start()
-    until(lambda: sweep_state(store, name).counts.get("running", 0) == 2, 240, "a run on each node")
+    trains = lambda: [run for run in sweep_state(store, name).runs if run.state == "running" and run.progress.phase == "training"]  # noqa: E731
+    until(lambda: len(trains()) == 2, 240, "a run on each node")
+    of_node = [info.process.pid for kind in cluster.second.all_processes.values() for info in kind]
+    everything = [one for pid in of_node for one in psutil.Process(pid).children(recursive=True)]  # Ray's workers, fork servers, runs
+    assert {store.process(run.id)[0] for run in trains()} & {one.pid for one in everything}
     cluster.remove_node(cluster.second, allow_graceful=False)
+    for one in everything:  # a machine that is gone takes all of its processes with it
+        with contextlib.suppress(psutil.Error):
+            one.kill()
     feeder.join(300)
     assert not feeder.is_alive()
     state = sweep_state(store, name)
