@@ -18,7 +18,7 @@ from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures import FIGURES
 from dmlviz.figures.reliability_lines import side_titles
 from dmlviz.figures.theme import LOSS_COLORS
-from dmlviz.records import FigureSpec, TextDataset
+from dmlviz.records import FigureSpec, InputError, TextDataset
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import picture, tools
@@ -32,7 +32,9 @@ GRID = """<style>
 
 
 def outcomes_of(scope: Scope) -> list[Outcome]:
-    """Outcomes of the scope's groups, in the order of the losses' colours."""
+    """Outcomes of the scope's groups, in the order of the losses' colours. Raises InputError where nothing is in scope."""
+    if not scope.groups:
+        raise InputError("no finished run is left by what is picked above; widen the data sets, losses or predictions")
     order = {name: i for i, name in enumerate(LOSS_COLORS)}
     return scope.outcomes(sorted(scope.groups, key=lambda group: order.get(group.config.shown_loss, len(order))))
 

@@ -15,8 +15,10 @@ from dmlviz.analysis.errors import hard_texts
 from dmlviz.analysis.outcomes import outcome
 from dmlviz.analysis.selective import selective, wrong_texts
 from dmlviz.data import draw_split
-from dmlviz.records import RunConfig
+from dmlviz.records import InputError, RunConfig
 from dmlviz.store import Store
+from dmlviz.ui.reliability_parts import Scope
+from dmlviz.ui.reliability_shown import outcomes_of
 
 SECTIONS = ("Calibration", "Selective prediction", "Strata", "Errors")
 
@@ -140,6 +142,11 @@ def test_without_validation_texts_there_is_a_sentence(visit, tmp_path):
     assert "A run here has 0 validation texts; a temperature takes 10 or more" in plain(app)
     assert app.toggle(key="cal_scaled").disabled
     assert not any("Temperature" in one.value for one in app.dataframe)
+
+
+def test_nothing_in_scope_is_a_sentence():
+    with pytest.raises(InputError, match="no finished run is left by what is picked above"):
+        outcomes_of(Scope(()))
 
 
 def test_a_figure_goes_into_the_tray_with_its_readout(visit, groups):
