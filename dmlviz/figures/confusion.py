@@ -105,7 +105,7 @@ def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, heig
         textfont={"size": 11 if size <= 12 else 9}, hovertext=hover, hovertemplate="%{hovertext}<extra></extra>",
     ))  # fmt: skip
     ticks = [plotly_text(short(name, NAME_CHARS)) for name in names]
-    plain = {"showgrid": False, "zeroline": False, "fixedrange": True, "tickvals": list(range(size)), "ticktext": ticks,
+    plain = {"showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "", "tickvals": list(range(size)), "ticktext": ticks,
              "tickfont": {"size": 12 if size <= 12 else 11, "color": theme.ink}}  # fmt: skip
     figure.update_xaxes(**plain, side="top", tickangle=-90 if upright else 0, range=(-0.5, size - 0.5))
     figure.update_yaxes(**plain, range=(size - 0.5, -0.5), title_text="gold class", title_font={"size": 12, "color": theme.muted})
