@@ -32,7 +32,7 @@ class RunModel:
             raise InputError(f"run {run_id} is {self.run.state}; attributions need a finished run")
         folder = store.weights_folder(run_id)
         if not (folder / "config.json").is_file():
-            raise InputError(f"the weights of run {run_id} are not here, so its texts cannot be explained; train it again, in a sweep with weights: keep")
+            raise InputError(f"the weights of run {run_id} are not here, so its texts cannot be explained; train it again, keeping the weights")
         self.dataset = store.dataset(self.run.config.dataset_hash or "")
         self.label_names = tuple(self.dataset.label_names)
         self._arrays = store.arrays(run_id)

@@ -28,6 +28,8 @@ LOOK_SECONDS = 0.4
 IDLE_SECONDS = 3.0
 MOST_DEATHS = 2
 LEAST_FREE = 4e6  # bytes of disk for a run's arrays, log and status
+# one thread, since a fork has no pool's threads; and "is there a GPU" is asked of NVML: to ask CUDA itself would leave it unusable in every fork
+FORKING = {"OMP_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 RETRIES, MOST_KILLS = 1, 50  # of a sweep's run
 KILLED = "the process ended without a word (killed, or out of memory); resume goes on from the last checkpoint"
 
@@ -41,7 +43,7 @@ class ForkServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dmlviz.training.forkserver", "--home", str(store.home), *more],
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.PIPE, start_new_session=True,
-                env=child_environment() | {"OMP_NUM_THREADS": "1"},
+                env=child_environment() | FORKING,
             )  # fmt: skip
         os.set_blocking(self.process.stdout.fileno(), False)
         self.heard = b""

@@ -41,9 +41,9 @@ def test_the_form_says_what_will_run_and_starts_it(visit, own_home, tiny_csv, ti
     assert [one.label for one in app.button if one.key and one.key.startswith("sweep_resume")] == ["Go on"]
 
 
-@pytest.mark.parametrize(("field", "value", "said"), [("sweep_shots", "four", "is not understood"), ("sweep_shots", "9999", "9999 shots per class leave no text")])
-def test_what_cannot_run_is_a_sentence(visit, own_home, tiny_csv, tiny_encoder, field, value, said):
-    app = visit("train", own_home.store.home, train_path=str(tiny_csv), train_encoder=str(tiny_encoder), **ON, **{field: value})
+@pytest.mark.parametrize(("shots", "said"), [("four", "is not understood"), ("9999", "9999 shots per class leave no text")])
+def test_what_cannot_run_is_a_sentence(visit, own_home, tiny_csv, tiny_encoder, shots, said):
+    app = visit("train", own_home.store.home, train_path=str(tiny_csv), train_encoder=str(tiny_encoder), sweep_shots=shots, **ON)
     assert any(said in one.value.replace("\\", "") for one in app.error), [one.value for one in app.error]
     assert not [one for one in app.button if one.label == "Start the sweep"]
 

@@ -70,7 +70,7 @@ def local(store: Store, plan, **fields) -> Store:
 
 
 def test_a_node_killed_in_the_middle_loses_nothing_and_both_engines_give_equal_arrays(cluster, ray, store, plan, tmp_path):
-    fields = {"epochs": 600, "support_seeds": [0, 1], "checkpoint_seconds": 1}  # long enough to be in the middle of it
+    fields = {"epochs": 300, "support_seeds": [0, 1], "checkpoint_seconds": 0.3}  # long enough to be in the middle of it
     name = start(plan(store, **fields), store)
     assert not processes_of(store.home)  # the local engine leaves these runs alone
     ids = sweep_state(store, name).sweep.run_ids
