@@ -74,12 +74,17 @@ def escaped(text: str) -> str:
     return "".join("\\" + c if c in "\\`*_{}[]<>()#+-.!|~:$" else c for c in text).replace("\n", " ")
 
 
+def go(page: str) -> None:
+    """To another page. Without a word about the address st.switch_page refuses where one of this page's controls stands in it."""
+    st.switch_page(page, query_params={})
+
+
 def empty(words: str, button: str, page: str) -> None:
     """A kind empty state: one sentence, one button to the step that fills it."""
     with st.container(border=True):
         st.write(words)
         if st.button(button, type="primary"):
-            st.switch_page(page)
+            go(page)
 
 
 def notes(rows: Sequence[ReaderNote], *, title: str) -> None:

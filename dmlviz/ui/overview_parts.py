@@ -14,7 +14,7 @@ from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.losses import LOSSES
 from dmlviz.records import ACTIVE_STATES, Run
 from dmlviz.ui import groups_parts, loaders, selection
-from dmlviz.ui.frame import guard, theme
+from dmlviz.ui.frame import go, guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture
 from dmlviz.ui.train_live import LIVE_SECONDS, row
@@ -36,9 +36,9 @@ def welcome() -> None:
             st.caption(words)
     with st.container(horizontal=True):
         if st.button("Train the first runs", type="primary"):
-            st.switch_page("pages/train.py")
+            go("pages/train.py")
         if st.button("Load a model fine-tuned elsewhere"):
-            st.switch_page("pages/runs.py")
+            go("pages/runs.py")
     st.caption(f"Runs are kept in {loaders.store().home}. Nothing leaves this machine.")
 
 
@@ -138,4 +138,4 @@ def next_step(runs: list[Run]) -> None:
         newest = [run.id for run in ready if run.config.dataset_hash == ready[0].config.dataset_hash][:3]
         compare_button(list(reversed(newest)), "Compare the newest runs", key="overview_compare")
         if st.button("Train more"):
-            st.switch_page("pages/train.py")
+            go("pages/train.py")

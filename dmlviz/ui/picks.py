@@ -13,7 +13,7 @@ from dmlviz.analysis.intervals import group_interval
 from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.records import FigureSpec, Run
 from dmlviz.ui import loaders, selection
-from dmlviz.ui.frame import escaped
+from dmlviz.ui.frame import escaped, go
 from dmlviz.ui.words import percent, run_name
 
 MOST = 6  # panes that can still be read side by side
@@ -128,7 +128,7 @@ def on_one_dataset(runs: Sequence[Run]) -> list[Run]:
 def compare_button(run_ids: Sequence[str], label: str = "Compare", *, key: str) -> None:
     """Puts runs into the comparison and goes to the maps."""
     if st.button(label, key=key, type="primary", disabled=not run_ids, on_click=_pick, args=(list(run_ids)[:MOST],)):
-        st.switch_page("pages/manifold.py")
+        go("pages/manifold.py")
 
 
 def add_run(run_id: str, *, beside: str) -> None:

@@ -16,7 +16,7 @@ from dmlviz.store_sweeps import sweeps
 from dmlviz.sweep import Plan, SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
 from dmlviz.sweep_spec import SweepSpec, default_name, parse_sweep, spec_of, spec_yaml
 from dmlviz.ui import loaders
-from dmlviz.ui.frame import escaped, guard
+from dmlviz.ui.frame import escaped, go, guard
 from dmlviz.ui.train_form import Chosen
 from dmlviz.ui.words import duration
 
@@ -172,7 +172,7 @@ def _buttons(state: SweepState) -> None:
     elif not state.done:
         st.button("Go on", key=f"sweep_resume_{name}", on_click=_do, args=(resume_sweep, name), type="primary")
     if state.counts.get("finished", 0) > 1 and st.button("See the curves", key=f"sweep_see_{name}", type="primary" if state.done else "secondary"):
-        st.switch_page("pages/reliability.py")
+        go("pages/reliability.py")
     if not state.open:
         st.button("Forget", key=f"sweep_forget_{name}", on_click=_do, args=(delete_sweep, name), help="Its runs stay.")
 
