@@ -50,10 +50,10 @@ def columns(table: pd.DataFrame) -> dict[str, object]:
 
 
 def spread_column(low: float, high: float) -> object:
-    """Each run's number as a point of a line, all rows between the same bounds."""
-    pad = 0.08 * (high - low) or 1.0
-    words = f"One point a run, in order of draw and seed; every row from {low:.0f} to {high:.0f} %."
-    return st.column_config.LineChartColumn(y_min=low - pad, y_max=high + pad, width="small", help=words)
+    """Each run's number as a bar, all rows between the same bounds: a line would join draws that have no order."""
+    floor = max(0.0, low - 0.15 * (high - low) - 1)
+    words = f"One bar a run, in order of draw and seed; every row from {floor:.0f} to {high:.0f} %."
+    return st.column_config.BarChartColumn(y_min=floor, y_max=high, width="small", help=words)
 
 
 def gains(groups: Sequence[Group], readout: str | None) -> list[tuple[float, float]]:

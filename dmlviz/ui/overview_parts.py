@@ -17,6 +17,7 @@ from dmlviz.ui import groups_parts, loaders, selection
 from dmlviz.ui.frame import go, guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture
+from dmlviz.ui.sweep_parts import sweep_line
 from dmlviz.ui.train_live import LIVE_SECONDS, row
 from dmlviz.ui.words import READOUTS, accuracy_by, ago, dataset_name, readouts, shots
 
@@ -54,10 +55,13 @@ def _active(ids: set[str]) -> None:
     if ids - {run.id for run in now}:
         st.rerun()  # one has ended: its result belongs on the page
     st.header("Running now", anchor=False)
-    for run in now[:4]:
+    for name in dict.fromkeys(run.sweep for run in now if run.sweep):
+        sweep_line(name)
+    alone = sorted((run for run in now if not run.sweep), key=lambda run: run.state == "queued")
+    for run in alone[:4]:
         row(run, place="overview")
-    if len(now) > 4:
-        st.caption(f"and {len(now) - 4} more in the queue; the Train and Runs pages show them")
+    if len(alone) > 4:
+        st.caption(f"and {len(alone) - 4} more in the queue; the Train and Runs pages show them")
 
 
 def results(runs: list[Run]) -> None:

@@ -146,6 +146,18 @@ def _watch(open_now: bool) -> None:
         _card(state)
 
 
+def sweep_line(name: str) -> None:
+    """A sweep at work in one line, for other pages."""
+    try:
+        state = sweep_state(loaders.store(), name)
+    except InputError:  # forgotten meanwhile; its runs go on
+        st.caption(f"Runs of the sweep {escaped(name)}, which is no longer listed.")
+        return
+    with st.container(border=True, gap="small"):
+        st.markdown(f":material/grid_on: **{escaped(name)}**  \n:small[:gray[{escaped(line(state))}]]")
+        st.progress(state.counts.get("finished", 0) / max(1, len(state.runs)))
+
+
 def _card(state: SweepState) -> None:
     name = state.sweep.name
     with st.container(border=True, gap="small"):

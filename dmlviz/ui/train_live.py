@@ -43,15 +43,20 @@ def plan_and_submit(chosen: Chosen | None, encoder: str, losses: list[dict[str, 
 
 def running() -> None:
     """The newest runs, live while one of them is active; a page on which nothing moves is left in peace."""
-    newest = loaders.runs()[:SHOWN]
+    newest = _newest()
     if newest:
         active = frozenset(run.id for run in newest if run.state in ACTIVE_STATES)
         st.fragment(_running, run_every=LIVE_SECONDS if active else None)(active)
 
 
+def _newest() -> list[Run]:
+    """Those of sweeps have a grid of their own."""
+    return [run for run in loaders.runs() if not run.sweep][:SHOWN]
+
+
 def _running(active: frozenset[str]) -> None:
     """Curves of the newest runs, a row for each with its state, progress and what can be done. When a run ends or is resumed, the page follows."""
-    newest = loaders.runs()[:SHOWN]
+    newest = _newest()
     if active != {run.id for run in newest if run.state in ACTIVE_STATES}:
         st.rerun()  # a resumed run has to be followed, too
     st.header("Runs", anchor=False)
