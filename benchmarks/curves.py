@@ -84,7 +84,8 @@ def main() -> int:
         "# Few-shot curves of four losses\n",
         f"`python -m dmlviz sweep benchmarks/curves.yaml`, {time.strftime('%Y-%m-%d')}: MiniLM, {len(runs)} runs on {psutil.cpu_count()} cores, "
         f"{draws} draws of the shots (each with a seed of its own), {np.mean(seconds):.0f} s of training and embedding a run. Each loss with its "
-        "settings from the table and its own readout; 4 epochs and learning rate 3e-4, the app's own settings, nothing tuned. One small encoder and two data sets: "
+        "settings from the table and its own readout; 4 epochs and learning rate 3e-4, the app's own settings, nothing tuned. One small encoder "
+        "and two data sets: "
         "what is seen here need not hold for large ones.\n",
         f"## Accuracy and macro-F1\n\n± is half of Student's 95 % interval over draws, n = {draws}; the test texts are the same.\n",
         *curve_lines(groups),
