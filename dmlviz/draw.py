@@ -39,11 +39,11 @@ class Sources(NamedTuple):
     panes: Callable[[Sequence[str], str], tuple[list[Pane], TextDataset]]  # run ids, kind of map
     dataset: Callable[[str], TextDataset]  # content hash
     split: Callable[[str], Split]
-    all_runs: Callable[[], list[Run]] = lambda: Store(home_folder()).runs()
     arrays: Callable[[str], RunArrays] = lambda run_id: Store(home_folder()).arrays(run_id)
     attributions: Callable[[Sequence[str], str, str], list[AttributionInput]] = lambda run_ids, kind, typed: attribution_inputs(
         Store(home_folder()), run_ids, kind, typed
     )  # run ids, kind of attribution, ticket of a typed sentence
+    all_runs: Callable[[], list[Run]] = lambda: Store(home_folder()).runs()
 
 
 class Drawn(NamedTuple):
@@ -63,9 +63,9 @@ def sources(store: Store) -> Sources:
         lambda run_ids, method: load_panes(store, run_ids, method=method),
         store.dataset,
         store.split,
-        store.runs,
         store.arrays,
         lambda run_ids, kind, typed: attribution_inputs(store, run_ids, kind, typed),
+        store.runs,
     )
 
 

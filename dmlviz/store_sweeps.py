@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dmlviz.records import InputError
+from dmlviz.records import InputError, Run
 from dmlviz.store import Store
 from dmlviz.store_files import atomic_json, read_json
 
+RETRIES, MOST_KILLS = 1, 50
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
@@ -72,6 +73,12 @@ def sweeps(store: Store) -> list[Sweep]:
         except InputError:
             continue
     return sorted(found, key=lambda one: -one.created)
+
+
+def once_more(run: Run) -> bool:
+    """Is it tried again by itself? A sweep's run that failed once is; one whose process was killed goes on from its checkpoint."""
+    failures, kills = run.ends.get("failed", 0), run.ends.get("interrupted", 0)
+    return bool(run.sweep) and ((run.state == "failed" and failures <= RETRIES) or (run.state == "interrupted" and kills <= MOST_KILLS))
 
 
 def waiting(store: Store) -> set[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, InputError, Run, RunConfig, Split, State, TextDataset
 from dmlviz.store import Store
-from dmlviz.store_sweeps import Sweep, clear_marks, mark_cancelled, pause, read_sweep, save_sweep, sweep_folder
+from dmlviz.store_sweeps import Sweep, clear_marks, mark_cancelled, once_more, pause, read_sweep, save_sweep, sweep_folder
 from dmlviz.submit import checked_config
 from dmlviz.sweep_spec import SweepSpec, default_name, spec_json, spec_of
 from dmlviz.training.cost import MAP_SECONDS, START_SECONDS, estimate, weight_bytes
@@ -158,7 +158,9 @@ class SweepState(NamedTuple):
 
     @property
     def open(self) -> bool:
-        return any(self.counts.get(state) for state in ACTIVE_STATES)
+        """Something runs, waits to run, or is about to be tried again."""
+        again = not self.sweep.waits and any(run is not None and run.sweep == self.sweep.name and once_more(run) for run in self.runs)
+        return again or any(self.counts.get(state) for state in ACTIVE_STATES)
 
     @property
     def done(self) -> bool:

@@ -19,7 +19,7 @@ import psutil
 from dmlviz.records import ACTIVE_STATES, InputError, Run
 from dmlviz.store import Store
 from dmlviz.store_files import drop_ballast, keep_ballast
-from dmlviz.store_sweeps import pause, read_sweep, waiting
+from dmlviz.store_sweeps import once_more, pause, read_sweep, waiting
 from dmlviz.training.cost import weight_bytes
 from dmlviz.training.local import GRACE_SECONDS, LocalEngine, child_environment, dispatcher_lock, gpu_of, slot_count, threads_of
 from dmlviz.training.slots import slots_here
@@ -30,7 +30,6 @@ MOST_DEATHS = 2
 LEAST_FREE = 4e6  # bytes of disk for a run's arrays, log and status
 # one thread, since a fork has no pool's threads; and "is there a GPU" is asked of NVML: to ask CUDA itself would leave it unusable in every fork
 FORKING = {"OMP_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
-RETRIES, MOST_KILLS = 1, 50  # of a sweep's run
 KILLED = "the process ended without a word (killed, or out of memory); resume goes on from the last checkpoint"
 
 
@@ -100,8 +99,8 @@ class Dispatcher:
         for run in runs:
             with contextlib.suppress(InputError, OSError):  # deleted meanwhile; or the disk is full, and what cannot be noted now is noted later
                 self._settle(run)
-                if run.sweep and run.sweep not in waits:
-                    self._once_more(run)
+                if run.ended is not None and run.sweep not in waits and once_more(run):
+                    self.store.requeue(run.id)
         with contextlib.suppress(InputError, OSError):
             self._hear({run.id: run for run in runs})
         queued = [run for run in reversed(runs) if run.state == "queued" and run.sweep not in waits]
@@ -131,12 +130,6 @@ class Dispatcher:
                     full.add(run.sweep)
                     pause(self.store, run.sweep, said)
         return kept
-
-    def _once_more(self, run: Run) -> None:
-        """A sweep's run that failed is tried once more; one whose process was killed goes on from its checkpoint."""
-        failures, kills = run.ends.get("failed", 0), run.ends.get("interrupted", 0)
-        if (run.state == "failed" and failures <= RETRIES) or (run.state == "interrupted" and run.ended is not None and kills <= MOST_KILLS):
-            self.store.requeue(run.id)
 
     def _slots(self, of_sweeps: Sequence[Run]) -> int:
         """While runs of a sweep are at work, as many as it asked for, or as cores and memory allow; noted once per sweep."""

@@ -20,7 +20,7 @@ import dmlviz
 from dmlviz.records import ACTIVE_STATES, InputError
 from dmlviz.store import Store
 from dmlviz.store_files import file_lock
-from dmlviz.store_sweeps import waiting
+from dmlviz.store_sweeps import once_more, waiting
 
 GRACE_SECONDS = 20.0  # from the wish to cancel to the end by force; a checkpoint of a large encoder takes some of it
 
@@ -56,8 +56,9 @@ class LocalEngine:
     def wanted(self) -> bool:
         """Is there a run to start or to look after?"""
         waits = waiting(self.store)
-        active = [run for run in self.store.runs() if run.state in ACTIVE_STATES and run.engine == "local"]
-        return any(run.state != "queued" or run.sweep not in waits for run in active)
+        runs = [run for run in self.store.runs() if run.engine == "local"]
+        held = lambda run: run.state not in ("running", "cancelling") and run.sweep in waits  # noqa: E731
+        return any((run.state in ACTIVE_STATES or once_more(run)) and not held(run) for run in runs)
 
     def wake(self) -> None:
         """Start a dispatcher, in a session of its own so that the server's end is not its end. A second one leaves by itself."""

@@ -27,8 +27,8 @@ import psutil
 import dmlviz
 from dmlviz.records import ACTIVE_STATES, InputError, Run
 from dmlviz.store import SILENT_SECONDS, Store
-from dmlviz.store_sweeps import waiting
-from dmlviz.training.dispatcher import KILLED, MOST_KILLS, RETRIES, ForkServer
+from dmlviz.store_sweeps import once_more, waiting
+from dmlviz.training.dispatcher import KILLED, ForkServer
 
 LOOK_SECONDS = 0.3
 AHEAD = 2  # tasks that wait at Ray beyond those that run: a pause is heard soon
@@ -87,6 +87,7 @@ class RayEngine:
             for run in runs:
                 if run.id not in at_ray and run.sweep not in waits:
                     self._again(run, lost)
+            runs = [run for run in map(self._run, run_ids) if run is not None]  # some of them wait again
             ready = [run.id for run in runs if run.state == "queued" and run.id not in at_ray and run.sweep not in waits]
             for run_id in ready[: max(0, self._room(ray) + AHEAD - len(pending))]:
                 pending[train.remote(*self._cargo(ray, run_id, texts), threads)] = run_id
@@ -118,8 +119,7 @@ class RayEngine:
         if run.state == "interrupted" and run.ended is None:
             self.store.end(run.id, "interrupted", KILLED)
             run = self.store.run(run.id)
-        failures, kills = run.ends.get("failed", 0), run.ends.get("interrupted", 0)
-        if (run.state == "failed" and failures <= RETRIES) or (run.state == "interrupted" and kills <= MOST_KILLS):
+        if once_more(run):
             self.store.requeue(run.id)
         if run.state != "running" or time.monotonic() > lost.get(run.id, 0.0):
             lost.pop(run.id, None)  # a silent heartbeat shows as interrupted
