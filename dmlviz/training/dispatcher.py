@@ -105,7 +105,7 @@ class Dispatcher:
             self._hear({run.id: run for run in runs})
         queued = [run for run in reversed(runs) if run.state == "queued" and run.sweep not in waits]
         queued = self._with_room(queued)
-        self.slots = self._slots([run for run in runs if run.sweep and (run.state == "running" or run in queued)])
+        self.slots = self._slots([run for run in runs if run.sweep and run.state == "running"] + [run for run in queued if run.sweep])
         self._start(sorted((run for run in queued if run.id not in self.asked), key=lambda run: bool(run.sweep)))  # who waits for one run goes first
         return bool(queued) or any(run.state in ("running", "cancelling") for run in runs)
 
@@ -136,7 +136,10 @@ class Dispatcher:
         found = [self.base]
         for name in dict.fromkeys(run.sweep for run in of_sweeps):
             if name not in self.slots_of:
-                sweep = read_sweep(self.store, name)
+                try:
+                    sweep = read_sweep(self.store, name)
+                except InputError:  # its folder was deleted by hand; its runs go on one by one
+                    continue
                 self.slots_of[name] = int(sweep.spec.get("slots") or slots_here(run.config for run in of_sweeps if run.sweep == name))
                 self.over[name] = sweep.created + 3600 * float(sweep.spec.get("hours") or math.inf)
             if time.time() > self.over[name]:
