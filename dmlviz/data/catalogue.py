@@ -31,6 +31,7 @@ class CatalogueEntry:
     terms: str
     package: str | None = None
     hub: HubSource | None = None
+    may_share: bool = False  # do `terms` let the very texts be passed on? Where that is not plain, they stay
 
 
 TRAIN_TEST = {"train": "train", "test": "test"}
@@ -79,7 +80,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     ),
     "qnli": CatalogueEntry(
         "QNLI (GLUE)", "question and sentence, does it answer", 2, "CC BY-SA 4.0 (from SQuAD)",
-        hub=HubSource("nyu-mll/glue", "qnli", text="question", text_pair="sentence", parts=GLUE),
+        hub=HubSource("nyu-mll/glue", "qnli", text="question", text_pair="sentence", parts=GLUE), may_share=True,
     ),
     "imdb": CatalogueEntry(
         "IMDb", "movie review, sentiment", 2, f"Maas et al. 2011; {RESEARCH}", hub=HubSource("stanfordnlp/imdb", "plain_text", parts=TRAIN_TEST)
@@ -88,7 +89,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     "ohsumed": CatalogueEntry("Ohsumed, one label", "medical abstract, disease category", 23, f"MEDLINE abstracts; {RESEARCH}"),
     "banking77": CatalogueEntry(
         "BANKING77", "customer question, intent", 77, "CC BY 4.0 (Casanueva et al. 2020); the Hub copy lacks a few repeated rows",
-        hub=HubSource("mteb/banking77", label="label_text", parts=TRAIN_TEST),
+        hub=HubSource("mteb/banking77", label="label_text", parts=TRAIN_TEST), may_share=True,
     ),
     "ag_news": CatalogueEntry("AG News", "news topic", 4, f"Zhang et al. 2015; {RESEARCH}", hub=HubSource("fancyzhx/ag_news", parts=TRAIN_TEST)),
     "emotion": CatalogueEntry(
@@ -110,3 +111,25 @@ def where(name: str, home: PathLike, data_dir: PathLike | None) -> str:
     if entry.hub:
         return f"From the Hugging Face Hub, {entry.hub.id}{f' ({entry.hub.config})' if entry.hub.config else ''}."
     return f"Only from a folder: put train.jsonl.gz and test.jsonl.gz (or all.jsonl.gz) into $DMLVIZ_DATA/{name}/."
+
+
+def restricted(name: str, source: str) -> bool:
+    """Must the texts of this data set stay out of a bundle, unless a person asks for them? `source` is TextDataset.source.
+
+    Free are only texts that came from the place whose terms are known to allow it. A person's own file or folder is restricted, whatever its name.
+    """
+    entry = CATALOGUE.get(name.strip().lower())
+    if entry is None or not entry.may_share or entry.hub is None:
+        return True
+    return source != f"The Hugging Face Hub: {entry.hub.id}{f' ({entry.hub.config})' if entry.hub.config else ''}."  # as hub.read_hub writes it
+
+
+def sharing(name: str, source: str) -> str:
+    """One sentence: may the texts leave, and under which terms."""
+    entry = CATALOGUE.get(name.strip().lower())
+    if entry is None:
+        return "The texts are a person's own, so they are left out unless asked for."
+    if restricted(name, source):
+        copy = " These came from a folder or file, so whether they are those texts is not known." if entry.may_share else ""
+        return f"The texts of {entry.title} are left out unless asked for; terms: {entry.terms}.{copy}"
+    return f"The texts of {entry.title} may be passed on; terms: {entry.terms}."
