@@ -278,6 +278,7 @@ def test_weights_are_given_in_our_letter_with_the_papers_beside_it():
 def test_shots_are_nested_only_where_there_are_several():
     lone, several = methods([run(shots=4)]), methods([run(shots=4), run(shots=16), run(shots=None)])
     assert "lies inside" not in lone
+    assert "lies inside" not in methods([run(shots=4), run("mr", dataset_hash="b" * 64, shots=16)])
     assert "4 or 16 texts of each class, drawn at random or all training texts; of one draw, the smaller training set lies inside" in several
 
 
@@ -289,7 +290,8 @@ def test_repetitions_are_counted_as_the_intervals_count_them():
     assert "means over 3 draws" in said
     assert "seeds are averaged within each draw" in said
     mixed = methods([*crossed, run(loss="supcon", ce_weight=0.1)])
-    assert "means over 3 draws (a single run for SupCon)" in mixed
+    assert "means over 3 draws, with Student's" in mixed
+    assert "Numbers for SupCon are of single runs, so they have no interval." in mixed
     again = methods([run(seed=seed) for seed in range(4)])
     assert "means over 4 seeds" in again
     assert "one draw of the shots, so the interval holds the seeds alone" in again
@@ -332,8 +334,10 @@ def test_two_settings_of_one_loss_on_the_same_texts_are_its_variants():
     runs = [run(loss="g_loss", ce_weight=0.2, loss_settings=own) for own in ({}, {"visible_share": 0.5})]
     said = methods([*runs, run()])
     assert "The losses compared were G-Loss (Sharma Aditya et al. 2026; Zhu and Ghahramani 2002) in 2 variants and cross-entropy." in said
-    assert "w = 0.2 for variant 1 of G-Loss and variant 2 of G-Loss (1−λ in the paper)" in said
+    assert "w = 0.2 for G-Loss (1−λ in the paper)" in said
     assert "Variant 2 of G-Loss (in its paper's form) had visible share γ = 0.5 and else the default settings." in said
+    third = methods([*runs, run("mr", dataset_hash="b" * 64, loss="g_loss", ce_weight=0.2, loss_settings={"visible_share": 0.5}, epochs=7)])
+    assert "4 epochs (7 epochs for variant 3 of G-Loss)" in third
     early = methods([run(patience=2), run(loss="supcon", ce_weight=0.1)])
     assert "training ended early when 2 epochs had brought no better accuracy on the validation texts (never for SupCon)" in early
     tuned = methods([run("mr", dataset_hash="b" * 64, loss="g_loss", lr=1e-5), run(loss="g_loss", lr=2e-5), run(loss="supcon", lr=1e-5)])
@@ -368,9 +372,12 @@ def test_differences_are_said_by_the_fewest_words():
     assert spread([(labels, "4" if data == "X" else "8") for labels, _, data in each]) == "4 (8 on Y)"
     assert spread([(labels, "8" if (loss, data) == ("B", "Y") else "4") for labels, loss, data in each]) == "4 (8 for B on Y)"
     assert spread([(labels, None if loss == "A" else "8") for labels, loss, _ in each]) == "8"
+    more = [({"for": loss, "on": data}, "8" if data == "Y" and loss != "C" else "4") for loss in "ABC" for data in "XY"]
+    assert spread(more) == "4 (8 for A and B on Y)"
     same = {"for": "A", "on": "X"}
     assert spread([(same, "1e-4"), (same, "3e-4")]) == "1e-4 or 3e-4 (in runs of their own)"
     assert spread([]) == ""
+    assert spread([({"for": "A"}, "2 (x)"), ({"for": "B"}, "3")]) == "2 (x), but 3 for B"
 
 
 def test_letters_of_the_table_have_plain_forms():

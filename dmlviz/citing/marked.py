@@ -110,7 +110,8 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 def spread(said: Sequence[tuple[Mapping[str, Hashable], str | None]]) -> str:
-    """Something that may differ between groups, in few words: "4", or "4 (8 for SupCon)", "4 (8 on MR; 2 for SupCon on TREC)".
+    """Something that may differ between groups, in few words: "4", or "4 (8 for SupCon)", "4 (8 on MR; 2 for SupCon on TREC)"; "4, but 8 for
+    SupCon" where brackets stand in the words.
 
     said: per group what it is called by ("for": a loss, "on": a data set, "with": shots, an encoder) and the words, None where it has none. What
     most groups say comes first. Empty where nothing is said.
@@ -123,8 +124,15 @@ def spread(said: Sequence[tuple[Mapping[str, Hashable], str | None]]) -> str:
     chosen = _telling(heard)
     if chosen is None:
         return f"{listed(order, 'or')} (in runs of their own)"
-    others = [f"{words} {_who(chosen, heard, words)}" for words in order if words != most]
-    return f"{most} ({'; '.join(others)})"
+    others = "; ".join(f"{words} {_who(chosen, heard, words)}" for words in order if words != most)
+    return f"{most}, but {others}" if any(one in words for words in order for one in (CITE, "(")) else f"{most} ({others})"
+
+
+def those(said: Sequence[tuple[Mapping[str, Hashable], bool]]) -> str:
+    """Of which groups something is true: "for A and B on X"; empty where they cannot be told from the others in words."""
+    heard = [(labels, str(true)) for labels, true in said]
+    chosen = _telling(heard)
+    return _who(chosen, heard, str(True)) if chosen else ""
 
 
 def _telling(heard: Sequence[tuple[Mapping[str, Hashable], str]]) -> tuple[str, ...] | None:
@@ -141,8 +149,9 @@ def _telling(heard: Sequence[tuple[Mapping[str, Hashable], str]]) -> tuple[str, 
 
 
 def _who(chosen: tuple[str, ...], heard: Sequence[tuple[Mapping[str, Hashable], str]], words: str) -> str:
-    each = dict.fromkeys(" ".join(f"{kind.split()[0]} {labels[kind]}" for kind in chosen) for labels, one in heard if one == words)
-    if len(chosen) == 1:  # the preposition once
-        kind = chosen[0].split()[0]
-        return f"{kind} {listed(one.removeprefix(kind + ' ') for one in each)}"
-    return listed(each)
+    """"for A and B on X, for C on Y": what shares all but its first label is said together."""
+    shared: dict[str, list[str]] = {}
+    for labels in (labels for labels, one in heard if one == words):
+        rest = "".join(f" {kind.split()[0]} {labels[kind]}" for kind in chosen[1:])
+        shared.setdefault(rest, []).append(str(labels[chosen[0]]))
+    return listed(f"{chosen[0].split()[0]} {listed(dict.fromkeys(firsts))}{rest}" for rest, firsts in shared.items())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from dmlviz.analysis.attribution_kind import METHODS
-from dmlviz.analysis.groups import Group, group_runs
+from dmlviz.analysis.fairness import REPEATS
+from dmlviz.analysis.groups import Group, group_runs, key_without
 from dmlviz.analysis.intervals import LEVEL, units
 from dmlviz.citing import training
-from dmlviz.citing.marked import as_latex, as_text, cite, count, listed, math, name, number, numbers, spread
+from dmlviz.citing.marked import as_latex, as_text, cite, count, listed, math, name, number, numbers, spread, those
 from dmlviz.citing.sources import (
     ATTRIBUTION_KEYS,
     FIGURE_KEYS,
@@ -92,17 +94,24 @@ def methods(
 def arms_of(runs: Sequence[Run]) -> list[Arm]:
     """The groups of these runs, named. Configurations of one loss that stand beside each other on the same texts are its variants 1, 2 ..."""
     found: list[Arm] = []
-    met: dict[tuple[str, ...], int] = {}
+    cells: dict[tuple[str, ...], list[str]] = {}  # one loss on the same texts -> its configurations
     for group in group_runs(runs):
         config = group.config
         shots = "all texts" if config.shots is None else f"{config.shots} {'shots' if config.shots_by == 'class' else 'texts in all'}"
         place = {"on": name(dataset_title(config)), "with shots": shots, "with encoder": name(place_name(config.encoder))}
-        cell = (title(group.runs[0]), *place.values(), str(config.dataset_hash), str(config.folds))
-        met[cell] = met.get(cell, 0) + 1
-        found.append(Arm(group, cell[0], {"for": str(met[cell]), **place}))
-    several = {cell[0] for cell, count in met.items() if count > 1}
-    told = lambda arm: f"variant {arm.labels['for']} of {arm.title}" if arm.title in several else arm.title  # noqa: E731
-    return [arm._replace(labels={**arm.labels, "for": told(arm)}) for arm in found]
+        found.append(Arm(group, title(group.runs[0]), {"for": title(group.runs[0]), **place}))
+        cells.setdefault((found[-1].title, *place.values(), str(config.dataset_hash)), []).append(_configuration(group.runs[0]))
+    several = {cell[0] for cell, keys in cells.items() if len(keys) > 1}
+    variants = {one: list(dict.fromkeys(key for cell, keys in cells.items() if cell[0] == one for key in keys)) for one in several}
+    return [_numbered(arm, variants[arm.title]) if arm.title in several else arm for arm in found]
+
+
+def _configuration(run: Run) -> str:
+    return key_without(run, *REPEATS, "dataset", "dataset_hash", "shots", "shots_by")
+
+
+def _numbered(arm: Arm, variants: Sequence[str]) -> Arm:
+    return arm._replace(labels={**arm.labels, "for": f"variant {variants.index(_configuration(arm.runs[0])) + 1} of {arm.title}"})
 
 
 def title(run: Run) -> str:
@@ -184,7 +193,11 @@ def _shots(arms: Sequence[Arm]) -> Iterable[str]:
         return
     own = _by(arms, "for", "on", "with encoder")
     sizes = spread([({key: words for key, words in each[0].labels.items() if key != "with shots"}, _shot_words(each)) for each in own])
-    nested = len({arm.config.shots for arm in arms if arm.config.shots is not None}) > 1
+    numbers_of: dict[tuple[str, str], set[int]] = {}
+    for arm in arms:
+        if arm.config.shots is not None:
+            numbers_of.setdefault((arm.labels["on"], arm.config.shots_by), set()).add(arm.config.shots)
+    nested = any(len(each) > 1 for each in numbers_of.values())
     inside = "; of one draw, the smaller training set lies inside the larger" if nested else ""
     yield f"The support, which a model was trained on, was {sizes}{inside}."
     yield f"It was drawn {_over(arms, _draws)}; the seed decides everything but the texts drawn."
@@ -272,11 +285,16 @@ def _variants(arms: Sequence[Arm]) -> str:
 
 
 def _alike(losses: Sequence[Sequence[Arm]], say: Callable[[Sequence[Arm]], tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-    """What is said of a loss -> the losses of which it is said."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """What is said of a loss -> the losses of which it is said; all the variants of one go by its title."""
+    found: dict[tuple[str, str], list[Arm]] = {}
     for own in losses:
-        found.setdefault(say(own), []).append(own[0].labels["for"])
-    return found
+        found.setdefault(say(own), []).append(own[0])
+    many = Counter(own[0].title for own in losses)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for words, arms in found.items():
+        here = Counter(arm.title for arm in arms)
+        alike[words] = list(dict.fromkeys(arm.title if here[arm.title] == many[arm.title] else arm.labels["for"] for arm in arms))
+    return alike
 
 
 def _weight(arms: Sequence[Arm]) -> tuple[str, str]:
@@ -354,10 +372,13 @@ def _repetitions(arms: Sequence[Arm]) -> Iterable[str]:
     if not several:
         yield "Every number is of a single run, so it has no interval."
         return
-    found = [(arm.labels, count(units(arm.runs).n, units(arm.runs).name) if arm in several else "a single run") for arm in arms]
+    found = [(arm.labels, count(units(arm.runs).n, units(arm.runs).name)) for arm in several]
     notes = list(dict.fromkeys(units(arm.runs).words for arm in several))
     interval = f"Student's {100 * LEVEL:g} % interval over them{cite(STUDENT)}"
     yield f"Numbers are means over {spread(found)}, with {interval}; {'; '.join(notes)}."
+    if len(several) < len(arms):
+        lone = those([(arm.labels, arm not in several) for arm in arms])
+        yield f"{f'Numbers {lone}' if lone else 'Other numbers'} are of single runs, so they have no interval."
 
 
 def _figures(figures: Sequence[Figure]) -> Iterable[str]:
