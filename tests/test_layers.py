@@ -15,7 +15,7 @@ DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "store_sweeps", "encoder", "propagation", "losses", "cautions", "training"}
 EVERYTHING_BELOW_UI = {
     *TRAINING, "desk", "store_attributions", "attributed", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning",
-    "cautions", "slices_store", "store_sweeps", "sweep", "sweep_spec",
+    "cautions", "slices_store", "store_sweeps", "sweep", "sweep_spec", "citing",
 }  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "explain": {"records", "store", "encoder", "propagation", "training", "analysis", "store_attributions", "explain"},
     "figures": {"records", "losses", "analysis", "figures"},
     "export": {"records", "store", "analysis", "figures"},
+    "citing": {"records", "data", "losses", "analysis", "figures", "citing"},
     "submit": {"records", "store", "data", "losses", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},
     "desk": {"explain", "store_attributions", "records", "store", "store_files", "data", "losses", "training", "analysis", "panes"},
@@ -47,8 +48,11 @@ MAY_IMPORT = {
     "tuning": {"records", "store", "data", "losses", "training", "submit", "spaces"},
     "told": {"records", "store", "store_attributions", "analysis", "papers"},
     "told_sweeps": {"records", "store", "sweep", "told", "training"},
+    "tables": {"records", "data", "losses", "analysis", "figures", "papers", "tables"},
+    "draw_tables": {"draw", "tables", "records", "store", "export", "data", "analysis", "figures"},
+    "cli_tables": {"cli_app", "asked", "draw_tables", "store", "told"},
     "draw": {"attributed", "records", "store", "data", "analysis", "figures", "export", "panes"},
-    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "told_sweeps", "explain", "__init__"},
+    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "told_sweeps", "explain", "cli_tables", "__init__"},
     "__main__": {"cli"},
     "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
     "pages": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
@@ -116,6 +120,10 @@ LIGHT += [
     "dmlviz.papers",
     "dmlviz.tuning",
     "dmlviz.sweep",
+    "dmlviz.citing",
+    "dmlviz.tables",
+    "dmlviz.draw_tables",
+    "dmlviz.cli_tables",
 ]
 
 

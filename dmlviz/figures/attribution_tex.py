@@ -6,13 +6,10 @@ import pandas as pd
 
 from .attribution_frame import sign, word_color
 from .attribution_words import MOST_WORDS, exact, left_out, said
+from .tex_text import escaped, strange
 from .theme import PAPER, loss_color, readable
 from .words import clean, short
 
-SIGNS = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_", "^": r"\textasciicircum{}",
-         "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "-": "{-}", "'": "{'}",
-         "`": r"\textasciigrave{}", "−": r"\ensuremath{-}", "Δ": r"\ensuremath{\Delta}", "…": r"\ldots{}", "·": r"\textperiodcentered{}",
-         "‖": r"\ensuremath{\Vert}", "“": "``", "”": "''", "‘": "`", "’": "'", "–": "--", "—": "---"}  # fmt: skip
 HEAD = r"""\documentclass[border=2pt,varwidth=%(width)smm]{standalone}
 \usepackage{iftex}
 \ifPDFTeX
@@ -27,11 +24,6 @@ HEAD = r"""\documentclass[border=2pt,varwidth=%(width)smm]{standalone}
 """
 WORD = r"\newcommand{\dmlword}[2]{\colorbox[HTML]{#1}{\strut #2}\hspace{1pt}\allowbreak}"
 APART = r"\newcommand{\dmlapart}[2]{\colorbox[HTML]{#1}{\strut\underline{#2}}\hspace{1pt}\allowbreak}"
-
-
-def escaped(text: str) -> str:
-    """Any text as LaTeX shows it, sign for sign."""
-    return "".join(SIGNS.get(character, character) for character in clean(text))
 
 
 def tex(table: pd.DataFrame, caption: str, *, width_mm: float = 77.0) -> str:
@@ -49,7 +41,7 @@ def tex(table: pd.DataFrame, caption: str, *, width_mm: float = 77.0) -> str:
         body.append(r"\medskip")
     text = "\n".join(line for line in body if line)
     where = "".join(f"% {line}\n" for line in _wrapped(caption))
-    declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(one):04X}}}{{\\fbox{{\\tiny {ord(one):04X}}}}}\n" for one in _strange(text))
+    declared = "".join(f"\\DeclareUnicodeCharacter{{{ord(one):04X}}}{{\\fbox{{\\tiny {ord(one):04X}}}}}\n" for one in strange(text))
     return f"{where}{HEAD % {'width': f'{width_mm:g}', 'declared': declared}}{WORD}\n{APART}\n\\begin{{document}}\n{text}\n\\end{{document}}\n"
 
 
@@ -70,11 +62,6 @@ def _words(rows: pd.DataFrame) -> str:
 
 def _note(words: str) -> str:
     return rf"{{\footnotesize {escaped(words)}}}\par" if words else ""
-
-
-def _strange(text: str) -> list[str]:
-    """Characters beyond what T1 fonts hold."""
-    return sorted({character for character in text if ord(character) > 0x17F or (0x7F < ord(character) < 0xA0)})
 
 
 def _wrapped(caption: str) -> list[str]:

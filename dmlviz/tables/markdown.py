@@ -1,0 +1,43 @@
+"""A table as Markdown (GitHub's tables): nothing in a cell is markup."""
+
+from __future__ import annotations
+
+import re
+
+from ..figures.words import clean
+from .layout import NUMBER
+from .table import Cell, Column, Table
+
+RULES = {"l": ":--", "r": "--:", "c": ":-:"}
+HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|~$^]|(?<=\w)(?=://)")
+
+
+def markdown(table: Table) -> str:
+    """Caption, table, notes. Best bold, second underlined, marks as superscripts; names of groups stand before their columns' own."""
+    heads = [_head(column) for column in table.columns]
+    lines = [_line(heads), _line([RULES[column.align] for column in table.columns])]
+    lines += [_line([_cell(cell) for cell in row]) for row in table.rows]
+    return "\n\n".join([f"**{plain(table.title)}.** {plain(table.caption)}", "\n".join(lines), *map(plain, table.notes)]) + "\n"
+
+
+def plain(text: str) -> str:
+    """Any text as Markdown and HTML show it, on one line."""
+    whole = "".join(HTML.get(one, one) for one in clean(text))
+    return SPECIAL.sub(lambda found: f"\\{found[0]}" if found[0] else "&#8203;", whole)
+
+
+def _head(column: Column) -> str:
+    return plain(f"{column.group}, {column.header}" if column.group else column.header)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    found = NUMBER.fullmatch(cell.text)
+    front, rest = (plain(found["mean"]), plain(cell.text[found.end("mean") :])) if found else (plain(cell.text), "")
+    if front and (cell.best or cell.second):
+        front = f"**{front}**" if cell.best else f"<u>{front}</u>"
+    return front + (f" {rest.strip()}" if rest else "") + (f"<sup>{plain(cell.marks)}</sup>" if cell.marks else "")
