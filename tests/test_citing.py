@@ -314,6 +314,8 @@ def test_what_was_not_trained_is_not_described_as_trained():
     assert "fine-tuned elsewhere" in loaded
     assert "AdamW" not in loaded
     assert "drawn at random" not in loaded
+    for untrained in (run(origin="loaded", loss="supcon"), run(control="pre_trained", loss="supcon")):
+        assert not {"loshchilov2019decoupled", "khosla2020supervised"} & set(keys_of([untrained]))
     both = methods([run(loss="supcon", ce_weight=0.1), run(loss="supcon", ce_weight=0.1, control="shuffled_labels")])
     assert "SupCon also learnt from labels dealt out anew" in both
 
