@@ -15,7 +15,7 @@ DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "store_sweeps", "encoder", "propagation", "losses", "cautions", "training"}
 EVERYTHING_BELOW_UI = {
     *TRAINING, "desk", "store_attributions", "attributed", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning",
-    "cautions", "slices_store", "store_sweeps", "sweep", "sweep_spec", "citing",
+    "cautions", "slices_store", "store_sweeps", "sweep", "sweep_spec", "citing", "tables", "draw_tables",
 }  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),

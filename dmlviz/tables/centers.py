@@ -117,7 +117,7 @@ def _notes(found: Sequence[CenterView], merge: float, *, by_class: bool = False)
     return [
         f"Each row is a single run, so no number has an interval.{counts}",
         f"Used: nearest to at least one counted vector of its class; dead: to none. Eff. K, the effective number of centres: exp(entropy) of a "
-        f"class's vectors over them{of}.{soft} Merged: centres left when those within a cosine distance of {float(merge):g} count as one{of}. Purity: of the vectors "
-        f"nearest to a centre, the share of its own class.{away}",
+        f"class's vectors over them{of}.{soft} Merged: centres left when those within a cosine distance of {float(merge):g} count as one{of}. "
+        f"Purity: of the vectors nearest to a centre, the share of its own class.{away}",
         *said[:3],
     ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..figures.tex_text import needed, pasted
 from ..figures.words import clean
-from .layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, plan, spans, text_width
+from .layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, key_columns, plan, spans, text_width
 from .table import Cell, Column, Table
 
+HEAD_LINES = 3  # what the head of a part takes
 MOST_LINES = 46  # of a page; more rows are continued in another float
 LONG_WORD = 44.0  # width in points of the pieces of a word that a wrapped column may break
 ALIGNED_TAIL = 6  # letters in brackets behind a number, such as its n, that the column keeps room for
@@ -48,14 +50,20 @@ def _head(table: Table, made: Plan, width: float) -> list[str]:
 
 def _chunks(table: Table, made: Plan) -> list[range]:
     """Rows of each float."""
-    lines = [sum(_lines(table, part, i, made.size) for part in made.parts) for i in range(len(table.rows))]
-    starts, used = [0], 0
+    lines = [sum(_lines(table, part, i, made.size) for part in made.parts if _told(table, part, i)) for i in range(len(table.rows))]
+    starts, used, most = [0], 0, MOST_LINES - HEAD_LINES * (len(made.parts) - 1)
     for i, count in enumerate(lines):
-        if used + count > MOST_LINES and i > starts[-1]:
+        if used + count > most and i > starts[-1]:
             starts.append(i)
             used = 0
         used += count
     return [range(start, end) for start, end in zip(starts, [*starts[1:], len(table.rows)], strict=True)]
+
+
+def _told(table: Table, part: Part, row: int) -> bool:
+    """Has the row anything to say in these columns besides what it is?"""
+    own = [table.rows[row][i].text for i in part.columns if i >= key_columns(table)]
+    return any(own) or not own
 
 
 def _lines(table: Table, part: Part, row: int, size: Size) -> int:
@@ -66,16 +74,16 @@ def _float(table: Table, made: Plan, rows: range, number: int, count: int) -> st
     caption = pasted(table.caption or table.title)
     again = r"\addtocounter{table}{-1}" if number else ""
     label = re.sub(r"[^A-Za-z0-9:.-]", "-", table.label)
-    lines = [r"\begin{table}[tbp]", r"\centering", rf"{again}\caption{{{caption}{' Continued.' if number else ''}}}\vspace{{4pt}}"]
+    kind = "table*" if made.across else "table"
+    lines = [rf"\begin{{{kind}}}[tbp]", r"\centering", rf"{again}\caption{{{caption}{' Continued.' if number else ''}}}\vspace{{4pt}}"]
     lines += [rf"\label{{{label}}}"] if label and not number else []
     lines += [made.size.command] if made.size.command else []
     lines.append(rf"\setlength{{\tabcolsep}}{{{made.size.sep:g}pt}}")
-    for place, part in enumerate(made.parts):
-        lines += [r"\par\medskip"] if place else []
-        lines.append(_tabular(table, part, rows))
+    tabulars = [_tabular(table, part, told) for part in made.parts if (told := [row for row in rows if _told(table, part, row)])]
+    lines.append("\n\\par\\medskip\n".join(tabulars))
     if number == count - 1:
         lines += _notes(table, "\n".join(lines))
-    return "\n".join([*lines, r"\end{table}"])
+    return "\n".join([*lines, rf"\end{{{kind}}}"])
 
 
 def _notes(table: Table, body: str) -> list[str]:
@@ -87,15 +95,21 @@ def _notes(table: Table, body: str) -> list[str]:
     return [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright", *(f"{note}\\par" for note in notes), r"\end{minipage}"]
 
 
-def _tabular(table: Table, part: Part, rows: range) -> str:
+def _tabular(table: Table, part: Part, rows: Sequence[int]) -> str:
     marked = any(table.rows[row][part.columns[-1]].marks for row in rows)
     kinds = "".join(_kind(table.columns[i], part.wrapped.get(i)) for i in part.columns)
     lines = [rf"\begin{{tabular}}{{@{{}}{kinds}{'' if marked else '@{}'}}}", r"\toprule", *_headers(table, part), r"\midrule"]
-    columns = {i: _column([table.rows[row][i] for row in rows], i in part.wrapped, table.columns[i].align) for i in part.columns}
+    cells = {i: [_named(table.rows[rows[0]][i]), *(table.rows[row][i] for row in rows[1:])] for i in part.columns}
+    columns = {i: _column(cells[i], i in part.wrapped, table.columns[i].align) for i in part.columns}
     for place, row in enumerate(rows):
         lines += [r"\midrule"] if place and row in table.rules else []
         lines.append(" & ".join(columns[i][place] for i in part.columns) + END)
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def _named(cell: Cell) -> Cell:
+    """A name that is left out because the row above has it stands again where a part begins."""
+    return replace(cell, text=cell.value) if not cell.text and isinstance(cell.value, str) else cell
 
 
 def _kind(column: Column, wrapped: float | None) -> str:
@@ -162,7 +176,7 @@ def _marks(cell: Cell, align: str) -> str:
     """A superscript; beside numbers it takes no room, so that these stay aligned."""
     if not cell.marks:
         return ""
-    sign = rf"\textsuperscript{{{pasted(cell.marks)}}}"
+    sign = pasted(cell.marks) if cell.marks == "*" else rf"\textsuperscript{{{pasted(cell.marks)}}}"  # an asterisk is raised as it is
     return rf"\rlap{{{sign}}}" if align == "r" and len(cell.marks) == 1 else sign
 
 

@@ -14,6 +14,7 @@ from .table import Cell, Column, Table
 PT_PER_MM = 72.27 / 25.4  # TeX's points
 WIDTH_MM = 160.0  # both columns of a conference page, or A4 with margins of 25 mm
 LEAST_WRAPPED, MOST_WORD = 40.0, 75.0  # a wrapped column is no narrower, and keeps words up to this width whole; both at 10 pt
+MOST_PARTS = 4  # beyond, a narrow column is given up
 BOLD = 1.16  # bold letters are wider
 NUMBER = re.compile(r"(?P<mean>[+−]?[\d,]+(?:\.\d+)?)(?: ± (?P<half>[\d,.]+))?(?P<tail> \(.*\))?")
 _EM = {  # widths of Computer Modern at 10 pt; other characters are taken for 6
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
 
     size: Size
     parts: tuple[Part, ...]
-    short: bool = False  # some part is wider than the room
+    across: bool = False  # it takes WIDTH_MM although less was asked for
 
     @property
     def words(self) -> str:
@@ -57,30 +58,38 @@ class Plan(NamedTuple):
         said = [f"{len(self.parts)} parts one beneath the other"] if len(self.parts) > 1 else []
         said += ["long texts wrapped"] if any(part.wrapped for part in self.parts) else []
         said += [f"letters of {self.size.command}"] if self.size.command else []
-        said += ["even so wider than asked; give a larger width"] if self.short else []
+        said += [f"too wide for what was asked, so it is set for {WIDTH_MM:g} mm, across both columns (table*)"] if self.across else []
         return ", ".join(said)
 
 
 def plan(table: Table, width_mm: float = WIDTH_MM) -> Plan:
-    """The largest letters with which everything stands side by side; else parts by groups of columns; else long texts wrapped; else both."""
+    """The largest letters with which everything stands side by side; else parts by groups of columns; else long texts wrapped; else both.
+
+    What would take more than MOST_PARTS parts in a narrow column is set for WIDTH_MM, and says so."""
+    made = _plan(table, width_mm)
+    return _plan(table, WIDTH_MM)[0]._replace(across=True) if width_mm < WIDTH_MM and (len(made[0].parts) > MOST_PARTS or made[1]) else made[0]
+
+
+def _plan(table: Table, width_mm: float) -> tuple[Plan, bool]:
+    """The plan, and whether some part is wider than the room even so."""
     room, every = width_mm * PT_PER_MM, tuple(range(len(table.columns)))
     for size in SIZES:
         if _width(table, every, size) <= room:
-            return Plan(size, (Part(every, {}),))
-    if len({column.group for column in table.columns[_keys(table) :]}) > 1:
+            return Plan(size, (Part(every, {}),)), False
+    if len({column.group for column in table.columns[key_columns(table) :]}) > 1:
         found = [(size, parts) for size in SIZES[1:] if (parts := _parts(table, size, room))]
         if found:
             size, parts = min(found, key=lambda one: len(one[1]))  # of equally many the larger letters
-            return Plan(size, tuple(Part(part, {}) for part in parts))
+            return Plan(size, tuple(Part(part, {}) for part in parts)), False
     size = SIZES[-1]
     wrapped = _wrapped(table, every, size, room)
     if wrapped is not None:
-        return Plan(size, (Part(every, wrapped),))
+        return Plan(size, (Part(every, wrapped),)), False
     parts = [(part, _wrapped(table, part, size, room)) for part in _single(table, size, room)]
-    return Plan(size, tuple(Part(part, given or {}) for part, given in parts), any(given is None for _, given in parts))
+    return Plan(size, tuple(Part(part, given or {}) for part, given in parts)), any(given is None for _, given in parts)
 
 
-def _keys(table: Table) -> int:
+def key_columns(table: Table) -> int:
     """Columns that say what a row is: those at the left before the first that is not aligned left or has a group."""
     for i, column in enumerate(table.columns):
         if i and (column.align != "l" or column.group):
@@ -136,7 +145,7 @@ def spans(columns: Sequence[Column], chosen: Sequence[int]) -> list[tuple[int, i
 
 def _parts(table: Table, size: Size, room: float) -> list[tuple[int, ...]] | None:
     """Whole groups of columns, as many side by side as fit, each part behind the columns that say what a row is. None where one alone does not."""
-    keys = tuple(range(_keys(table)))
+    keys = tuple(range(key_columns(table)))
     rest = range(len(keys), len(table.columns))
     groups = [tuple(rest[a : b + 1]) for a, b in spans(table.columns, list(rest))]
     parts: list[tuple[int, ...]] = []
@@ -183,7 +192,7 @@ def _widest_word(table: Table, i: int) -> float:
 
 def _single(table: Table, size: Size, room: float) -> list[tuple[int, ...]]:
     """Columns one after the other, as many in a part as fit."""
-    keys = tuple(range(_keys(table)))
+    keys = tuple(range(key_columns(table)))
     parts: list[tuple[int, ...]] = []
     for i in range(len(keys), len(table.columns)):
         if parts and _wrapped(table, (*parts[-1], i), size, room) is not None:
