@@ -62,7 +62,7 @@ def _bytes(made: Table, kind: str, run_ids: Sequence[str], width: float | None) 
         return csv_bytes(table_frame(made))
     if kind == ".md":
         return f"{markdown(made)}\n<!-- {' '.join(said.replace('--', '- -').replace('>', '').split())} -->\n".encode("utf-8", "replace")
-    head = "".join(f"% {line}\n" for line in textwrap.wrap(said, 110))
+    head = "".join(f"% {line}\n" for line in textwrap.wrap(said, 110, break_on_hyphens=False))
     return (head + latex(made, width_mm=width)).encode("utf-8", "replace")
 
 

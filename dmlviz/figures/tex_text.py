@@ -36,6 +36,13 @@ def pasted(text: str) -> str:
     return "".join(rf"\dmlchar{{{ord(one):04X}}}" if one in found else rf"\dmltone{{{one}}}" if one in T1_ALONE else one for one in made)
 
 
+def bare(text: str) -> str:
+    """The same for a list of tables, which stands before any definition of ours: code points as "U+0633"."""
+    made = escaped(unicodedata.normalize("NFC", clean(text))).replace(QUOTE, "''")
+    found = {*strange(made), *T1_ALONE}
+    return "".join(f"U+{ord(one):04X}" if one in found else one for one in made)
+
+
 def needed(made: str) -> list[str]:
     """Definitions of the commands of `pasted` that this LaTeX has in it."""
     return [definition for command, definition in ((r"\dmlchar", BOXES), (r"\dmltone", T1)) if command in made]

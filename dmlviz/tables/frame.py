@@ -19,7 +19,7 @@ def table_frame(table: Table) -> pd.DataFrame:
     names = _names(table)
     if not measured:
         return pd.DataFrame([{name: value(cell) for name, cell in zip(names, row, strict=True)} for row in table.rows], columns=names)
-    keys = [i for i in range(len(table.columns)) if i not in measured]
+    keys = [i for i in range(len(table.columns)) if i not in measured and names[i] not in MEASURED]  # each number brings its own n
     rows = [{**{names[i]: value(row[i]) for i in keys}, **_number(table, i, row[i])} for row in table.rows for i in measured]
     return pd.DataFrame(rows, columns=[*(names[i] for i in keys), *(["group"] if _grouped(table, measured) else []), "number", *MEASURED])
 

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..figures.tex_text import needed, pasted
+from ..figures.tex_text import bare, needed, pasted
 from ..figures.words import clean
 from .layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, key_columns, plan, spans, text_width
 from .table import Cell, Column, Table
@@ -71,11 +71,13 @@ def _lines(table: Table, part: Part, row: int, size: Size) -> int:
 
 
 def _float(table: Table, made: Plan, rows: range, number: int, count: int) -> str:
-    caption = pasted(table.caption or table.title)
+    words = table.caption or table.title
+    caption = pasted(words)
+    listed = f"[{bare(words)}]" if needed(caption) else ""
     again = r"\addtocounter{table}{-1}" if number else ""
     label = re.sub(r"[^A-Za-z0-9:.-]", "-", table.label)
     kind = "table*" if made.across else "table"
-    lines = [rf"\begin{{{kind}}}[tbp]", r"\centering", rf"{again}\caption{{{caption}{' Continued.' if number else ''}}}\vspace{{4pt}}"]
+    lines = [rf"\begin{{{kind}}}[tbp]", r"\centering", rf"{again}\caption{listed}{{{caption}{' Continued.' if number else ''}}}\vspace{{4pt}}"]
     lines += [rf"\label{{{label}}}"] if label and not number else []
     lines += [made.size.command] if made.size.command else []
     lines.append(rf"\setlength{{\tabcolsep}}{{{made.size.sep:g}pt}}")
