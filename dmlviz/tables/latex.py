@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ..figures.tex_text import bare, needed, pasted
 from ..figures.words import clean
-from .layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, key_columns, plan, spans, text_width
+from .layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, key_columns, line_count, plan, spans, text_width
 from .table import Cell, Column, Table
 
 HEAD_LINES = 3  # what the head of a part takes
@@ -67,7 +67,7 @@ def _told(table: Table, part: Part, row: int) -> bool:
 
 
 def _lines(table: Table, part: Part, row: int, size: Size) -> int:
-    return max([1, *(-int(-1.1 * text_width(table.rows[row][i].text) * size.scale // width) for i, width in part.wrapped.items())])
+    return max([1, *(line_count(table.rows[row][i].text, width / size.scale) for i, width in part.wrapped.items())])
 
 
 def _float(table: Table, made: Plan, rows: range, number: int, count: int) -> str:
@@ -150,7 +150,9 @@ def _column(cells: Sequence[Cell], wrapped: bool, align: str) -> list[str]:
             body = _marked(pasted(cell.text), cell)
             made.append(_wrap(cell.text) + _marks(cell, align) if wrapped else body + _marks(cell, align))
             continue
-        made.append(_marked(_digits(one["mean"]), cell) + _half(one["half"], widest) + _tail(cell, one["tail"], tail, align))
+        marks, bare_mark = _marks(cell, align), one["half"] is None and not one["tail"]
+        number = _marked(_digits(one["mean"]), cell) + (marks if bare_mark else "") + _half(one["half"], widest) + _tail(one["tail"], tail)
+        made.append(number + ("" if bare_mark else marks))
     return made
 
 
@@ -168,10 +170,8 @@ def _half(half: str | None, widest: str) -> str:
     return rf"\,\ensuremath{{\pm}}\,{room}{half}"
 
 
-def _tail(cell: Cell, own: str | None, widest: str, align: str) -> str:
-    words = pasted(own.strip()) if own else ""
-    said = rf"\ {words}" if own else rf"\phantom{{\ {pasted(widest.strip())}}}" if widest else ""
-    return said + _marks(cell, align)
+def _tail(own: str | None, widest: str) -> str:
+    return rf"\ {pasted(own.strip())}" if own else rf"\phantom{{\ {pasted(widest.strip())}}}" if widest else ""
 
 
 def _marks(cell: Cell, align: str) -> str:

@@ -14,6 +14,7 @@ from .table import Cell, Column, Table
 PT_PER_MM = 72.27 / 25.4  # TeX's points
 WIDTH_MM = 160.0  # both columns of a conference page, or A4 with margins of 25 mm
 LEAST_WRAPPED, MOST_WORD = 40.0, 75.0  # a wrapped column is no narrower, and keeps words up to this width whole; both at 10 pt
+WRAPPED_LINES = 3  # of a wrapped text, where the columns can stand in parts instead
 MOST_PARTS = 4  # beyond, a narrow column is given up
 BOLD = 1.16  # bold letters are wider
 NUMBER = re.compile(r"(?P<mean>[+−]?[\d,]+(?:\.\d+)?)(?: ± (?P<half>[\d,.]+))?(?P<tail> \(.*\))?")
@@ -85,7 +86,7 @@ def _plan(table: Table, width_mm: float) -> tuple[Plan, bool]:
     wrapped = _wrapped(table, every, size, room)
     if wrapped is not None:
         return Plan(size, (Part(every, wrapped),)), False
-    parts = [(part, _wrapped(table, part, size, room)) for part in _single(table, size, room)]
+    parts = [(part, _wrapped(table, part, size, room, most=None)) for part in _single(table, size, room)]
     return Plan(size, tuple(Part(part, given or {}) for part, given in parts)), any(given is None for _, given in parts)
 
 
@@ -168,8 +169,8 @@ def _even(
     return parts if all(_width(table, part, size) <= room for part in parts) else None
 
 
-def _wrapped(table: Table, columns: Sequence[int], size: Size, room: float) -> dict[int, float] | None:
-    """Column -> its width, for the columns of text that must give way; None where even these are not enough."""
+def _wrapped(table: Table, columns: Sequence[int], size: Size, room: float, *, most: int | None = WRAPPED_LINES) -> dict[int, float] | None:
+    """Column -> its width, for the columns of text that give way; None where even these are not enough, or a text takes more lines than `most`."""
     widths = {i: column_width(table, i) * size.scale for i in columns}
     if _width(table, columns, size) <= room:
         return {}
@@ -182,7 +183,13 @@ def _wrapped(table: Table, columns: Sequence[int], size: Size, room: float) -> d
     for place, i in enumerate(sorted(more, key=more.__getitem__)):  # those that want least take it, the others share the rest
         given[i] = min(more[i], left / (len(more) - place))
         left -= given[i]
-    return {i: least[i] + width for i, width in given.items() if width < more[i]}
+    made = {i: least[i] + width for i, width in given.items() if width < more[i]}
+    return None if most and any(line_count(row[i].text, width / size.scale) > most for row in table.rows for i, width in made.items()) else made
+
+
+def line_count(text: str, width: float) -> int:
+    """About how many lines a text takes in a column of that width, at 10 pt."""
+    return max(1, -int(-1.1 * text_width(text) // width))
 
 
 def _widest_word(table: Table, i: int) -> float:

@@ -23,7 +23,8 @@ def make(runs: Sequence[Run], *, protocol: str = "") -> Table:
     Raises InputError where no run fits.
     """
     name, found = _compared(runs, protocol)
-    rows = found.to_dict("records")
+    order = list(dict.fromkeys(found["dataset"]))
+    rows = sorted(found.to_dict("records"), key=lambda row: order.index(row["dataset"]))  # data set by data set, else as printed
     letters = _letters(rows)
     wide = len({row["encoder"] for row in rows}) > 1
     sizes = len({row["shots"] for row in rows}) > 1
