@@ -14,13 +14,39 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from dmlviz.asked import merged_fields, pair, read_config, validation_sentence
+from dmlviz import cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
+from dmlviz.asked import merged_fields, read_config, validation_sentence
+from dmlviz.cli_app import (
+    AsJson,
+    BatchSize,
+    CeWeight,
+    Config,
+    Dataset,
+    Detach,
+    Encoder,
+    Epochs,
+    Home,
+    LabelColumn,
+    Loss,
+    Lr,
+    MaxLength,
+    PairColumn,
+    RunId,
+    Seed,
+    Sets,
+    Shots,
+    ShotsBy,
+    SupportSeed,
+    TextColumn,
+    UsageError,
+    app,
+    option,
+)
 from dmlviz.records import ACTIVE_STATES, InputError, Run, RunConfig
 from dmlviz.store import Store
 from dmlviz.told import notes, plain, put, run_facts, say, show_attributions, show_checks, show_protocol, table
@@ -32,35 +58,6 @@ if TYPE_CHECKING:  # what loads pandas loads only where it is needed: `runs` mus
     from dmlviz.records import TextDataset
 
 LOOK_SECONDS, POLL_LOOKS = 0.4, 10  # between two looks at a run; looks between two checks that somebody serves the queue
-UsageError = typer.BadParameter.__base__  # Typer carries its own Click and exports only this child of its UsageError
-app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-def option(kind: type, name: str, words: str) -> Any:
-    return Annotated[kind, typer.Option(name, help=words)]
-
-
-Home = option(str | None, "--home", "folder of runs and data sets; default $DMLVIZ_HOME, else ./dmlviz-data")
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="id of a run, as `runs` lists it")]
-AsJson = option(bool, "--json", "JSON instead of a table")
-Sets = option(list[str] | None, "--set", "key=value, repeatable: any RunConfig field or a setting of the loss (loss.key if both have it)")
-Dataset = option(str | None, "--dataset", "catalogue name, folder, file or Hub id")
-Encoder = option(str | None, "--encoder", "bundled name, folder or Hub id")
-Epochs = option(int | None, "--epochs", "passes over the training texts")
-BatchSize = option(int | None, "--batch-size", "texts per step")
-Lr = option(float | None, "--lr", "peak learning rate")
-CeWeight = option(float | None, "--ce-weight", "share of cross-entropy, 0 to 1")
-Config = option(Path | None, "--config", "JSON or YAML of RunConfig fields; a run's config.json will do")
-Loss = option(str | None, "--loss", "a loss; default cross_entropy")
-Shots = option(str | None, "--shots", "training texts per class, or 'all'; default 8")
-ShotsBy = option(str | None, "--shots-by", "class or total")
-SupportSeed = option(int | None, "--support-seed", "draws the shots")
-Seed = option(int | None, "--seed", "everything else that is random")
-MaxLength = option(int | None, "--max-length", "tokens per text")
-TextColumn = option(str | None, "--text-column", "own file: column of the texts")
-LabelColumn = option(str | None, "--label-column", "own file: column of the labels")
-PairColumn = option(str | None, "--pair-column", "own file: column of the second texts")
-Detach = option(bool, "--detach", "return at once; the run goes on by itself")
 
 
 @app.command()
@@ -106,92 +103,6 @@ def train(
     store = Store(home)
     texts = _texts(store, wanted, text_column, label_column, pair_column)
     return _follow(store, submit(wanted, store=store, dataset=texts), detach)
-
-
-@app.command()
-def sweep(
-    file: Annotated[Path, typer.Argument(help="YAML: datasets, losses, shots, support_seeds, seeds and fields that all runs share")],
-    engine: option(str | None, "--engine", "local, or ray (extra 'ray')") = None,
-    slots: option(int | None, "--slots", "runs at once; with ray on each node") = None,
-    address: option(str | None, "--address", "ray: the cluster's address, as ray.init takes it; default: this machine alone") = None,
-    cpus: option(float | None, "--cpus", "ray: cores per run") = None,
-    gpus: option(float | None, "--gpus", "ray: share of a GPU per run") = None,
-    synced: option(bool, "--synced", "ray: nodes do not see the home; each run's folder is sent back when it ends") = False,
-    dry: option(bool, "--dry-run", "say what would run, and what it takes") = False,
-    detach: Detach = False,
-    home: Home = None,
-) -> int:
-    """Run losses x shots x draws x seeds unattended; prints the sweep's name. The same file again makes what is missing."""
-    from dmlviz.store_sweeps import read_sweep
-    from dmlviz.sweep import cost_of, make_plan, start
-    from dmlviz.sweep_spec import parse_sweep
-    from dmlviz.told_sweeps import follow_sweep, sweep_words
-
-    try:
-        spec = parse_sweep(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the sweep {file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    asked = {"engine": engine, "slots": slots}
-    spec = type(spec).model_validate({**spec.model_dump(), **{name: value for name, value in asked.items() if value is not None}})
-    if spec.engine != "ray" and any((address, cpus, gpus, synced)):
-        raise InputError("--address, --cpus, --gpus and --synced belong to --engine ray; add it, or leave them out")
-    if spec.engine == "ray":
-        if detach:
-            raise InputError("--detach is for the local engine; the process that started a sweep on Ray feeds it")
-        from dmlviz.training.ray_engine import check_ray
-
-        check_ray()
-    store = Store(home)
-    plan = make_plan(spec, store)
-    cost = cost_of(plan, store)
-    say(sweep_words(cost))
-    if dry:
-        return 0
-    name = start(plan, store, on_progress=lambda done, total: say(f"{total:,} runs are written down") if done == total else None)
-    put(name)
-    if spec.engine == "ray":
-        from dmlviz.training.ray_engine import RayEngine
-
-        RayEngine(store, address=address, cpus=cpus, gpus=gpus, slots=spec.slots, synced=synced).run(read_sweep(store, name).run_ids, say)
-    return 0 if detach else follow_sweep(store, name)
-
-
-@app.command()
-def sweeps(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="a sweep, as `sweeps` lists it")] = None,
-    do: option(str | None, "--do", "pause, resume, cancel or delete (its runs stay)") = None,
-    as_json: AsJson = False,
-    home: Home = None,
-) -> int:
-    """Sweeps of this home, or the runs of one."""
-    from dmlviz.store_sweeps import sweeps as all_sweeps
-    from dmlviz.sweep import cancel_sweep, delete_sweep, pause_sweep, resume_sweep, sweep_state
-    from dmlviz.told_sweeps import state_words, sweep_facts
-
-    store, acts = Store(home), {"pause": pause_sweep, "resume": resume_sweep, "cancel": cancel_sweep, "delete": delete_sweep}
-    if do is not None:
-        if do not in acts or name is None:
-            raise InputError(f"--do {do!r} is not understood; name a sweep and one of {', '.join(acts)}")
-        acts[do](store, name)
-        say(f"sweep {name}: {do} is done")
-        return 0
-    if name is None:
-        found = [sweep_state(store, one.name) for one in all_sweeps(store)]
-        if as_json:
-            put(json.dumps([sweep_facts(one) for one in found], indent=1, ensure_ascii=False))
-        else:
-            table(("SWEEP", "RUNS", "FINISHED", "STATE"), [(one.sweep.name, str(len(one.runs)), str(one.counts.get("finished", 0)), state_words(one))
-                                                           for one in found])  # fmt: skip
-        return 0
-    state = sweep_state(store, name)
-    if as_json:
-        put(json.dumps(sweep_facts(state), indent=1, ensure_ascii=False))
-        return 0
-    say(state_words(state))
-    both = zip(state.sweep.run_ids, state.runs, strict=True)
-    rows = [(run_id, run.state if run else "missing", run.message if run else "") for run_id, run in both]
-    table(("RUN", "STATE", "MESSAGE"), rows)
-    return 0
 
 
 @app.command()
@@ -411,29 +322,6 @@ def attribute(
     return show_checks(store, ids, kind, as_json)
 
 
-@app.command()
-def figure(
-    name: Annotated[str, typer.Argument(help="manifold, curves, classes ...")],
-    run_ids: option(str, "--runs", "ids, separated by commas"),
-    out: option(Path, "--out", "file to write: .pdf, .svg or .png"),
-    preset: option(str, "--preset", "size on paper") = "acl-column",
-    sets: option(list[str] | None, "--set", "key=value, repeatable: an option of the figure") = None,
-    title: option(str, "--title", "title kept inside the file") = "",
-    method: option(str, "--method", "kind of map: umap or pca") = "umap",
-    csv: option(bool, "--csv", "write the figure's table beside it") = False,
-    home: Home = None,
-) -> None:
-    """Draw a figure of finished runs at a column's exact width; prints the path."""
-    from dmlviz.draw import draw_file
-
-    options = dict(pair(one) for one in sets or [])
-    ids = [one.strip() for one in run_ids.split(",") if one.strip()]
-    paths, words = draw_file(Store(home), name, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
-    put("\n".join(map(str, paths)))
-    for sentence in words:
-        say(sentence)
-
-
 # ---- studies and protocols
 
 
@@ -556,6 +444,11 @@ def progress_line(run: Run, store: Store) -> str:
     parts += [f"loss {losses[-1]:.4g}"] if losses else []
     parts += [f"about {at.eta_seconds:.0f} s left"] if at.eta_seconds else []
     return f"{at.phase}: {', '.join(parts)}" if parts else at.phase
+
+
+ORDER = ("datasets", "train", "sweep", "sweeps", "tune", "papers", "load", "runs", "show", "verify", "cancel", "resume", "delete", "attribute",
+         "figure", "table", "bundle", "rebuild", "retrain", "check")  # fmt: skip
+app.registered_commands.sort(key=lambda command: ORDER.index(command.callback.__name__))  # of the work, not of the files
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,8 +17,9 @@ from dmlviz.figures.centers_frame import center_input
 from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.graph_frame import GraphInput
 from dmlviz.figures.influence import InfluenceInput
-from dmlviz.figures.theme import PRESETS
-from dmlviz.figures.theme import preset as find_preset
+from dmlviz.figures.presets import PRESETS
+from dmlviz.figures.presets import preset as find_preset
+from dmlviz.figures.words import typeset
 from dmlviz.panes import load_panes, map_values, read_kind
 from dmlviz.records import FigureSpec, InputError, Pane, Run, RunArrays, Split, TextDataset
 from dmlviz.store import Store, home_folder
@@ -69,8 +70,26 @@ def sources(store: Store) -> Sources:
     )
 
 
+class Picture(NamedTuple):
+    """All that paper needs of one picture: with it, it is drawn again without a run."""
+
+    name: str
+    frame: pd.DataFrame
+    options: dict[str, Any]  # of FIGURES[name].paper
+    caption: str
+    words: list[str]  # what is not quite as asked
+
+
 def draw(spec: FigureSpec, source: Sources) -> Drawn:
-    """The figure of a spec; its options in LOADED_BY say what is loaded. InputError when a run is gone or an option is not known."""
+    """The figure of a spec at its own preset. InputError when a run is gone or an option is not known."""
+    found, size = picture(spec, source), find_preset(spec.preset)
+    with typeset(size.family):
+        figure = FIGURES[spec.name].paper(found.frame, size, **found.options)
+        return Drawn(figure, found.frame, found.caption, [*found.words, *FIGURES[spec.name].notes(found.frame)])
+
+
+def picture(spec: FigureSpec, source: Sources) -> Picture:
+    """What a spec shows; its options in LOADED_BY say what is loaded. InputError when a run is gone or an option is not known."""
     entry = FIGURES[spec.name]
     for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key not in LOADED_BY})
     needs, words = _needed(source, entry.needs, spec.run_ids, {key: str(value) for key, value in spec.options.items() if key in LOADED_BY})
@@ -78,10 +97,9 @@ def draw(spec: FigureSpec, source: Sources) -> Drawn:
     if spec.name == "manifold" and (values := map_values(str(for_frame.get("color_by", "")), needs[0], source.arrays, explained)):
         for_frame["values"] = values
     frame = entry.frame(*needs, **for_frame)
-    picture = entry.paper(frame, find_preset(spec.preset), **for_paper)
     if spec.name in MAPS and read_kind(str(spec.options.get("map", "umap"))).dims > 2:
         words.append("note: paper shows the first two of the map's three dimensions")
-    return Drawn(picture, frame, entry.caption(frame, needs[0]), [*words, *entry.notes(frame)])
+    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words)
 
 
 def draw_file(

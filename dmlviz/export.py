@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +17,7 @@ import pandas as pd
 from . import __version__
 from .figures.theme import drawing
 from .figures.words import clean, whole
+from .frame_files import harmless
 from .records import InputError, PathLike
 
 if TYPE_CHECKING:
@@ -22,15 +25,18 @@ if TYPE_CHECKING:
 
 MEDIA_TYPES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
 DPI = 300  # of PNG and of the points inside a PDF or SVG that are drawn as an image
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run the cell
+
+
+MADE = "DMLViz"  # where a file keeps its details: a key of PDF's information and PNG's text; in SVG the identifier, behind "dmlviz:"
 
 
 class Provenance(NamedTuple):
-    """What a file says of itself."""
+    """What a file says of itself. `details`: as JSON holds them; what a check and a reader need to know (see sheets.details)."""
 
     title: str = ""
     caption: str = ""
     run_ids: tuple[str, ...] = ()
+    details: Mapping[str, Any] = {}
 
 
 def save_figure(figure: Figure, path: PathLike, *, provenance: Provenance | None = None, dpi: int = DPI) -> Path:
@@ -54,27 +60,54 @@ def save_bytes(data: bytes, path: PathLike) -> Path:
     return path
 
 
-def figure_bytes(figure: Figure, fmt: str, *, provenance: Provenance | None = None, dpi: int = DPI) -> bytes:
-    """The figure as PDF, SVG or PNG, without a date, so that equal figures are equal bytes."""
+def figure_bytes(figure: Figure, fmt: str, *, provenance: Provenance | None = None, dpi: int = DPI, scale: float = 1.0) -> bytes:
+    """The figure as PDF, SVG or PNG, without a date, so that equal figures are equal bytes. `scale` enlarges it as a whole, text and lines too."""
     if fmt not in MEDIA_TYPES:
         raise InputError(f"cannot write a figure as {fmt or 'a file without an extension'}; choose .pdf, .svg or .png.")
     buffer = io.BytesIO()
-    with drawing():
-        figure.savefig(buffer, format=fmt, dpi=dpi, metadata=_metadata(fmt, provenance or Provenance()), facecolor="white")
+    told: dict[str, Any] = {"metadata": _metadata(fmt, provenance or Provenance()), "facecolor": "white"}
+    if fmt == "png":
+        told["pil_kwargs"] = {"dpi": (dpi, dpi)}  # of the enlarged picture
+    with drawing(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Unknown infodict keyword")  # PDF allows keys of one's own
+        figure.savefig(buffer, format=fmt, dpi=dpi * scale, **told)
+    data = buffer.getvalue()
+    return data if scale == 1 or fmt == "png" else _enlarged(data, fmt, scale)
+
+
+def _enlarged(data: bytes, fmt: str, scale: float) -> bytes:
+    if fmt == "svg":
+        sized = lambda found: b'%s="%.6fpt"' % (found[1], float(found[2]) * scale)  # noqa: E731
+        head, svg, rest = data.partition(b"<svg ")
+        opening, end, body = rest.partition(b">")
+        return head + svg + re.sub(rb'\b(width|height)="([\d.]+)pt"', sized, opening) + end + body
+    from pypdf import PdfReader, PdfWriter
+
+    writer, buffer = PdfWriter(clone_from=PdfReader(io.BytesIO(data))), io.BytesIO()
+    for page in writer.pages:
+        page.scale_by(scale)
+    writer.write(buffer)
     return buffer.getvalue()
 
 
 def _metadata(fmt: str, provenance: Provenance) -> dict[str, Any]:
     title, caption = clean(provenance.title) or "DMLViz figure", clean(provenance.caption)
     maker, runs = f"DMLViz {__version__}", ", ".join(map(clean, provenance.run_ids))
+    details = details_json(provenance.details) if provenance.details else ""
     if fmt == "pdf":
-        said = {"Title": title, "Subject": caption, "Keywords": runs, "Creator": maker}
+        said = {"Title": title, "Subject": caption, "Keywords": runs, "Creator": maker, MADE: details}
         return {**{key: value for key, value in said.items() if value}, "CreationDate": None}
     if fmt == "svg":
         said = {"Title": title, "Description": caption, "Keywords": runs, "Creator": maker}
+        said |= {"Identifier": f"{MADE.lower()}:{details}"} if details else {}
         return {**{key: value for key, value in said.items() if value}, "Date": None}
-    said = {"Title": title, "Description": caption, "Source": runs, "Software": maker}
+    said = {"Title": title, "Description": caption, "Source": runs, "Software": maker, MADE: details}
     return {key: value for key, value in said.items() if value}
+
+
+def details_json(details: Mapping[str, Any]) -> str:
+    """In ASCII and one order, so that equal details are equal bytes in every file format."""
+    return json.dumps(details, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
@@ -90,7 +123,7 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 def _harmless(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return whole(f"'{value}" if value.startswith(RISKY) else value)
+    return whole(harmless(value))
 
 
 def file_name(words: Sequence[str], suffix: str) -> str:

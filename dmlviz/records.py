@@ -281,13 +281,31 @@ class TokenAttribution:
 
 
 class FigureSpec(Written):
-    """A figure in the tray, or asked for on the command line: enough to draw it again."""
+    """A picture that somebody put into the tray, or asked for on the command line: enough to draw it again."""
 
     name: str  # a row of dmlviz.figures.FIGURES
     run_ids: tuple[str, ...]
     options: dict[str, SettingValue] = Field(default_factory=dict)
     preset: str = "acl-column"
     title: str = ""
+
+
+class SheetSpec(Written):
+    """A figure as it leaves for a paper: one picture, or up to six as lettered panels. The panels' own presets and titles do not count."""
+
+    panels: tuple[FigureSpec, ...] = Field(min_length=1, max_length=6)
+    preset: str = "acl-column"  # of figures.presets, or "custom:120x80mm"
+    columns: int | None = Field(None, ge=1, le=6)  # None: as many as stay legible
+    family: Literal["venue", "sans", "serif"] = "venue"
+    font_pt: float | None = Field(None, ge=6, le=24)  # None: the preset's
+    palette: Literal["colour", "grey"] = "colour"
+    title: str = ""
+    caption: str = ""  # somebody's own words; empty: what is known of the panels
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Every run of the panels, once, in order."""
+        return tuple(dict.fromkeys(run_id for panel in self.panels for run_id in panel.run_ids))
 
 
 PathLike = str | Path

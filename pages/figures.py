@@ -1,16 +1,25 @@
-"""The tray: each figure as it will be on paper, and its files."""
+"""The tray: each figure as it will be on paper, its checks, its files; tables; and everything as one bundle."""
 
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import figures_parts
+from dmlviz.ui import bundle_parts, figures_parts, tables_parts
 
-ui.header("How will it look in the paper?", "The preview is drawn by the same code as the file, at the preset's exact width.")
-if not ui.tray():
-    ui.empty("The tray is empty. Every picture has an “Add to figures” button; the maps are a good start.", "Go to the maps", "pages/manifold.py")
-    st.stop()
-tray_column, preview_column = st.columns([1, 2.2], gap="large")
-with tray_column:
-    spec = figures_parts.choose()
-with preview_column, ui.guard():
-    figures_parts.preview(spec)
+ui.header("How will it look in the paper?", "The preview is the file itself: drawn once, at the preset's exact width, with its checks beside it.")
+with ui.guard():
+    sheets = ui.tray()
+    if not sheets:
+        ui.empty(
+            "The tray is empty. Every picture has an “Add to figures” button; the maps are a good start.", "Go to the maps", "pages/manifold.py"
+        )
+        tables_parts.show(ui.picked_runs())
+        st.stop()
+    tray_column, sheet_column = st.columns([1, 2.6], gap="large")
+    with tray_column:
+        at, places = figures_parts.choose(sheets)
+    with sheet_column, ui.guard():
+        figures_parts.controls(sheets[at], at)
+        figures_parts.preview(sheets[at])
+    figures_parts.thumbnails(sheets, places)
+    tables_parts.show(figures_parts.runs_of(sheets))
+    bundle_parts.show(sheets)

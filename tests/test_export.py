@@ -12,7 +12,7 @@ import pypdf
 import pytest
 
 from dmlviz.export import Provenance, csv_bytes, figure_bytes, file_name, save_figure
-from dmlviz.figures import manifold, theme
+from dmlviz.figures import manifold, presets
 from dmlviz.records import InputError
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
@@ -24,7 +24,7 @@ TOLD = Provenance("Maps of <R8>", "What it shows & how 名", ("run-1", "run-2"))
 def figure(preset="acl-column", label_names=HOSTILE, count=2):
     panes = [make_pane("soft_triple", len(label_names), seed=i, lr=0.1 + i) for i in range(count)]
     table = manifold.frame(panes, label_names, ["text"] * 1000, parts=("test", "validation", "support"))
-    return manifold.paper(table, theme.preset(preset))
+    return manifold.paper(table, presets.preset(preset))
 
 
 def fonts(page):
@@ -32,17 +32,17 @@ def fonts(page):
     return [font["/DescendantFonts"][0].get_object()["/Subtype"] if "/DescendantFonts" in font else font["/Subtype"] for font in found]
 
 
-@pytest.mark.parametrize("preset", theme.PRESETS)
+@pytest.mark.parametrize("preset", presets.PRESETS)
 def test_pdf_has_the_width_truetype_fonts_and_text_of_six_points(preset):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a glyph that is missing without a word
         data = figure_bytes(figure(preset), "pdf", provenance=TOLD)
     page = pypdf.PdfReader(io.BytesIO(data)).pages[0]
-    assert float(page.mediabox.width) / 72 * 25.4 == pytest.approx(theme.PRESETS[preset].width_mm, abs=0.1)
+    assert float(page.mediabox.width) / 72 * 25.4 == pytest.approx(presets.PRESETS[preset].width_mm, abs=0.1)
     assert set(fonts(page)) <= {"/CIDFontType2", "/TrueType"}
     sizes = []
     page.extract_text(visitor_text=lambda words, cm, tm, font, size: sizes.append(size) if words.strip() else None)
-    assert min(sizes) >= theme.MIN_PT - 1e-6
+    assert min(sizes) >= presets.MIN_PT - 1e-6
     assert "SoftTriple" in page.extract_text()
     assert len(data) < 2_000_000
 

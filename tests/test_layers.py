@@ -15,7 +15,8 @@ DATA = LOW | {"data"}
 TRAINING = {"records", "store", "store_files", "store_sweeps", "encoder", "propagation", "losses", "cautions", "training"}
 EVERYTHING_BELOW_UI = {
     *TRAINING, "desk", "store_attributions", "attributed", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning",
-    "cautions", "slices_store", "store_sweeps", "sweep", "sweep_spec", "citing", "tables", "draw_tables",
+    "cautions", "slices_store", "store_sweeps", "sweep", "sweep_spec", "citing", "tables", "draw_tables", "checking",
+    "frame_files", "trays", "bundles",
 }  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),
@@ -33,7 +34,10 @@ MAY_IMPORT = {
     "analysis": {"records", "store", "propagation", "losses", "analysis"},
     "explain": {"records", "store", "encoder", "propagation", "training", "analysis", "store_attributions", "explain"},
     "figures": {"records", "losses", "analysis", "figures"},
-    "export": {"records", "store", "analysis", "figures"},
+    "frame_files": LOW,
+    "export": {"records", "store", "analysis", "figures", "frame_files"},
+    "checking": {"records", "figures", "export", "checking"},
+    "trays": LOW | {"store_files"},
     "citing": {"records", "data", "losses", "analysis", "figures", "citing"},
     "submit": {"records", "store", "data", "losses", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},
@@ -50,11 +54,18 @@ MAY_IMPORT = {
     "told_sweeps": {"records", "store", "sweep", "told", "training"},
     "tables": {"records", "data", "losses", "analysis", "figures", "papers", "tables"},
     "draw_tables": {"draw", "tables", "records", "store", "export", "data", "analysis", "figures"},
+    "sheets": {"records", "figures", "export", "draw", "__init__"},
+    "standalone": {"records", "figures", "export", "draw"},
+    "bundles": {"records", "store", "store_files", "data", "figures", "export", "draw", "sheets", "frame_files", "citing", "tables", "draw_tables",
+                "submit", "training", "trays", "bundles", "__init__"},
+    "cli_app": set(),
+    "cli_sweeps": {"cli_app", "records", "store", "store_sweeps", "sweep", "sweep_spec", "told", "told_sweeps", "training"},
+    "cli_papers": {"cli_app", "asked", "bundles", "checking", "draw", "export", "figures", "records", "store", "told", "trays"},
     "cli_tables": {"cli_app", "asked", "draw_tables", "store", "told"},
     "draw": {"attributed", "records", "store", "data", "analysis", "figures", "export", "panes"},
-    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "told_sweeps", "explain", "cli_tables", "__init__"},
+    "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "told_sweeps", "explain", "cli_app", "cli_papers", "cli_sweeps", "cli_tables", "__init__"},
     "__main__": {"cli"},
-    "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
+    "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "sheets", "standalone", "ui"},
     "pages": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
     "app": {"ui"},
 }

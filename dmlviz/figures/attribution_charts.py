@@ -16,8 +16,9 @@ from ..analysis.attribution_agreement import between_baselines, pairwise, with_b
 from ..analysis.attribution_kind import SHORT_BASELINES
 from ..records import InputError, TextDataset
 from .attribution_frame import AGAINST, TOWARDS, AttributionInput, kind_words
-from .paper import Box, axes, canvas, plot_axes, text
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, rgba, run_titles
+from .paper import Box, axes, canvas, plot_axes, tell, text
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
 from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
@@ -238,6 +239,7 @@ def _curve_paper(table: pd.DataFrame, preset: Preset) -> Figure:
                 color = readable(loss_color(rows.iloc[0]["loss"]), PAPER.ground, 3.0)
                 ax.fill_between(100 * rows["share"], rows["low"], rows["high"], color=color, alpha=0.15, linewidth=0)
                 ax.plot(100 * rows["share"], rows["mean"], color=color, linewidth=1, marker="osD^v<"[j % 6], markersize=2.2)
+                tell(figure, rows["title"].iloc[0], color, "osD^v<"[j % 6])
             text(figure, left + side / 2, height + 4.4 * step, "share of the words, %", size=size, ha="center")
         for j, first in enumerate(runs.to_dict("records")):
             own = table[table["pane"] == first["pane"]].drop_duplicates("curve").set_index("curve")

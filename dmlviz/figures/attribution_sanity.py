@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 
 from ..records import InputError
 from .attribution_frame import AttributionInput, kind_words
-from .paper import Box, canvas, plot_axes, text
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, rgba, run_titles
+from .paper import Box, canvas, plot_axes, tell, text
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
 from .words import drawable, missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         figure = canvas(preset.width_mm, height + below + step * (len(runs) + 0.5))
         ax = plot_axes(figure, preset, Box(9, 1, preset.width_mm - 10, height))
         for i, (_, rows) in enumerate(table.groupby("pane", sort=False)):
-            ax.plot(rows["place"], rows["signed"].astype(float), color=readable(loss_color(rows.iloc[0]["loss"]), PAPER.ground, 3.0), linewidth=1,
-                    marker=MARKERS[i % 6], markersize=3)  # fmt: skip
+            color = readable(loss_color(rows.iloc[0]["loss"]), PAPER.ground, 3.0)
+            ax.plot(rows["place"], rows["signed"].astype(float), color=color, linewidth=1, marker=MARKERS[i % 6], markersize=3)
+            tell(figure, rows.iloc[0]["title"], color, MARKERS[i % 6])
         ax.axhline(0, color=PAPER.muted, linewidth=0.5)
         ax.set(ylim=(-0.55, 1.05), xlim=(-0.3, len(stages) - 0.7), xticks=stages["place"].tolist())
         ax.set_xticklabels([short(drawable(one)[0], 18) for one in stages["stage"]], rotation=40, ha="right")

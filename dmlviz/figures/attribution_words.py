@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 
 from ..records import TextDataset
 from .attribution_frame import AttributionInput, kind_words, sign, word_color, word_frame
-from .paper import Box, axes, canvas, text, width_mm
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable
+from .paper import Box, axes, canvas, size_mm, text, width_mm
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
 from .words import clean, drawable, missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         laid = [_lines(rows_of(table, pane), size, preset.width_mm - 1) for pane in panes]
         height = sum((len(lines) + 1.25) * step + 0.6 * step for lines in laid) + 1.0 + (step if len(panes) else 0)
         figure = canvas(preset.width_mm, max(height, 10))
-        ax = axes(figure, Box(0, 0, *(side * 25.4 for side in figure.get_size_inches())), frame=False)
+        ax = axes(figure, Box(0, 0, *size_mm(figure)), frame=False)
         top = 0.5
         for pane, lines in zip(panes, laid, strict=True):
             top = _paper_row(figure, ax, table, pane, lines, top, size, step, preset.width_mm)

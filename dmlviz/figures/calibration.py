@@ -14,8 +14,9 @@ from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import Side, sides
 from ..records import InputError
 from .paper import Box, canvas, plot_axes, text
+from .presets import PT_PER_MM, Preset
 from .reliability_lines import axis, layout, many, of_runs, side_titles
-from .theme import LIGHT, PAPER, PT_PER_MM, Preset, Theme, drawing, loss_color, readable, rgba
+from .theme import LIGHT, PAPER, Theme, drawing, loss_color, readable, rgba
 from .words import drawable, missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from .centers_frame import in_colour, name, pane_ids, titles, views
 from .centers_map import _runs, notes
 from .centers_paper import head_mm, pane_title
 from .paper import Box, canvas, plot_axes, text
-from .theme import LIGHT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, readable
+from .presets import PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, readable
 from .words import plotly_text, short, whole
 
 if TYPE_CHECKING:

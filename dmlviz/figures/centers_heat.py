@@ -16,7 +16,8 @@ from .centers_map import _runs, notes
 from .centers_paper import EDGE_MM, fitted, pane_title
 from .map_frame import LABEL_CHARS
 from .paper import Box, axes, canvas, text
-from .theme import CORRECT, LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, WRONG, Preset, Theme, drawing
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import CORRECT, LIGHT, PAPER, SCREEN_FONT, WRONG, Theme, drawing
 from .words import plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:

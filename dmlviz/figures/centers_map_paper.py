@@ -10,8 +10,9 @@ import pandas as pd
 from .centers_frame import names_beside, pane_ids, view_of
 from .centers_paper import EDGE_MM, pane_title, squares
 from .map_frame import LABEL_CHARS, Label, Window
-from .paper import Box, arrows, axes, canvas, text
-from .theme import MIN_PT, OTHER, PAPER, PT_PER_MM, Preset, drawing, mixed, readable
+from .paper import MARKERS, Box, arrows, axes, canvas, size_mm, tell, text, unshown
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import OTHER, PAPER, class_mark, drawing, mixed, readable
 from .words import drawable, short, text_width
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     with drawing():
         ids = pane_ids(table)
         boxes, height = squares(max(len(ids), 1), preset, least=40, most=96)
-        entries = _entries(table)
+        entries = unshown(_entries(table))
         size = max(MIN_PT, preset.font_pt - 0.5)
         strip = 1.6 * size / PT_PER_MM * len(_lines_of(entries, preset.width_mm, size))
         figure = canvas(preset.width_mm, height + strip)
@@ -50,8 +51,9 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
     for other, alpha in ((True, 0.3), (False, float(np.clip(0.5 * (400 / max(len(texts), 1)) ** 0.35, 0.25, 0.5)))):
         group = texts[(texts["color_key"] == OTHER) == other]
         style = {"s": (1.3 if len(texts) > 600 else 2.0) ** 2, "alpha": alpha, "edgecolors": "none", "rasterized": raster, "gid": "texts"}
-        if len(group):
-            ax.scatter(group["x"], group["y"], c=group["color"].tolist(), **style)
+        marks = pd.Series([class_mark(color) for color in group["color"]], group.index, dtype=object)
+        for mark, own in group.groupby(marks, sort=True):
+            ax.scatter(own["x"], own["y"], c=own["color"].tolist(), marker=MARKERS[mark], **style)
     _strokes(ax, rows)
     _stars(ax, rows[rows["mark"] == "centre"])
     size = max(MIN_PT, preset.font_pt - 1)
@@ -116,7 +118,9 @@ def _entries(table: pd.DataFrame) -> list[tuple[str, str]]:
         return []
     dead, hollow = centers["dead"].astype(bool), centers["hollow"].astype(bool)
     there = {"star": True, "hollow": bool((hollow & ~dead).any()), "dead": bool(dead.any())}
-    return [(words, mark) for words, mark in KEYS if there[mark]]
+    texts = table[(table["mark"] == "text") & (table["color_key"] != OTHER)].drop_duplicates("color_key").sort_values("color_key")
+    classes = [(short(drawable(row.color_key)[0], LABEL_CHARS), f"{class_mark(row.color)} {row.color}") for row in texts.itertuples()]
+    return [*((words, mark) for words, mark in KEYS if there[mark]), *classes]
 
 
 def _lines_of(entries: list[tuple[str, str]], width_mm: float, size: float) -> list[list[tuple[str, str]]]:
@@ -134,11 +138,16 @@ def _lines_of(entries: list[tuple[str, str]], width_mm: float, size: float) -> l
 
 
 def _key(figure: Figure, entries: list[tuple[str, str]], top: float, size: float) -> None:
-    width, height = (side * 25.4 for side in figure.get_size_inches())
+    width, height = size_mm(figure)
     ax = axes(figure, Box(0, 0, width, height), frame=False)
     for i, line in enumerate(_lines_of(entries, width, size)):
         x, y = EDGE_MM, top + (i + 0.55) * 1.6 * size / PT_PER_MM
         for words, mark in line:
-            ax.scatter([x + 0.6 * size / PT_PER_MM], [y], **_style(mark, [PAPER.muted]))
+            if " #" in mark:
+                shape, color = mark.split(" ")
+                ax.scatter([x + 0.6 * size / PT_PER_MM], [y], marker=MARKERS[shape], c=color, s=(0.5 * size) ** 2, edgecolors="none")
+                tell(figure, words, color, shape)
+            else:
+                ax.scatter([x + 0.6 * size / PT_PER_MM], [y], **_style(mark, [PAPER.muted]))
             text(ax, x + 1.4 * size / PT_PER_MM, y, words, size=size, va="center", color=PAPER.ink)
             x += (text_width(words, 1.02 * size) + 2.6 * size) / PT_PER_MM

@@ -8,7 +8,8 @@ import numpy as np
 
 from .map_frame import percent
 from .paper import Box, text
-from .theme import MIN_PT, PAPER, PT_PER_MM, Preset, loss_color, readable
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import PAPER, loss_color, readable
 from .words import drawable, short, text_width
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from .centers_frame import MOST_CLASSES, by_size, counted, in_colour, name, pane
 from .centers_map import _runs, notes
 from .centers_paper import EDGE_MM, fitted, head_mm
 from .map_frame import LABEL_CHARS
-from .paper import Box, axes, canvas, text
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, mixed, readable
+from .paper import Box, axes, canvas, size_mm, text
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, mixed, readable
 from .words import plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def _bar(ax: Any, rank: int, group: pd.DataFrame, width_mm: float, size: float) 
 def _key(figure: Figure, top: float, size: float) -> None:
     from matplotlib.patches import Rectangle
 
-    width, height = (side * 25.4 for side in figure.get_size_inches())
+    width, height = size_mm(figure)
     em, x = size / PT_PER_MM, EDGE_MM
     marks = (({"facecolor": "#9AA3AB", "edgecolor": "#FFFFFF"}, "a centre, by its number"),
              ({"facecolor": "#FFFFFF", "edgecolor": PAPER.lines, "hatch": "//////"}, ELSEWHERE))  # fmt: skip

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from ..records import Split, TextDataset
 from .map_frame import LABEL_CHARS
-from .paper import Box, canvas, plot_axes, text
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, mixed
+from .paper import Box, canvas, plot_axes, size_mm, text
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, mixed
 from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _head(figure: Figure, parts: dict[str, str], head: float, size: float) -> No
     from matplotlib.patches import Rectangle
 
     x, y, em = 0.5, head - 0.8 * size / PT_PER_MM, size / PT_PER_MM
-    width, height = (side * 25.4 for side in figure.get_size_inches())
+    width, height = size_mm(figure)
     for part, color in [("Texts per class:", ""), *parts.items()]:
         if color:
             figure.add_artist(Rectangle((x / width, 1 - y / height), 0.7 * em / width, 0.7 * em / height, color=color, linewidth=0))

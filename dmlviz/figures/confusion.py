@@ -14,8 +14,9 @@ from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import sides
 from ..records import InputError, TextDataset
 from .paper import Box, axes, canvas, text, width_mm
+from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_lines import layout, many, of_runs, side_titles
-from .theme import CORRECT, LIGHT, MIN_PT, PAPER, PT_PER_MM, WRONG, Preset, Theme, drawing, loss_color, mixed, readable
+from .theme import CORRECT, LIGHT, PAPER, WRONG, Theme, drawing, loss_color, mixed, readable
 from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:

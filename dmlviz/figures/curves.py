@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 from ..analysis.fairness import unfair
 from ..records import InputError, Run
 from .labels import spread
-from .paper import Box, canvas, plot_axes, text
-from .theme import LIGHT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, run_titles
+from .paper import Box, canvas, dash, plot_axes, text
+from .presets import PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
 from .words import drawable, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ KINDS = {
     "validation": Kind("validation", "accuracy", "Validation accuracy, per cent", 100.0),
 }
 DASHES = ("solid", "dash", "dot", "dashdot")  # runs of one loss
-_PAPER_DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 SMOOTH_ABOVE = 40  # points in a curve; above, a running mean leads and the points stand back
 COLUMNS = ("run", "title", "loss", "kind", "step", "epoch", "value", "smooth", "color", "dash")
 
@@ -171,20 +171,20 @@ def paper(table: pd.DataFrame, preset: Preset, *, kind: str = "loss") -> Figure:
         ticks = _ticks(table[table["kind"] == kind], x, 4)
         ax.set_xticks([at for at, _ in ticks], [words for _, words in ticks])
         text(figure, 0.5, 3, KINDS[kind].title, size=size, color=PAPER.muted)
-        for curve in curves:
-            _line(ax, curve, x[1] + 1.2 * (x[1] - x[0]) / (preset.width_mm - 8 - room), size)
+        for place, curve in enumerate(curves):
+            _line(ax, curve, dash(figure, place, curve.title, curve.color), x[1] + 1.2 * (x[1] - x[0]) / (preset.width_mm - 8 - room), size)
         if not curves:
             text(figure, preset.width_mm / 2, height / 2, "No steps yet", size=size, ha="center", color=PAPER.muted)
             ax.set_axis_off()
     return figure
 
 
-def _line(ax: Any, curve: Curve, label_x: float, size: float) -> None:
+def _line(ax: Any, curve: Curve, style: Any, label_x: float, size: float) -> None:
     rows, color = curve.rows, readable(curve.color, PAPER.ground, 2.5)
     if not np.allclose(rows["smooth"], rows["value"]):
         ax.plot(rows["step"], rows["value"], color=color, linewidth=0.4, alpha=0.3)
     single = {"marker": "o", "markersize": 3} if len(rows) == 1 else {}
-    ax.plot(rows["step"], rows["smooth"], color=color, linewidth=1.1, linestyle=_PAPER_DASHES[curve.dash], **single)
+    ax.plot(rows["step"], rows["smooth"], color=color, linewidth=1.1, linestyle=style, **single)
     title = short(drawable(curve.title)[0], 30)
     text(ax, label_x, curve.label_y, title, size=size, va="center", weight="bold", clip_on=False, color=readable(curve.color, PAPER.ground))
 

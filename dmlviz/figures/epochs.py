@@ -16,7 +16,8 @@ from ..records import Pane, RunArrays
 from . import map_frame, map_paper
 from .map_frame import ColorBy, Window, alt, notes, pane_ids
 from .map_screen import screen
-from .theme import Preset, run_titles
+from .presets import Preset
+from .theme import run_titles
 
 LEAST_MM = 24.0  # a pane narrower than this shows nothing
 GIF_DPI, GIF_SECONDS = 110, 0.9

@@ -13,8 +13,9 @@ from ..analysis.errors import MOST_SIDES, shared_errors
 from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import sides
 from .paper import Box, axes, canvas, plot_axes, text, width_mm
+from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_lines import axis, layout, of_runs, side_titles
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, Preset, Theme, drawing, loss_color, readable
+from .theme import LIGHT, PAPER, Theme, drawing, loss_color, readable
 from .words import drawable, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:

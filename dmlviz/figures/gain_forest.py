@@ -13,8 +13,9 @@ from ..analysis.comparing import compare, pairs_of
 from ..analysis.fairness import unfair
 from ..records import InputError, Run
 from .paper import Box, canvas, plot_axes, text
+from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, n_words, number_word, units_words, value
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, base_title, drawing, loss_color, readable, rgba
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, base_title, drawing, loss_color, readable, rgba
 from .words import drawable, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from scipy.sparse import issparse
 
-from .curves import _PAPER_DASHES, DASHES
+from .curves import DASHES
 from .graph_frame import GraphInput, GraphView, runs_words, views
 from .labels import spread
-from .paper import Box, canvas, plot_axes, text
-from .theme import LIGHT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, run_titles
+from .paper import Box, canvas, dash, plot_axes, text
+from .presets import PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
 from .words import drawable, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
@@ -106,9 +107,10 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
             text(figure, 0.5, i * each + 3, QUANTITIES[quantity], size=size, color=PAPER.muted)
             ax = plot_axes(figure, preset, box)
             ax.set(xlim=(0, 100), ylim=(0, 1.03))
-            for group, end in zip(groups, _ends(groups, 1.3 * size / (box.height * PT_PER_MM)), strict=True):
+            for place, (group, end) in enumerate(zip(groups, _ends(groups, 1.3 * size / (box.height * PT_PER_MM)), strict=True)):
                 color = readable(group["color"].iloc[0], PAPER.ground, 2.5)
-                ax.plot(100 * group["share"], group["value"], color=color, linewidth=1.1, linestyle=_PAPER_DASHES[group["dash"].iloc[0]])
+                style = dash(figure, place, group["title"].iloc[0], group["color"].iloc[0])
+                ax.plot(100 * group["share"], group["value"], color=color, linewidth=1.1, linestyle=style)
                 text(ax, 102, end, short(drawable(group["title"].iloc[0])[0], 30), size=size, va="center", weight="bold", clip_on=False,
                      color=readable(group["color"].iloc[0], PAPER.ground))  # fmt: skip
             words = f"per cent of {'pairs' if quantity == 'weight' else 'texts'}, in rising order"

@@ -18,7 +18,8 @@ from .centers_paper import EDGE_MM, head_mm, pane_title, squares
 from .graph_frame import GraphInput, GraphView, runs_words, views
 from .map_frame import LABEL_CHARS
 from .paper import Box, axes, canvas, text
-from .theme import LIGHT, MIN_PT, OTHER, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, run_titles
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import LIGHT, OTHER, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
 from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from .graph_frame import BANDS, UNREACHED, GraphInput, edge_sentence, pane_ids, 
 from .graph_screen import class_labels
 from .map_frame import LABEL_CHARS, Label
 from .map_window import Window, outside, outside_sentence, window
-from .paper import MARKERS, Box, arrows, axes, canvas, text
-from .theme import CORRECT, MIN_PT, OTHER, OTHER_COLOR, PAPER, PT_PER_MM, WRONG, Preset, contrast, drawing, mixed, readable
+from .paper import MARKERS, Box, arrows, axes, canvas, size_mm, tell, text, unshown
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import CORRECT, OTHER, OTHER_COLOR, PAPER, WRONG, class_mark, contrast, drawing, mixed, readable
 from .words import drawable, missing_glyphs, short, text_width
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 WIDTHS, OPACITIES = (0.2, 0.35, 0.55, 0.85), (0.25, 0.38, 0.55, 0.75)  # pt
 RASTER_ABOVE = 6_000  # edges in the figure
+BY_CLASS = ("true", "propagated")  # colourings that say a class
 
 
 def paper(table: pd.DataFrame, preset: Preset, *, view: Window | None = None) -> Figure:
@@ -31,7 +33,7 @@ def paper(table: pd.DataFrame, preset: Preset, *, view: Window | None = None) ->
         ids = pane_ids(table)
         view = window(table) if view is None else view
         boxes, height = squares(max(len(ids), 1), preset, least=34, most=92)
-        entries = _entries(table)
+        entries = unshown(_entries(table))
         lines = _key_lines(entries, preset)
         figure = canvas(preset.width_mm, height + 1 + len(lines) * 1.45 * _small(preset) / PT_PER_MM)
         raster = int((table["mark"] == "edge").sum()) > RASTER_ABOVE
@@ -81,7 +83,8 @@ def _nodes(ax: Axes, nodes: pd.DataFrame, side: float) -> None:
     """Hidden filled, visible ringed, the fewer of them on top; one scatter per symbol."""
     diameter = (1.6 if len(nodes) > 1_000 else 2.2 if len(nodes) > 150 else 3.2) * min(max(side / 60, 0.7), 1.15)
     for shown in (False, True) if nodes["visible"].mean() <= 0.5 else (True, False):
-        for symbol, part in nodes[nodes["visible"].astype(bool) == shown].groupby("symbol", sort=True):
+        half = nodes[nodes["visible"].astype(bool) == shown]
+        for symbol, part in half.groupby(_marks(half), sort=True):
             colors = part["color"].to_numpy()
             style: dict[str, Any] = {"c": colors, "s": (diameter * (1.25 if shown else 1.0)) ** 2, "zorder": 2.5}
             if symbol == "circle-open":
@@ -92,6 +95,13 @@ def _nodes(ax: Axes, nodes: pd.DataFrame, side: float) -> None:
                 edges = [mixed(color, PAPER.ink, 0.45) if contrast(color, PAPER.ground) < 1.6 else color for color in colors]
                 style |= {"edgecolors": PAPER.ink if shown else edges, "linewidths": 0.5 if shown else 0.2}
             ax.scatter(part["x"], part["y"], marker=MARKERS.get(str(symbol).removesuffix("-open"), "o"), **style)
+
+
+def _marks(nodes: pd.DataFrame) -> pd.Series:
+    """The mark of every node: of its class where colour says the class, else the screen's."""
+    if nodes.empty or nodes["color_by"].iloc[0] not in BY_CLASS:
+        return nodes["symbol"]
+    return pd.Series([class_mark(color, symbol) for color, symbol in zip(nodes["color"], nodes["symbol"], strict=True)], nodes.index, dtype=object)
 
 
 def _name(ax: Axes, label: Label, size: float) -> None:
@@ -122,6 +132,8 @@ def _entries(table: pd.DataFrame) -> list[tuple[str, str]]:
     elif by == "wrong":
         found += [("right", "guessed right"), ("wrong", "guessed wrong, or not reached")]
     else:
+        known = nodes[~nodes["color_key"].isin([OTHER, UNREACHED])].drop_duplicates("color_key").sort_values("color_key")
+        found += [(f"{class_mark(row.color, row.symbol)} {row.color}", short(drawable(row.color_key)[0], LABEL_CHARS)) for row in known.itertuples()]
         found += [("grey", OTHER.strip("()"))] if (nodes["color_key"] == OTHER).any() else []
         found += [("open", UNREACHED.strip("()"))] if (nodes["color_key"] == UNREACHED).any() else []
     found += [("same", "edge within a class")] if edges["same_class"].astype(bool).any() else []
@@ -143,21 +155,25 @@ def _key_lines(entries: Sequence[tuple[str, str]], preset: Preset) -> list[list[
 
 def _key(figure: Figure, lines: list[list[tuple[float, str, str]]], top: float, preset: Preset) -> None:
     size = _small(preset)
-    ax = axes(figure, Box(0, 0, *(side * 25.4 for side in figure.get_size_inches())), frame=False)
+    ax = axes(figure, Box(0, 0, *size_mm(figure)), frame=False)
     dots = {"ring": ("o", "#FFFFFF", PAPER.ink), "dot": ("o", PAPER.muted, "none"), "grey": ("o", OTHER_COLOR, "none"),
             "open": ("o", "none", PAPER.muted), "right": ("o", CORRECT, "none")}  # fmt: skip
     for i, line in enumerate(lines):
         y = top + (i + 0.6) * 1.45 * size / PT_PER_MM
         for left, kind, words in line:
             x, half = left + 0.9 * size / PT_PER_MM, 0.8 * size / PT_PER_MM
-            if kind in dots:
+            if " #" in kind:
+                mark, color = kind.split(" ")
+                ax.scatter([x], [y], marker=MARKERS[mark], s=(0.55 * size) ** 2, c=color, edgecolors="none")
+                tell(figure, words, color, mark)
+            elif kind in dots:
                 marker, face, edge = dots[kind]
                 ax.scatter([x], [y], marker=marker, s=(0.55 * size) ** 2, c=face, edgecolors=edge, linewidths=0.6)
             elif kind == "wrong":
                 ax.scatter([x], [y], marker="x", s=(0.5 * size) ** 2, c=WRONG, linewidths=0.8)
             elif kind == "scale":
                 ax.imshow(np.linspace(0, 1, 32)[None], cmap="cividis", aspect="auto", extent=(x - half, x + half, y + 0.6, y - 0.6))
-                ax.set(xlim=(0, figure.get_size_inches()[0] * 25.4), ylim=(figure.get_size_inches()[1] * 25.4, 0))
+                ax.set(xlim=(0, size_mm(figure)[0]), ylim=(size_mm(figure)[1], 0))
             else:
                 style = {"color": PAPER.muted} if kind == "same" else {"color": WRONG, "linestyle": (0, (3, 2))}
                 ax.plot([x - half, x + half], [y, y], linewidth=0.8, **style)

@@ -11,11 +11,12 @@ import plotly.graph_objects as go
 
 from ..analysis.graph_nodes import RECORDED, SUPPORT, trained_sigma, visible_share
 from ..analysis.graph_numbers import SigmaCurve, accuracy_curve
-from .curves import _PAPER_DASHES, DASHES
+from .curves import DASHES
 from .graph_frame import GraphInput, GraphView, runs_words, settings, views
 from .labels import spread
-from .paper import Box, canvas, plot_axes, text
-from .theme import LIGHT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, rgba, run_titles
+from .paper import Box, canvas, dash, plot_axes, text
+from .presets import PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
 from .words import drawable, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
@@ -143,22 +144,22 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.set_xticks([], minor=True)
         text(figure, 8 + (preset.width_mm - 8 - room) / 2, height - 1, "σ, width of the kernel", size=size, ha="center", color=PAPER.muted)
-        for group, end in zip(curves, ends, strict=True):
-            _paper_curve(ax, group, table, end, size)
+        for place, (group, end) in enumerate(zip(curves, ends, strict=True)):
+            _paper_curve(ax, group, table, dash(figure, place, group["title"].iloc[0], group["color"].iloc[0]), end, size)
         if not curves:
             text(figure, preset.width_mm / 2, height / 2, "No curve to show", size=size, ha="center", color=PAPER.muted)
             ax.set_axis_off()
     return figure
 
 
-def _paper_curve(ax: Any, group: pd.DataFrame, table: pd.DataFrame, end: float, size: float) -> None:
+def _paper_curve(ax: Any, group: pd.DataFrame, table: pd.DataFrame, style: Any, end: float, size: float) -> None:
     color = readable(group["color"].iloc[0], PAPER.ground, 2.5)
     if group["low"].notna().any():
         ax.fill_between(group["sigma"], 100 * group["low"], 100 * group["high"], color=color, alpha=0.16, linewidth=0)
-    ax.plot(group["sigma"], 100 * group["accuracy"], color=color, linewidth=1.1, linestyle=_PAPER_DASHES[group["dash"].iloc[0]])
-    for mark, style in (("now", {"marker": "o", "markeredgecolor": PAPER.ink}), ("trained", {"marker": "D", "markerfacecolor": "none"})):
+    ax.plot(group["sigma"], 100 * group["accuracy"], color=color, linewidth=1.1, linestyle=style)
+    for mark, look in (("now", {"marker": "o", "markeredgecolor": PAPER.ink}), ("trained", {"marker": "D", "markerfacecolor": "none"})):
         part = table[(table["mark"] == mark) & (table["pane"] == group["pane"].iloc[0])]
-        ax.plot(part["sigma"], 100 * part["accuracy"], color=color, markersize=4, markeredgewidth=0.8, linestyle="none", clip_on=False, **style)
+        ax.plot(part["sigma"], 100 * part["accuracy"], color=color, markersize=4, markeredgewidth=0.8, linestyle="none", clip_on=False, **look)
     title = short(drawable(group["title"].iloc[0])[0], 30)
     at = group["sigma"].iloc[-1] * 1.06
     text(ax, at, end, title, size=size, va="center", weight="bold", clip_on=False, color=readable(group["color"].iloc[0], PAPER.ground))

@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 from ..analysis.graph import Why, why
 from ..records import InputError
 from .graph_frame import GraphInput, GraphView, default_focus, runs_words, settings, views
-from .paper import Box, axes, canvas, text
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, class_styles, drawing, loss_color, mixed, readable, run_titles
+from .paper import Box, axes, canvas, size_mm, text
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, class_styles, drawing, loss_color, mixed, readable, run_titles
 from .words import drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def _paper_block(figure: Figure, table: pd.DataFrame, pane: str, box: Box, size:
          color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
     text(figure, box.left + box.width, box.top + line, short(drawable(said)[0], 50), size=size, ha="right")
     text(figure, box.left, box.top + 2 * line, _fit(drawable(first["node_text"])[0], size, box.width * PT_PER_MM), size=size, color=PAPER.muted)
-    ax = axes(figure, Box(0, 0, *(side * 25.4 for side in figure.get_size_inches())), frame=False)
+    ax = axes(figure, Box(0, 0, *size_mm(figure)), frame=False)
     largest = {mark: max(float(part["share"].max()), 1e-12) for mark, part in rows.groupby("mark")}  # single texts on a scale of their own
     room = box.width - 6 * size / PT_PER_MM
     place, before = -0.1, None

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from ..analysis.influence import Floor, Retrained, floor, in_words, influence
 from ..records import InputError, Pane, TextDataset
 from .paper import Box, axes, canvas, plot_axes, text
+from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_lines import axis, layout
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, Preset, Theme, drawing, readable, run_titles
+from .theme import LIGHT, PAPER, Theme, drawing, readable, run_titles
 from .words import drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:

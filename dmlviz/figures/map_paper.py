@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from .map_frame import BY_CLASS, LABEL_CHARS, KeyEntry, Label, Layer, Window, key, labels, layers, opacity, pane_ids, percent, window
-from .paper import MARKERS, Box, arrows, axes, canvas, text
-from .theme import MIN_PT, OTHER, OTHER_COLOR, PAPER, PT_PER_MM, Preset, contrast, drawing, loss_color, mixed, readable
+from .paper import MARKERS, Box, arrows, axes, canvas, size_mm, tell, text, unshown
+from .presets import MIN_PT, PT_PER_MM, Preset
+from .theme import OTHER_COLOR, PAPER, class_mark, contrast, drawing, loss_color, mixed, readable
 from .words import drawable, short, text_width
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def paper(
     with drawing():
         view = window(table) if view is None else view
         ids = pane_ids(table)
-        entries = _key_entries(table)
+        entries = unshown(_key_entries(table))
         grid = _grid(max(len(ids), 1), preset, entries, columns)
         figure = canvas(preset.width_mm, grid.height)
         for i, (left, top) in enumerate(grid.panes[: len(ids)]):
@@ -48,6 +49,8 @@ def paper(
         if not ids:
             text(figure, preset.width_mm / 2, grid.height / 2, "No texts to show", size=preset.font_pt, ha="center", color=PAPER.muted)
         _draw_key(figure, entries, grid.key, preset)
+        for entry in _class_entries(table):
+            tell(figure, entry.name, entry.color, entry.symbol)
     return figure
 
 
@@ -87,7 +90,7 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
 
 def _marks(ax: Axes, layer: Layer, marks: int, side: float, raster: bool) -> None:
     diameter = min(max(side / 26, 1.3), 2.6) * (1.0 if marks > 600 else 1.5)  # pt
-    for symbol, group in layer.rows.groupby("symbol", sort=True):
+    for symbol, group in layer.rows.groupby(_paper_marks(layer.rows), sort=True):
         colors = group["color"].to_numpy()
         style = {"c": colors, "marker": MARKERS[symbol], "s": diameter**2, "edgecolors": "none", "alpha": opacity(marks)}
         if layer.name == "test":
@@ -102,6 +105,14 @@ def _marks(ax: Axes, layer: Layer, marks: int, side: float, raster: bool) -> Non
         ax.scatter(group["x"], group["y"], rasterized=raster, **style)
         if layer.name == "support" and symbol == "x":
             ax.scatter(group["x"], group["y"], c="#FFFFFF", marker="x", s=(1.1 * diameter) ** 2, linewidths=0.5, rasterized=raster)
+
+
+def _paper_marks(rows: pd.DataFrame) -> pd.Series:
+    """The mark of every row: of its class where colour says the class, else the screen's."""
+    if rows.empty or rows["color_by"].iloc[0] not in BY_CLASS:
+        return rows["symbol"]
+    pairs = zip(rows["color"], rows["symbol"], strict=True)
+    return pd.Series([class_mark(color, symbol) for color, symbol in pairs], rows.index, dtype=object)
 
 
 def _edged(colors: Sequence[str], alpha: float) -> dict[str, Any]:
@@ -163,9 +174,13 @@ def _key_entries(table: pd.DataFrame) -> list[KeyEntry]:
         return [*entries, *key(table)]
     if "test" in present and entries:
         entries.append(KeyEntry("test", PAPER.muted, "circle", 0))
-    classes = key(table)
-    many = len(classes) > 12
-    return [*entries, *(entry for entry in classes if many or entry.name == OTHER)]
+    return [*entries, *_class_entries(table)]  # those that are named in the panes, too: grey print tells them apart by their marks
+
+
+def _class_entries(table: pd.DataFrame) -> list[KeyEntry]:
+    """What each colour stands for, with its mark on paper; [] where colour says no class."""
+    by_class = len(table) and table["color_by"].iloc[0] in BY_CLASS
+    return [entry._replace(symbol=class_mark(entry.color, entry.symbol)) for entry in key(table)] if by_class else []
 
 
 def _entry_width(entry: KeyEntry, size: float) -> float:
@@ -191,7 +206,7 @@ def _draw_key(figure: Figure, entries: list[KeyEntry], box: Box, preset: Preset)
     size = max(MIN_PT, preset.font_pt - 0.5)
     columns, widest = _columns(entries, box.width, size)
     step = 1.35 * size / PT_PER_MM
-    ax = axes(figure, Box(0, 0, *(side * 25.4 for side in figure.get_size_inches())), frame=False)
+    ax = axes(figure, Box(0, 0, *size_mm(figure)), frame=False)
     for i, entry in enumerate(entries):
         x, y = box.left + (i % columns) * widest, box.top + (i // columns + 0.5) * step
         ring = PAPER.ink if entry.symbol == "diamond" else PAPER.muted

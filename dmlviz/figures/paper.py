@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .map_window import Window, outside
-from .theme import MIN_PT, MM_PER_INCH, PAPER, Preset
+from .presets import MIN_PT, MM_PER_INCH, Preset
+from .theme import PAPER
 from .words import font_stack
 
 if TYPE_CHECKING:
@@ -14,7 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-MARKERS = {"circle": "o", "square": "s", "triangle-up": "^", "x": "x", "diamond": "D"}  # Plotly's name -> Matplotlib's
+MARKERS = {"circle": "o", "square": "s", "triangle-up": "^", "triangle-down": "v", "triangle-left": "<", "triangle-right": ">", "cross": "P",
+           "x": "x", "diamond": "D", "pentagon": "p"}  # Plotly's name -> Matplotlib's  # fmt: skip
+
+# One for each line of a plot, in order: whatever the colours, grey print keeps them apart
+DASHES = ("-", "--", ":", "-.", (0, (6, 1.2, 1, 1.2, 1, 1.2)), (0, (9, 2)), (0, (3, 1)), (0, (1, 2.5)))
 
 
 class Box(NamedTuple):
@@ -26,19 +35,94 @@ class Box(NamedTuple):
     height: float
 
 
+class Key(NamedTuple):
+    """What a colour stands for, and what else tells it apart."""
+
+    name: str
+    color: str
+    mark: str  # a marker or a dash
+
+
+Sheet = "Figure | SubFigure"  # a whole sheet, or a panel of one
+_KEYS: weakref.WeakKeyDictionary[Any, list[Key]] = weakref.WeakKeyDictionary()
+_HOST: ContextVar[Any] = ContextVar("host", default=None)
+
+
+def tell(figure: Sheet, name: str, color: str, mark: str) -> None:
+    """Note that `name` (a class, a run) is drawn in this colour and with this mark, so that a check can see whether grey print keeps it apart."""
+    own = _KEYS.setdefault(figure, [])
+    if (key := Key(name, color.upper(), mark)) not in own:
+        own.append(key)
+
+
+def dash(figure: Sheet, place: int, name: str, color: str) -> Any:
+    """Matplotlib's line style of the line in that place, which is told."""
+    tell(figure, name, color, f"dash {place % len(DASHES) + 1}")
+    return DASHES[place % len(DASHES)]
+
+
+def keys_of(figure: Sheet) -> list[list[Key]]:
+    """What `tell` was told, panel by panel; a sheet of its own is one panel."""
+    panels = [_KEYS.get(one, []) for one in (figure, *figure.subfigs)]
+    return [own for own in panels if own]
+
+
+_SHOWN: ContextVar[set[Any] | None] = ContextVar("shown", default=None)
+
+
+@contextmanager
+def sharing_keys() -> Iterator[None]:
+    """Meanwhile panels are drawn one after the other, and a key that an earlier one has shown is left out of a later one."""
+    before = _SHOWN.set(set())
+    try:
+        yield
+    finally:
+        _SHOWN.reset(before)
+
+
+def unshown(entries: list[Any]) -> list[Any]:
+    """A key's entries, or none where an earlier panel shows the very same."""
+    shown, key = _SHOWN.get(), tuple(entries)
+    if shown is None or not entries:
+        return entries
+    if key in shown:
+        return []
+    shown.add(key)
+    return entries
+
+
+@contextmanager
+def hosted(host: Any) -> Iterator[None]:
+    """Meanwhile `canvas` hands out panels of a larger sheet: host(width_mm, height_mm) makes one."""
+    before = _HOST.set(host)
+    try:
+        yield
+    finally:
+        _HOST.reset(before)
+
+
 def canvas(width_mm: float, height_mm: float) -> Figure:
-    """An empty white figure of exactly that size."""
+    """An empty white figure of exactly that size, or a panel of a larger one (see `hosted`)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    if (host := _HOST.get()) is not None:
+        return host(width_mm, height_mm)
     figure = Figure(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH), dpi=300, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
+def size_mm(figure: Sheet) -> tuple[float, float]:
+    """Width and height of a sheet or of a panel."""
+    width, height = figure.get_figure(root=True).get_size_inches() * MM_PER_INCH
+    box = getattr(figure, "bbox_relative", None)  # a panel's share of its sheet
+    return (float(width), float(height)) if box is None else (float(width * box.width), float(height * box.height))
+
+
 def axes(figure: Figure, box: Box, *, frame: bool = True) -> Axes:
     """Axes in that box; without a frame, an overlay whose data units are mm."""
-    width, height = (side * MM_PER_INCH for side in figure.get_size_inches())
+    width, height = size_mm(figure)
     ax = figure.add_axes((box.left / width, 1 - (box.top + box.height) / height, box.width / width, box.height / height))
     ax.patch.set_alpha(0)
     if not frame:
@@ -49,8 +133,8 @@ def axes(figure: Figure, box: Box, *, frame: bool = True) -> Axes:
 
 def text(place: Figure | Axes, x: float, y: float, words: str, *, size: float, color: str = PAPER.ink, **style: Any) -> Text:
     """Words in our fonts, never read as TeX. On a figure x and y are mm from the top left; on axes, data."""
-    if hasattr(place, "get_size_inches"):
-        width, height = (side * MM_PER_INCH for side in place.get_size_inches())
+    if hasattr(place, "subfigs"):
+        width, height = size_mm(place)
         x, y = x / width, 1 - y / height
     return place.text(x, y, words, fontfamily=list(font_stack()), fontsize=size, color=color, parse_math=False, **style)
 

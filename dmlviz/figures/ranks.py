@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 
 from ..analysis.ranking import FEWEST_SETS, cliques, rank
 from ..records import InputError, Run
-from .paper import Box, axes, canvas, text
+from .paper import Box, axes, canvas, tell, text
+from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, number_word, values
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
 from .words import drawable, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
             color, edge = readable(loss_color(row.loss), PAPER.ground, 2.5), left - 2 if on_left else preset.width_mm - left + 2
             ax.plot([at(row.rank), at(row.rank), edge], [top, y, y], color=color, linewidth=0.8)
             ax.plot([at(row.rank)], [top], marker=PAPER_MARKS[row.mark], markersize=3.5, color=color, markeredgewidth=0)
+            tell(figure, row.method, loss_color(row.loss), row.mark)
             text(figure, edge + (-0.6 if on_left else 0.6), y, names[row.place], size=size, va="center", ha="right" if on_left else "left",
                  color=readable(loss_color(row.loss), PAPER.ground))  # fmt: skip
     return figure

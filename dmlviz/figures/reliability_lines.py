@@ -10,15 +10,17 @@ import plotly.graph_objects as go
 
 from ..analysis.over_runs import Side, interval_words, units
 from .labels import spread
-from .paper import Box, canvas, plot_axes, text, width_mm
-from .theme import LIGHT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, rgba, run_titles
+from .paper import DASHES as PAPER_DASHES
+from .paper import Box, canvas, plot_axes, tell, text, width_mm
+from .presets import PT_PER_MM, Preset
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
 from .words import drawable, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SYMBOLS, MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon"), "osD^vp"
-DASHES, PAPER_DASHES = ("solid", "dash", "dot", "dashdot"), ("-", "--", ":", "-.")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LABEL_CHARS = 30
 
 
@@ -162,6 +164,8 @@ def paper_lines(lines: Sequence[Line], around: Axes, preset: Preset) -> Figure:
         ax = plot_axes(figure, preset, box)
         for line in lines:
             _draw(ax, line, around)
+            mark = MARKERS[line.place % len(MARKERS)] if around.markers else f"dash {line.place % len(PAPER_DASHES) + 1}"
+            tell(figure, line.title, loss_color(line.loss), mark)
         ax.set(xlim=around.x, ylim=around.y)
         if around.ticks:
             ax.set_xticks([at for at, _ in around.ticks], [drawable(line)[0] if "\n" not in line else "\n".join(drawable(one)[0] for one in

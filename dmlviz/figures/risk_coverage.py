@@ -12,8 +12,9 @@ from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import sides
 from ..analysis.selective import SIGNALS, WHAT, group_curve, group_selective, selective_table
 from ..records import InputError
+from .presets import Preset
 from .reliability_lines import Axes, Line, many, of_runs, paper_lines, screen_lines, side_titles, y_range
-from .theme import LIGHT, Preset, Theme
+from .theme import LIGHT, Theme
 from .words import missing_glyphs, plotly_text
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import plotly.graph_objects as go
 from ..analysis.intervals import group_interval
 from ..records import Run
 from .labels import spread
-from .paper import Box, canvas, plot_axes, text
+from .paper import Box, canvas, plot_axes, tell, text
+from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_frame import METRICS, OPTIONS, PAPER_MARKS, by_readout, members, n_words, number_word, units_words, values
-from .theme import LIGHT, MIN_PT, PAPER, PT_PER_MM, SCREEN_FONT, Preset, Theme, drawing, loss_color, readable, rgba
+from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba
 from .words import drawable, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
@@ -170,6 +171,8 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
             label = f"{short(drawable(name)[0], 40)}: {number_word(table['metric'].iloc[0])}, %"
             text(figure, box.left - 6, box.top - 0.55 * head, label, size=size, va="center", weight="bold")
             _panel(plot_axes(figure, preset, box), plan, box, size)
+            for row in plan.means.drop_duplicates("method").itertuples():
+                tell(figure, row.method, loss_color(row.loss), row.mark)
             text(figure, box.left + box.width / 2, box.top + tall + 0.82 * foot, _x_title(name), size=size, ha="center", color=PAPER.muted)
     return figure
 

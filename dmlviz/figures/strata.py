@@ -13,8 +13,9 @@ from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import sides
 from ..analysis.strata import BY, SPACES, accuracy_by
 from ..records import TextDataset
+from .presets import Preset
 from .reliability_lines import Axes, Line, many, of_runs, paper_lines, screen_lines, side_titles, y_range
-from .theme import LIGHT, Preset, Theme
+from .theme import LIGHT, Theme
 from .words import missing_glyphs, plotly_text
 
 if TYPE_CHECKING:

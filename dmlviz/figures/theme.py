@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ..records import InputError, RunConfig
+from ..records import RunConfig
 
 LOSS_COLORS = {
     "cross_entropy": "#6B7280", "soft_triple": "#0072B2", "triple_entropy": "#D55E00", "supcon": "#009E73",
@@ -29,16 +29,17 @@ OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "
 # sight, with a contrast of at least 1.9 on white and on the dark ground. tests/figures/test_theme.py checks the result.
 WIDER = (*OKABE_ITO, "#660DF2", "#73331A", "#7366F2", "#BFBF73", "#8C0D59", "#0D40A6",
          "#E60D4C", "#7F8CF2", "#F2A6B2", "#66337F", "#A6330D", "#4C33CC")  # fmt: skip
-WIDER_SYMBOLS = ("circle", "square", "triangle-up")
+# Beside each of them, so that two classes of one mark differ in lightness (CIELAB L*) by 16 of 100, and the circles from the grey of other classes by
+# 14: grey print keeps them apart, too. tests/figures/test_theme.py checks it.
+CLASS_MARKS = ("square", "triangle-up", "triangle-down", "triangle-up", "circle", "square", "triangle-down", "circle",
+               "triangle-up", "square", "triangle-left", "cross", "triangle-left", "triangle-down",
+               "cross", "triangle-right", "triangle-left", "cross", "triangle-right", "circle")  # fmt: skip
 MOST_COLORS = len(WIDER)
 MOST_FOCUS = len(OKABE_ITO)
 CORRECT, WRONG = "#0072B2", "#D55E00"
 OTHER = "(other classes)"
 
 SCREEN_FONT = '"Source Sans Pro", "Source Sans 3", "Noto Sans", "Noto Sans Arabic", "Noto Sans CJK SC", system-ui, sans-serif'
-MIN_PT = 6.0
-MM_PER_INCH = 25.4
-PT_PER_MM = 72 / MM_PER_INCH
 
 
 class Theme(NamedTuple):
@@ -68,7 +69,7 @@ class ClassStyle(NamedTuple):
     """How one class is drawn."""
 
     color: str
-    symbol: str  # "circle", "square", "triangle-up": Plotly's names
+    symbol: str  # on the screen, of CLASS_MARKS: Plotly's names
 
 
 def class_styles(label_names: Sequence[str], focus: Sequence[str] = ()) -> dict[str, ClassStyle]:
@@ -79,12 +80,23 @@ def class_styles(label_names: Sequence[str], focus: Sequence[str] = ()) -> dict[
     if len(names) > MOST_COLORS:
         styles = {name: ClassStyle(color, "circle") for name, color in zip(focus, OKABE_ITO, strict=False)}
     elif len(names) > len(OKABE_ITO):
-        styles = {name: ClassStyle(WIDER[i], WIDER_SYMBOLS[i % len(WIDER_SYMBOLS)]) for i, name in enumerate(names)}
+        styles = {name: ClassStyle(WIDER[i], CLASS_MARKS[i]) for i, name in enumerate(names)}
     else:
         styles = {name: ClassStyle(OKABE_ITO[i], "circle") for i, name in enumerate(names)}
     kept = set(focus or names)
     grey = ClassStyle(OTHER_COLOR, "circle")
     return {name: styles.get(name, grey) if name in kept else grey for name in names}
+
+
+def class_mark(color: str, symbol: str = "circle") -> str:
+    """The mark on paper of a class of that colour; every other colour or symbol keeps the screen's."""
+    return CLASS_MARKS[WIDER.index(color)] if color in WIDER and symbol in CLASS_MARKS else symbol
+
+
+def lightness(color: str) -> float:
+    """CIELAB L*, 0 to 100: what is left of a colour in grey print."""
+    light = luminance(color)
+    return 116 * light ** (1 / 3) - 16 if light > (6 / 29) ** 3 else light * (29 / 3) ** 3
 
 
 def scale(steps: int) -> list[str]:
@@ -137,40 +149,6 @@ def _told(config: RunConfig, field: str) -> str:
     return str(value) if field == "pooling" else f"{field.replace('_', ' ')} {value}"
 
 
-class Preset(NamedTuple):
-    """A figure's size on paper. The width is exact; the height follows the content unless it is given."""
-
-    name: str
-    title: str
-    width_mm: float
-    font_pt: float = 7.0
-    height_mm: float | None = None
-    most_height_mm: float = 220.0
-
-
-PRESETS: Mapping[str, Preset] = {
-    preset.name: preset
-    for preset in (
-        Preset("acl-column", "ACL, one column", 77.0),
-        Preset("acl-text", "ACL, both columns", 160.0),
-        Preset("neurips-text", "NeurIPS, text width", 139.7),
-        Preset("icml-column", "ICML, one column", 82.55),
-        Preset("icml-text", "ICML, both columns", 171.45),
-        Preset("ieee-column", "IEEE, one column", 88.9),
-        Preset("ieee-text", "IEEE, both columns", 181.9),
-        Preset("single", "Single column", 85.0),
-        Preset("double", "Double column", 175.0),
-    )
-}
-
-
-def preset(name: str) -> Preset:
-    """The preset of that name, or a sentence with the known ones."""
-    if name not in PRESETS:
-        raise InputError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}.")
-    return PRESETS[name]
-
-
 RC: dict[str, Any] = {
     "pdf.fonttype": 42, "ps.fonttype": 42,  # TrueType: conferences reject Type 3
     # Paths, not text: a viewer without our fonts would break the label layout, shaped scripts most of all. PDF keeps text.
@@ -193,12 +171,15 @@ def _channels(color: str) -> tuple[float, float, float]:
     return int(color[1:3], 16) / 255, int(color[3:5], 16) / 255, int(color[5:7], 16) / 255
 
 
+def luminance(color: str) -> float:
+    """Relative luminance of sRGB, 0 to 1 (WCAG 2)."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _channels(color))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def contrast(color: str, ground: str) -> float:
     """WCAG contrast ratio, 1 to 21."""
-    levels = []
-    for channels in (_channels(color), _channels(ground)):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        levels.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    levels = luminance(color), luminance(ground)
     return (max(levels) + 0.05) / (min(levels) + 0.05)
 
 

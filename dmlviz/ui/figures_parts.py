@@ -1,92 +1,327 @@
-"""Parts of the Figures page: the tray, the preview that is the file, the downloads."""
+"""Parts of the Figures page: the tray, the controls of a figure, the preview that is the file, its checks and downloads."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+from collections.abc import Sequence
 from html import escape
+from typing import Any, NamedTuple
 
 import streamlit as st
 
-from dmlviz.draw import Sources, draw
-from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, figure_bytes, file_name
+from dmlviz.checking import Finding, check_bytes, passed
+from dmlviz.draw import Sources
+from dmlviz.export import MEDIA_TYPES, csv_bytes, details_json, file_name
 from dmlviz.figures import FIGURES
-from dmlviz.figures.theme import PRESETS, loss_title
-from dmlviz.figures.theme import preset as find_preset
-from dmlviz.records import FigureSpec, InputError, Run
+from dmlviz.figures.presets import LEAST_MM, MOST_MM, PRESETS
+from dmlviz.figures.presets import preset as find_preset
+from dmlviz.figures.theme import loss_title
+from dmlviz.records import InputError, Run, SheetSpec
+from dmlviz.sheets import Sheet, drawn, gather, sheet_bytes, size_of, told_of
+from dmlviz.standalone import html_bytes
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped
-from dmlviz.ui.picks import clear_tray, remove_from_tray, tray
+from dmlviz.ui.tray import change_tray
 
 SCREEN_PX_PER_MM = 96 / 25.4
 LARGER = 1.35  # than print size, so that it can be judged on a screen
+OWN = "custom"
+THUMBNAILS = 12  # in the tray; more would keep the page waiting
+FAMILIES = {"venue": "As the venue", "sans": "Sans serif", "serif": "Serif"}
+PALETTES = {"colour": "Colour", "grey": "As grey print"}
+MOST_PANELS = 6
 
 
-def choose() -> FigureSpec:
-    """Pick one figure of the tray, its preset and title."""
-    specs = tray()
-    st.header(f"Tray ({len(specs)})", anchor=False)
-    at = st.radio(
-        "Figure", range(len(specs)), format_func=lambda i: escaped(_name(specs[i])), index=len(specs) - 1, label_visibility="collapsed", key="tray_at"
-    )
-    spec = specs[at]
+class Files(NamedTuple):
+    """A drawn sheet as files, and what is said about it."""
+
+    data: dict[str, bytes]  # of MEDIA_TYPES, and "csv" (of each panel: "csv", "csv2" ...)
+    caption: str
+    words: list[str]
+    checks: dict[str, list[Finding]]
+    details: str
+
+
+# ---- the tray
+
+
+def choose(sheets: Sequence[SheetSpec]) -> tuple[int, list[Any]]:
+    """The tray in its order; returns the place of the chosen figure, and the places of the thumbnails (see `thumbnails`)."""
+    st.header(f"Tray ({len(sheets)})", anchor=False)
+    at = min(st.session_state.get("tray_at", len(sheets) - 1), len(sheets) - 1)
+    places = [_row(sheet, i, chosen=i == at) for i, sheet in enumerate(sheets)]
     with st.container(horizontal=True):
-        st.button("Remove", on_click=remove_from_tray, args=(spec,), key="tray_remove")
-        st.button("Empty the tray", on_click=clear_tray, key="tray_clear")
-    names = list(PRESETS)
-    preset = st.selectbox(
-        "Preset",
-        names,
-        names.index(spec.preset),
-        format_func=lambda n: f"{PRESETS[n].title} · {PRESETS[n].width_mm:.1f} mm",
-        key="tray_preset",
-        persist_state="session",
-    )
-    return spec.model_copy(update={"preset": preset})
+        st.button("Up", icon=":material/arrow_upward:", on_click=_move, args=(at, -1), disabled=at == 0, key="tray_up")
+        st.button("Down", icon=":material/arrow_downward:", on_click=_move, args=(at, 1), disabled=at == len(sheets) - 1, key="tray_down")
+        st.button("Remove", icon=":material/delete:", on_click=_remove, args=(at,), key="tray_remove")
+        st.button("Empty the tray", on_click=_clear, key="tray_clear")
+    _combine(sheets, at)
+    return at, places
 
 
-def _name(spec: FigureSpec) -> str:
-    """What the tray calls it: the figure and its runs' losses."""
+def thumbnails(sheets: Sequence[SheetSpec], places: Sequence[Any]) -> None:
+    """Small pictures in the tray, once the chosen figure is there."""
+    look = "width:64px;height:56px;object-fit:contain;background:#fff;border:1px solid #DCE3E8"
+    for sheet, place in zip(sheets[:THUMBNAILS], places, strict=False):
+        if small := _thumbnail(sheet):
+            place.html(f'<img alt="" style="{look}" src="data:image/png;base64,{small}">', width=66)
+
+
+def _row(sheet: SheetSpec, place: int, *, chosen: bool) -> Any:
+    with st.container(border=chosen, horizontal=True, vertical_alignment="center", key=f"tray_row_{place}"):
+        small = st.empty()
+        if place < THUMBNAILS:
+            small.html('<div style="width:64px;height:56px"></div>', width=66)
+        st.button(escaped(name_of(sheet)), key=f"tray_pick_{place}", type="tertiary", on_click=_pick, args=(place,), width="stretch")
+    return small
+
+
+def _thumbnail(sheet: SheetSpec) -> str:
+    try:
+        return base64.b64encode(_small(sheet.model_dump_json(), _stamp(sheet))).decode()
+    except (InputError, OSError):
+        return ""  # the preview says what is wrong
+
+
+def name_of(sheet: SheetSpec) -> str:
+    """What the tray calls it: its title, else its pictures and their losses."""
+    if sheet.title:
+        return sheet.title
+    if len(sheet.panels) > 1:
+        return " + ".join(FIGURES[panel.name].title for panel in sheet.panels)
     known = {run.id: run for run in loaders.runs()}
-    losses = [loss_title(known[i].config.loss, known[i].config.ce_weight) for i in spec.run_ids if i in known]
-    detail = ", ".join(str(value).strip() for key, value in spec.options.items() if key in ("color_by", "kind"))
-    return f"{FIGURES[spec.name].title}: {', '.join(losses) or 'its runs were deleted'}" + (f" ({detail})" if detail else "")
+    losses = list(dict.fromkeys(loss_title(known[i].config.shown_loss, known[i].config.ce_weight) for i in sheet.run_ids if i in known))
+    options = sheet.panels[0].options
+    detail = ", ".join(str(value).strip() for key, value in options.items() if key in ("color_by", "kind", "by", "signal"))
+    return f"{FIGURES[sheet.panels[0].name].title}: {', '.join(losses) or 'its runs were deleted'}" + (f" ({detail})" if detail else "")
 
 
-def _run(run_id: str) -> Run:
-    for run in loaders.runs():
-        if run.id == run_id:
-            return run
-    raise InputError(f"the figure's run {run_id} was deleted; remove the figure from the tray")
+def _combine(sheets: Sequence[SheetSpec], at: int) -> None:
+    """Several figures as the lettered panels of one, and back."""
+    if len(sheets[at].panels) > 1:
+        st.button("Take the panels apart", on_click=_apart, args=(at,), key="tray_apart")
+    if len(sheets) > 1:
+        chosen = st.multiselect(
+            "Combine into one figure", range(len(sheets)), format_func=lambda i: f"{i + 1}. {name_of(sheets[i])}" if i < len(sheets) else "",
+            key="tray_combine", help="They become panels a, b, c in the order in which you name them; a figure holds up to six.",
+        )  # fmt: skip
+        panels = sum(len(sheets[i].panels) for i in chosen)
+        if panels > MOST_PANELS:
+            st.caption(f"{panels} panels are too many; a figure holds {MOST_PANELS}.")
+        st.button("Combine", on_click=_joined, args=(list(chosen),), disabled=not 1 < panels <= MOST_PANELS, key="tray_join", type="primary")
 
 
-def preview(spec: FigureSpec) -> None:
-    """The figure at print size on white paper, its caption, and its files."""
-    figure, frame, caption, notes = draw(spec, Sources(_run, loaders.events, loaders.panes, loaders.dataset, loaders.store().split))
-    said = Provenance(title=spec.title or FIGURES[spec.name].title, caption=caption, run_ids=spec.run_ids)
-    files = {fmt: figure_bytes(figure, fmt, provenance=said) for fmt in MEDIA_TYPES}
-    width = find_preset(spec.preset).width_mm
-    encoded = base64.b64encode(files["png"]).decode()
-    st.html(
-        '<div style="background:#fff;border:1px solid #DCE3E8;padding:14px;display:inline-block;max-width:100%">'
-        f'<img alt="{escape(caption, quote=True)}" style="width:{width * SCREEN_PX_PER_MM * LARGER:.0f}px;max-width:100%;display:block" '
-        f'src="data:image/png;base64,{encoded}"></div>'
-    )
-    st.caption(f"{width:.1f} mm wide on paper; shown {LARGER} times larger.")
-    for note in notes:
-        st.warning(escaped(note))
+def _pick(at: int) -> None:
+    st.session_state["tray_at"] = at
+
+
+def _move(at: int, by: int) -> None:
+    def moved(sheets: list[SheetSpec]) -> list[SheetSpec]:
+        sheets[at], sheets[at + by] = sheets[at + by], sheets[at]
+        return sheets
+
+    change_tray(moved)
+    _pick(at + by)
+
+
+def _remove(at: int) -> None:
+    change_tray(lambda sheets: [one for i, one in enumerate(sheets) if i != at])
+    _pick(max(at - 1, 0))
+
+
+def _clear() -> None:
+    change_tray(lambda sheets: [])
+    st.session_state.pop("tray_at", None)
+
+
+def _joined(chosen: list[int]) -> None:
+    def join(sheets: list[SheetSpec]) -> list[SheetSpec]:
+        panels = tuple(panel for i in chosen for panel in sheets[i].panels)
+        whole = sheets[chosen[0]].model_copy(update={"panels": panels, "columns": None, "title": "", "caption": ""})
+        return [whole if i == chosen[0] else one for i, one in enumerate(sheets) if i == chosen[0] or i not in chosen]
+
+    if (made := change_tray(join)) is not None:
+        _pick(next(i for i, one in enumerate(made) if len(one.panels) > 1 and i <= chosen[0]) if made else 0)
+        st.session_state["tray_combine"] = []
+
+
+def _apart(at: int) -> None:
+    def part(sheets: list[SheetSpec]) -> list[SheetSpec]:
+        parts = [sheets[at].model_copy(update={"panels": (panel,), "columns": None, "title": "", "caption": ""}) for panel in sheets[at].panels]
+        return [*sheets[:at], *parts, *sheets[at + 1 :]]
+
+    change_tray(part)
+
+
+# ---- the controls of a figure
+
+
+def controls(sheet: SheetSpec, at: int) -> None:
+    """Size, fonts, palette, columns; title and caption behind More."""
+    key = _key(sheet, at)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names, own = [*PRESETS, OWN], sheet.preset not in PRESETS
+        st.selectbox(
+            "Preset", names, names.index(OWN if own else sheet.preset), key=f"{key}_preset", on_change=_set, args=(at, "preset", f"{key}_preset"),
+            format_func=lambda name: "Own size" if name == OWN else f"{PRESETS[name].title} · {PRESETS[name].paper_width_mm:.1f} mm", width=300,
+        )  # fmt: skip
+        _choice("Font", FAMILIES, sheet.family, at, "family", key)
+        _choice("Palette", PALETTES, sheet.palette, at, "palette", key)
+        if len(sheet.panels) > 1:
+            columns = {None: "As fits", **{n: str(n) for n in range(1, min(len(sheet.panels), 4) + 1)}}
+            _choice("Columns", columns, sheet.columns, at, "columns", key)
+        with st.popover("More"):
+            points = st.number_input("Text size, pt", 6.0, 24.0, size_of(sheet).font_pt, 0.5, key=f"{key}_font_pt",
+                                     help="Of the main text; smaller words are one point smaller, but never below 6 pt.")  # fmt: skip
+            title = st.text_input("Title inside the file", sheet.title, key=f"{key}_title", max_chars=200)
+            caption = st.text_area("Caption; empty: made from what is shown", sheet.caption, key=f"{key}_caption", height=120)
+            changed = {"font_pt": None if points == find_preset(sheet.preset).font_pt else points, "title": title.strip(), "caption": caption.strip()}
+            if st.button("Apply", key=f"{key}_apply", type="primary") and changed != {name: getattr(sheet, name) for name in changed}:
+                change_tray(lambda sheets: _with(sheets, at, changed))
+                st.rerun()
+    if own:
+        _own_size(sheet, at, key)
+
+
+def _own_size(sheet: SheetSpec, at: int, key: str) -> None:
+    size = find_preset(sheet.preset)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        width = st.number_input("Width, mm", LEAST_MM, MOST_MM, size.width_mm, 0.5, key=f"{key}_width", width=130)
+        height = st.number_input("Height, mm; 0: as the content needs", 0.0, MOST_MM, size.height_mm or 0.0, 0.5, key=f"{key}_height", width=230)
+        asked = f"custom:{width:g}mm" if not height else f"custom:{width:g}x{max(height, LEAST_MM):g}mm"
+        if st.button("Apply", key=f"{key}_size", type="primary") and asked != sheet.preset:
+            change_tray(lambda sheets: _with(sheets, at, {"preset": asked}))
+            st.rerun()
+
+
+def _choice(label: str, values: dict[Any, str], now: Any, at: int, field: str, key: str) -> None:
+    known = list(values)
+    st.selectbox(label, known, known.index(now) if now in known else 0, format_func=values.get, key=f"{key}_{field}", on_change=_set,
+                 args=(at, field, f"{key}_{field}"), width=150)  # fmt: skip
+
+
+def _key(sheet: SheetSpec, at: int) -> str:
+    """Of the figure's widgets: another figure at the same place has its own."""
+    return f"sheet_{at}_{hashlib.sha256(repr(sheet.panels).encode()).hexdigest()[:8]}"
+
+
+def _set(at: int, field: str, key: str) -> None:
+    value = st.session_state[key]
+    if field == "preset" and value == OWN:
+        value = "custom:120mm"
+    change_tray(lambda sheets: _with(sheets, at, {field: value}))
+
+
+def _with(sheets: list[SheetSpec], at: int, changed: dict[str, Any]) -> list[SheetSpec]:
+    if at >= len(sheets):  # another tab has removed it
+        return sheets
+    return [one if i != at else SheetSpec.model_validate({**one.model_dump(), **changed}) for i, one in enumerate(sheets)]
+
+
+# ---- the preview
+
+
+def preview(sheet: SheetSpec) -> None:
+    """The figure at print size on white paper, its checks, its files, its caption."""
+    with st.spinner("Drawing the figure"):
+        files = _files(sheet.model_dump_json(), _stamp(sheet))
+    size = size_of(sheet)
+    picture, checks = st.columns([2.4, 1], gap="medium")
+    with picture:
+        encoded = base64.b64encode(files.data["png"]).decode()
+        st.html(
+            '<div style="background:#fff;border:1px solid #DCE3E8;padding:14px;display:inline-block;max-width:100%">'
+            f'<img alt="{escape(files.caption, quote=True)}" style="width:{size.paper_width_mm * SCREEN_PX_PER_MM * LARGER:.0f}px;max-width:100%;'
+            f'display:block" src="data:image/png;base64,{encoded}"></div>'
+        )
+        st.caption(f"{size.paper_width_mm:.1f} mm wide on paper; shown up to {LARGER} times larger.")
+    with checks:
+        _checks(files)
+    for word in files.words:
+        st.warning(escaped(word))
+    _downloads(sheet, files)
+    st.markdown("**Caption**")
+    st.code(files.caption, language=None, wrap_lines=True)
+
+
+def _checks(files: Files) -> None:
+    """The PDF's list; where another format fares worse, that is said."""
+    found = files.checks["pdf"]
+    st.markdown("**Ready for print**" if all(map(passed, files.checks.values())) else "**Not ready for print**")
+    for one in found:
+        icon = {True: ":material/check_circle:", False: ":material/error:", None: ":material/help:"}[one.ok]
+        st.markdown(f"{icon} {one.name}  \n:small[{escaped(one.said)}]")
+    for fmt, other in files.checks.items():
+        for one in other if fmt != "pdf" else ():
+            if one.ok is False:
+                st.markdown(f":material/error: {fmt.upper()}, {one.name}  \n:small[{escaped(one.said)}]")
+
+
+def _downloads(sheet: SheetSpec, files: Files) -> None:
+    words = [*dict.fromkeys(panel.name for panel in sheet.panels), sheet.preset]
     with st.container(horizontal=True):
         for fmt, media in MEDIA_TYPES.items():
-            st.download_button(
-                fmt.upper(),
-                files[fmt],
-                file_name([spec.name, spec.preset], fmt),
-                media,
-                key=f"tray_{fmt}",
-                type="primary" if fmt == "pdf" else "secondary",
-                on_click="ignore",
-            )
-        st.download_button(
-            "CSV of its data", csv_bytes(frame), file_name([spec.name, spec.preset], "csv"), "text/csv", key="tray_csv", on_click="ignore"
-        )
-    st.markdown("**Caption**")
-    st.code(caption, language=None, wrap_lines=True)
+            st.download_button(fmt.upper(), files.data[fmt], file_name(words, fmt), media, key=f"tray_{fmt}", on_click="ignore",
+                               type="primary" if fmt == "pdf" else "secondary")  # fmt: skip
+        st.download_button("HTML", lambda: _page(sheet), file_name(words, "html"), "text/html", key="tray_html", on_click="ignore",
+                           help="The screen version with hover and zoom, in one file that needs no network.")  # fmt: skip
+        for i, panel in enumerate(sheet.panels):
+            letter = f" {'abcdef'[i]}" if len(sheet.panels) > 1 else ""
+            st.download_button(f"CSV{letter}", files.data[f"csv{i}"], file_name([panel.name, sheet.preset], "csv"), "text/csv", key=f"tray_csv{i}",
+                               on_click="ignore", help="The data that is drawn.")  # fmt: skip
+        st.download_button("JSON", files.details, file_name(words, "json"), "application/json", key="tray_json", on_click="ignore",
+                           help="What the file says of itself: runs, seeds, options, versions.")  # fmt: skip
+
+
+def _page(sheet: SheetSpec) -> bytes:
+    made = _made(sheet.model_dump_json())
+    return html_bytes(made.pictures, made.provenance)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def _files(spec: str, stamp: tuple[Any, ...]) -> Files:
+    """`stamp`: what else the picture depends on."""
+    made = _made(spec)
+    data = {fmt: sheet_bytes(made, fmt) for fmt in MEDIA_TYPES}
+    checks = {fmt: check_bytes(data[fmt], fmt) for fmt in MEDIA_TYPES}
+    data |= {f"csv{i}": csv_bytes(one.frame) for i, one in enumerate(made.pictures)}
+    return Files(data, made.provenance.caption, made.words, checks, details_json(made.provenance.details))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _small(spec: str, stamp: tuple[Any, ...]) -> bytes:
+    return sheet_bytes(_made(spec), "png", dpi=40)
+
+
+def _stamp(sheet: SheetSpec) -> tuple[Any, ...]:
+    """Changes when a run gets another map or other attributions."""
+    store = loaders.store()
+    found = []
+    for run_id in sheet.run_ids:
+        views = store.folder(run_id) / "views"
+        found.append(views.stat().st_mtime_ns if views.is_dir() else 0)
+    return tuple(found)
+
+
+def sources() -> Sources:
+    """Where the figures' ingredients come from: the pages' cached loaders, and the runs as they are now."""
+    known = {run.id: run for run in loaders.runs()}
+
+    def run(run_id: str) -> Run:
+        if run_id not in known:
+            raise InputError(f"the figure's run {run_id} was deleted; remove the figure from the tray")
+        return known[run_id]
+
+    return Sources(run, loaders.events, loaders.panes, loaders.dataset, loaders.store().split)
+
+
+def runs_of(sheets: Sequence[SheetSpec]) -> list[Run]:
+    """Every run of the tray that is still there."""
+    known = {run.id: run for run in loaders.runs()}
+    return [known[run_id] for run_id in dict.fromkeys(run_id for sheet in sheets for run_id in sheet.run_ids) if run_id in known]
+
+
+def _made(spec: str) -> Sheet:
+    sheet, source = SheetSpec.model_validate_json(spec), sources()
+    return drawn(sheet, gather(sheet, source), told_of([source.run(run_id) for run_id in sheet.run_ids]))

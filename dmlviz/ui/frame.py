@@ -26,6 +26,9 @@ section[data-testid="stSidebar"][aria-expanded="true"] {width: 260px !important;
 [data-testid="stMain"] [data-testid="stColumn"] {min-width: min(100%, 8.5rem);}
 [class*="st-key-wide"] > [data-testid="stLayoutWrapper"] > div > [data-testid="stColumn"],
 [class*="st-key-wide"] [data-testid="stHorizontalBlock"]:has(.js-plotly-plot) > [data-testid="stColumn"] {min-width: min(100%, 19rem);}
+[class*="st-key-tray_row"] {flex-wrap: nowrap !important; gap: .4rem;}
+[class*="st-key-tray_pick"] button {justify-content: flex-start; text-align: left; padding: 0 .2rem;}
+[class*="st-key-tray_pick"] button * {white-space: normal; overflow: visible; text-overflow: clip;}
 span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em;}
 </style>"""
 

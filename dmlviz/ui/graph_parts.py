@@ -21,8 +21,8 @@ from dmlviz.figures.words import clean, short, whole
 from dmlviz.records import FigureSpec, InputError, Run
 from dmlviz.ui import graph_loaders, loaders, selection
 from dmlviz.ui.frame import escaped, sentence, theme
-from dmlviz.ui.picks import add_to_tray
 from dmlviz.ui.picture import PLOTLY, picture
+from dmlviz.ui.tray import add_to_tray
 
 SAMPLES = {"200": "sample of 200", "400": "sample of 400", "1000": "sample of 1,000", "2000": "sample of 2,000",
            "5000": "sample of 5,000", "all": "all texts"}  # fmt: skip

@@ -13,7 +13,7 @@ from dmlviz.analysis.projection import SETTINGS, TITLES
 from dmlviz.export import csv_bytes
 from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks
-from dmlviz.figures.theme import preset
+from dmlviz.figures.presets import preset
 from dmlviz.panes import MapKind, missing_maps, read_kind
 from dmlviz.records import FigureSpec, InputError, Pane, Run
 from dmlviz.submit import submit_control

@@ -1,4 +1,4 @@
-"""What a person picked: the compared runs (in the URL, so a link reopens the view) and the tray of figures. Session state is touched only here."""
+"""What a person picked: the compared runs, in the URL, so that a link reopens the view. Session state is touched only here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dmlviz.analysis.fairness import unfair
 from dmlviz.analysis.groups import finished_groups, group_key
 from dmlviz.analysis.intervals import group_interval
 from dmlviz.figures.theme import loss_color, run_titles
-from dmlviz.records import FigureSpec, Run
+from dmlviz.records import Run
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import escaped, go
 from dmlviz.ui.words import percent, run_name
@@ -158,22 +158,3 @@ def _await(known: Collection[str]) -> None:
 
 def _pick(run_ids: list[str]) -> None:
     st.session_state["runs"] = run_ids
-
-
-def tray() -> list[FigureSpec]:
-    """The figures chosen for paper, in order."""
-    return list(st.session_state.get("tray", []))
-
-
-def add_to_tray(spec: FigureSpec) -> None:
-    kept = [one for one in tray() if one != spec]
-    st.session_state["tray"] = [*kept, spec][-40:]
-    st.toast(f"Added to Figures ({len(kept) + 1} in the tray)")
-
-
-def remove_from_tray(spec: FigureSpec) -> None:
-    st.session_state["tray"] = [one for one in tray() if one != spec]
-
-
-def clear_tray() -> None:
-    st.session_state["tray"] = []

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dmlviz.export import csv_bytes, file_name
 from dmlviz.records import FigureSpec
-from dmlviz.ui.picks import add_to_tray
+from dmlviz.ui.tray import add_to_tray
 
 PLOTLY = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": True}
 

@@ -15,10 +15,10 @@ from dmlviz.sweep import cost_of, make_plan, resume_sweep, start, sweep_state
 from dmlviz.sweep_spec import FLOOR_SEEDS, influence_spec
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import escaped, theme
-from dmlviz.ui.picks import add_to_tray
 from dmlviz.ui.picture import picture
 from dmlviz.ui.reliability_parts import Scope
 from dmlviz.ui.sweep_parts import line
+from dmlviz.ui.tray import add_to_tray
 from dmlviz.ui.words import duration, run_name
 
 LIVE_SECONDS = 2.0

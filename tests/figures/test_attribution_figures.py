@@ -13,7 +13,8 @@ from dmlviz.export import Provenance, figure_bytes
 from dmlviz.figures import FIGURES, attribution_words
 from dmlviz.figures.attribution_frame import AttributionInput, kind_words, word_color
 from dmlviz.figures.attribution_tex import escaped, tex
-from dmlviz.figures.theme import DARK, LIGHT, PRESETS, contrast
+from dmlviz.figures.presets import PRESETS
+from dmlviz.figures.theme import DARK, LIGHT, contrast
 from dmlviz.records import InputError, Progress, Run, RunConfig, TextDataset
 
 HOSTILE = '<script>alert(1)</script> & "quotes" $\\input{/etc/passwd}$ 100% #1 a_b ~x^2 `code` 😀 é'

@@ -12,7 +12,7 @@ from figure_cases import HOSTILE, names
 from dmlviz.analysis.center_view import CenterLook, center_view
 from dmlviz.analysis.centers import center_matrix
 from dmlviz.export import csv_bytes, figure_bytes
-from dmlviz.figures import FIGURES, centers_drift, centers_heat, centers_map, centers_use, theme
+from dmlviz.figures import FIGURES, centers_drift, centers_heat, centers_map, centers_use, presets, theme
 from dmlviz.figures.centers_frame import center_input, merge_number, summary
 from dmlviz.figures.centers_map import MOST_SPOKES
 from dmlviz.records import InputError
@@ -50,7 +50,7 @@ def traces(figure, name: str):
 @pytest.mark.parametrize("options", [{}, {"trails": True}, {"space": "tokens"}, {"part": "support"}, {"focus": ("class 01",)}])
 def test_screen_and_paper_draw_every_row_of_the_map_once(inputs, options):
     table = frame("centers_map", inputs, names(3), **options)
-    paper = centers_map.paper(table, theme.preset("acl-text"))
+    paper = centers_map.paper(table, presets.preset("acl-text"))
     axes = [ax for ax in paper.axes if ax.axison]
     for ax, pane_id in zip(axes, centers_map.pane_ids(table), strict=True):
         rows = table[table["pane"] == pane_id]
@@ -95,7 +95,7 @@ def test_dead_and_roughly_placed_centres_look_different_without_colour(inputs):
     symbols = traces(centers_map.screen(table, view.run.id), "centres")[0].marker.symbol
     expected = np.where(centers["dead"], "x-thin", np.where(centers["hollow"], "star-open", "star"))
     assert list(symbols) == expected.tolist()
-    paper = centers_map.paper(table, theme.preset("acl-column"))
+    paper = centers_map.paper(table, presets.preset("acl-column"))
     words = [text.get_text() for ax in paper.axes for text in ax.texts]
     assert "chosen by none" in words
     assert "place approximate" in words
@@ -164,7 +164,7 @@ def test_the_bars_hold_every_vector_of_a_class_once(inputs):
         drawn_now = [x for trace in figure.data if trace.name == "segments" for x, y in zip(trace.x, trace.y, strict=True) if y == rank]
         assert drawn_now == pytest.approx(rows["share"].tolist())
     assert [trace.name for trace in figure.data][-1] == "elsewhere"
-    paper = centers_use.paper(table, theme.preset("acl-column"))
+    paper = centers_use.paper(table, presets.preset("acl-column"))
     widths = [bar.get_width() for ax in paper.axes for bar in ax.patches]
     assert widths == pytest.approx(table[table["share"] > 0]["share"].tolist())
 
@@ -205,7 +205,7 @@ def test_the_heat_map_is_the_matrix(inputs):
     assert rows["row_name"].unique().tolist() == [f"class {c:02d} {k + 1}" for c, k in expected.order]
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-1, 1)
     assert list(figure.layout.yaxis.ticktext) == [f"class {c:02d}" for c in dict.fromkeys(expected.order[:, 0])]
-    paper = centers_heat.paper(table, theme.preset("acl-text"))
+    paper = centers_heat.paper(table, presets.preset("acl-text"))
     np.testing.assert_allclose(paper.axes[0].images[0].get_array(), expected.cosines, atol=1e-6)
     assert "mean cosine" in centers_heat.alt(table, pane_id)
 
@@ -229,7 +229,7 @@ def test_drift_is_one_line_per_centre_of_the_runs_that_kept_it(inputs):
     figure = centers_drift.screen(table, view.run.id)
     assert len(figure.data) == 12
     assert sum(len(trace.x) for trace in figure.data) == len(own)
-    paper = centers_drift.paper(table, theme.preset("acl-text"))
+    paper = centers_drift.paper(table, presets.preset("acl-text"))
     assert sum(len(line.get_xdata()) for ax in paper.axes for line in ax.lines) == len(table)
     assert all(ax.get_ylim()[0] == 0 for ax in paper.axes)
 
@@ -243,7 +243,7 @@ def test_nothing_to_show_is_a_sentence(kind):
     for given in ([], bare):
         table = frame(kind, given, names(3))
         module = KINDS[kind]
-        assert figure_bytes(module.paper(table, theme.preset("acl-column")), "pdf").startswith(b"%PDF")
+        assert figure_bytes(module.paper(table, presets.preset("acl-column")), "pdf").startswith(b"%PDF")
         assert module.screen(table, "nobody") is not None
         assert module.caption(table, given)
         assert module.alt(table, "nobody")
@@ -267,8 +267,8 @@ def test_hostile_names_are_escaped_and_fit_on_paper(kind, dark):
         assert "%{x}" not in said
         assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
     for preset in ("acl-column", "acl-text"):
-        paper = module.paper(table, theme.preset(preset))
-        assert paper.get_size_inches()[0] * 25.4 == pytest.approx(theme.preset(preset).width_mm)
+        paper = module.paper(table, presets.preset(preset))
+        assert paper.get_size_inches()[0] * 25.4 == pytest.approx(presets.preset(preset).width_mm)
         assert figure_bytes(paper, "pdf").startswith(b"%PDF")
         drawn_words = [text for ax in paper.axes for text in ax.texts] + list(paper.texts)
         assert all(text.get_fontsize() >= 6 for text in drawn_words if text.get_text())
@@ -281,7 +281,7 @@ def test_words_stay_on_the_paper(kind, inputs):
     """No word of ours reaches over the sheet's edge."""
     label_names = ["money-fx", "a rather long class name here", "grain"]
     for preset in ("acl-column", "acl-text"):
-        paper = KINDS[kind].paper(frame(kind, inputs, label_names), theme.preset(preset))
+        paper = KINDS[kind].paper(frame(kind, inputs, label_names), presets.preset(preset))
         renderer, (width, height) = paper.canvas.get_renderer(), paper.bbox.size
         for text in [*paper.texts, *(text for ax in paper.axes for text in ax.texts)]:
             box = text.get_window_extent(renderer)

@@ -12,7 +12,7 @@ from dmlviz.analysis.projection import project
 from dmlviz.analysis.trails import snapshot_maps
 from dmlviz.figures import epochs
 from dmlviz.figures.map_frame import pane_ids
-from dmlviz.figures.theme import preset
+from dmlviz.figures.presets import preset
 from dmlviz.records import InputError, RunArrays
 from tests.figures.figure_cases import make_pane
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from figure_cases import HOSTILE, make_pane, names
 
-from dmlviz.figures import classes, curves, theme
+from dmlviz.figures import classes, curves, presets
 from dmlviz.records import InputError, Split, TextDataset
 
 
@@ -34,7 +34,7 @@ def test_curves_hold_what_is_drawn(runs):
     assert {trace.line.dash for trace in lead} == {"solid", "dash"}
     assert table.loc[table["kind"] == "validation", "value"].max() == pytest.approx(60.0)
     assert {"ce", "loss", "validation"} == set(table["kind"])
-    figure = curves.paper(table, theme.preset("acl-column"), kind="validation")
+    figure = curves.paper(table, presets.preset("acl-column"), kind="validation")
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == (table["kind"] == "validation").sum()
 
 
@@ -63,7 +63,7 @@ def test_curves_with_nothing_one_step_or_broken_values(runs):
     broken = curves.frame(runs[:1], {runs[0].id: rows})
     assert np.isfinite(curves.screen(broken).layout.yaxis.range).all()
     for table in (empty, one, broken):
-        assert curves.paper(table, theme.preset("single")) is not None
+        assert curves.paper(table, presets.preset("single")) is not None
     with pytest.raises(InputError, match="known: loss"):
         curves.screen(one, kind="lr")
 
@@ -79,7 +79,7 @@ def test_class_bars_count_every_text_in_at_most_twenty_rows(count):
     if count > 20:
         assert table["label"].iloc[-1] == f"and {count - 19} smaller classes"
     assert figure.layout.xaxis.range[0] == 0
-    paper = classes.paper(table, theme.preset("acl-column"))
+    paper = classes.paper(table, presets.preset("acl-column"))
     assert sum(bar.get_width() for bar in paper.axes[0].patches) == 400
     assert f"{count} classes" in classes.caption(table, data)
 
@@ -90,7 +90,7 @@ def test_class_bars_of_a_split_and_of_hostile_names():
     table = classes.frame(data, split)
     assert table.groupby("part")["count"].sum().to_dict() == {"support": 8, "validation": 12, "test": 80}
     assert not any(set("<>$") & set(words) for words in classes.screen(table).layout.yaxis.ticktext)
-    figure = classes.paper(table, theme.preset("acl-column"))
+    figure = classes.paper(table, presets.preset("acl-column"))
     figure.draw_without_rendering()
     assert all(t.get_window_extent().x0 >= -1 and t.get_window_extent().x1 <= figure.bbox.x1 + 1 for t in [*figure.texts, *figure.axes[0].texts])
 
@@ -99,4 +99,4 @@ def test_class_bars_of_nothing():
     table = classes.frame(dataset(["a"], 0))
     assert classes.alt(table) == classes.caption(table, None) == "No texts to count."
     assert classes.screen(table) is not None
-    assert classes.paper(table, theme.preset("single")) is not None
+    assert classes.paper(table, presets.preset("single")) is not None

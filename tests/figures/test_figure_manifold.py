@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from figure_cases import HOSTILE, make_pane, names
 
-from dmlviz.figures import manifold, theme
+from dmlviz.figures import manifold, presets, theme
 from dmlviz.figures.map_paper import MOST_PANE_MM
 from dmlviz.losses import LOSSES
 from dmlviz.records import InputError
@@ -29,7 +29,7 @@ def test_screen_and_paper_draw_every_row_once(classes, color_by, texts):
         rows = table[table["pane"] == pane_id]
         assert marks(figure) == len(rows)
         assert sorted(row for trace in figure.data for row in trace.customdata) == sorted(rows["row_id"])
-    paper = manifold.paper(table, theme.preset("acl-text"))
+    paper = manifold.paper(table, presets.preset("acl-text"))
     panes_drawn = [ax for ax in paper.axes if ax.axison]
     crossed = (table["part"] == "support") & (table["symbol"] == "x")
     assert sum(len(c.get_offsets()) for ax in panes_drawn for c in ax.collections) == len(table) + crossed.sum()
@@ -43,7 +43,7 @@ def test_all_panes_share_a_square_window_that_holds_every_text(panes, texts):
     assert table["y"].between(*view[2:]).all()
     figures = [manifold.screen(table, pane, view=view) for pane in manifold.pane_ids(table)]
     assert {(figure.layout.xaxis.range, figure.layout.yaxis.range) for figure in figures} == {(view[:2], view[2:])}
-    paper = manifold.paper(table, theme.preset("acl-text"))
+    paper = manifold.paper(table, presets.preset("acl-text"))
     assert {(*ax.get_xlim(), *ax.get_ylim()) for ax in paper.axes if ax.axison} == {view}
 
 
@@ -119,11 +119,11 @@ def test_many_marks_use_webgl_on_screen_and_an_image_on_paper(texts):
     many = manifold.frame([make_pane("supcon", 8, 6000)], names(8), texts)
     assert {trace.type for trace in manifold.screen(few, "supcon-0").data} == {"scatter"}
     assert {trace.type for trace in manifold.screen(many, "supcon-0").data} == {"scattergl"}
-    rasterized = [{c.get_rasterized() for c in manifold.paper(t, theme.preset("single")).axes[0].collections} for t in (few, many)]
+    rasterized = [{c.get_rasterized() for c in manifold.paper(t, presets.preset("single")).axes[0].collections} for t in (few, many)]
     assert rasterized == [{False}, {True}]
 
 
-@pytest.mark.parametrize("preset", theme.PRESETS.values(), ids=list(theme.PRESETS))
+@pytest.mark.parametrize("preset", presets.PRESETS.values(), ids=list(presets.PRESETS))
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
 def test_panes_are_square_inside_the_sheet_and_apart(preset, count, texts):
     table = manifold.frame([make_pane(loss, seed=i) for i, loss in enumerate(list(theme.LOSS_TITLES)[:count])], names(8), texts)
@@ -143,10 +143,10 @@ def test_words_on_paper_are_inside_the_sheet_and_large_enough(texts):
     for classes, count, preset in [(20, 3, "acl-column"), (len(HOSTILE), 2, "acl-column"), (52, 3, "ieee-text"), (8, 5, "acl-text")]:
         labels = HOSTILE if classes == len(HOSTILE) and count == 2 else names(classes)
         table = manifold.frame([make_pane("soft_triple", classes, seed=i, lr=0.1 + i) for i in range(count)], labels, texts, parts=ALL)
-        figure = manifold.paper(table, theme.preset(preset))
+        figure = manifold.paper(table, presets.preset(preset))
         figure.draw_without_rendering()
         words = [*figure.texts, *(words for ax in figure.axes for words in ax.texts)]
-        assert min(text.get_fontsize() for text in words) >= theme.MIN_PT
+        assert min(text.get_fontsize() for text in words) >= presets.MIN_PT
         for text in words:
             box = text.get_window_extent()
             assert box.x0 >= -1, text.get_text()
@@ -161,7 +161,7 @@ def test_empty_and_single(texts):
         assert table.empty
         assert manifold.alt(table, "supcon-0") == "Empty map: no texts to show."
         assert marks(manifold.screen(table, "supcon-0")) == 0
-        assert manifold.paper(table, theme.preset("single")) is not None
+        assert manifold.paper(table, presets.preset("single")) is not None
         assert manifold.caption(table, panes) == "No texts to show."
     table = manifold.frame([make_pane("supcon", 2, 1)], names(2), texts, parts=("test",))
     assert marks(manifold.screen(table, "supcon-0")) == 1

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from dmlviz.figures import FIGURES, entry, split_options, theme
+from dmlviz.figures import FIGURES, entry, presets, split_options, theme
 from dmlviz.figures.labels import place_labels, spread
 from dmlviz.figures.words import clean, drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short
 from dmlviz.records import InputError, RunConfig
@@ -120,7 +120,7 @@ def test_spread_keeps_order_gap_and_range():
 
 def test_unknown_figures_presets_and_options_are_sentences():
     with pytest.raises(InputError, match="known: acl-column"):
-        theme.preset("acl")
+        presets.preset("acl")
     with pytest.raises(InputError, match="known: manifold"):
         entry("maps")
     with pytest.raises(InputError, match="known: color_by"):

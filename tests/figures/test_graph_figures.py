@@ -9,7 +9,7 @@ from figure_cases import HOSTILE
 
 from dmlviz.analysis.graph import similarity_graph, steps
 from dmlviz.draw import Sources, draw
-from dmlviz.figures import FIGURES, graph, graph_degrees, graph_matrix, graph_sigma, graph_why, theme
+from dmlviz.figures import FIGURES, graph, graph_degrees, graph_matrix, graph_sigma, graph_why, presets, theme
 from dmlviz.figures.graph_frame import GraphInput, chosen_edges, default_focus, views
 from dmlviz.records import FigureSpec, GraphBatches, InputError, Pane, Progress, Projection, Run, RunArrays, RunConfig, TextDataset
 
@@ -61,7 +61,7 @@ def test_screen_and_paper_draw_every_node_and_edge_once(color_by, classes):
         figure = graph.screen(table, pane)
         assert marks(figure) == sorted(rows.loc[rows["mark"] == "node", "row_id"])
         assert lines(figure) == (rows["mark"] == "edge").sum()
-    paper = graph.paper(table, theme.preset("acl-text"))
+    paper = graph.paper(table, presets.preset("acl-text"))
     drawn = [ax for ax in paper.axes if ax.axison]
     assert sum(len(c.get_segments()) for ax in drawn for c in ax.collections if hasattr(c, "get_segments")) == (table["mark"] == "edge").sum()
     dots = [c for ax in drawn for c in ax.collections if not hasattr(c, "get_segments")]
@@ -203,7 +203,7 @@ def test_a_matrix_is_the_weights_sorted_by_class(two):
     drawn = graph_matrix.screen(table, one.run.id).data[0].z
     np.testing.assert_allclose(np.asarray(drawn)[off], expected[off], rtol=1e-6)
     assert np.isnan(np.asarray(drawn)[~off]).all()
-    image = graph_matrix.paper(table, theme.preset("acl-column")).axes[0].images[0].get_array()
+    image = graph_matrix.paper(table, presets.preset("acl-column")).axes[0].images[0].get_array()
     np.testing.assert_allclose(np.asarray(image)[off], expected[off], rtol=1e-6)
     assert [band.name for band in graph_matrix.bands(table)] == names()
     within = float(table.loc[table["row_class"].astype(str) == table["column_class"].astype(str), "weight"].mean())
@@ -231,7 +231,7 @@ def test_epochs_are_the_snapshots_under_the_same_sigma(two):
     weights = similarity_graph(two[0].arrays.snapshots[1], sigma=0.5).weights
     assert float(rows["weight"].sum()) == pytest.approx(weights.sum(), rel=1e-5)
     assert len(graph_matrix.screen(table, "supcon-0").data) == 2
-    assert len(graph_matrix.paper(table, theme.preset("acl-text")).axes) == 5  # four matrices and the scale
+    assert len(graph_matrix.paper(table, presets.preset("acl-text")).axes) == 5  # four matrices and the scale
     bare = [given(snapshots=0)]
     empty = graph_matrix.epochs_frame(views(bare, 3, {}), bare, names())
     assert empty.empty
@@ -258,7 +258,7 @@ def test_the_curve_is_drawn_with_its_interval_and_both_sigmas():
     said = graph_sigma.caption(table, runs)
     assert "mean and 95% t interval over 10 random masks" in said
     assert "Diamonds: sigma of training" in said
-    assert len(graph_sigma.paper(table, theme.preset("acl-column")).axes[0].lines) == 2 * 3
+    assert len(graph_sigma.paper(table, presets.preset("acl-column")).axes[0].lines) == 2 * 3
 
 
 def test_with_the_support_visible_there_is_one_mask_and_no_interval(two):
@@ -284,7 +284,7 @@ def test_the_parts_of_a_text_s_score_sum_to_it(two):
     bars = graph_why.bars(table, one.run.id)
     drawn = np.concatenate([np.asarray(trace.x) for trace in graph_why.screen(table, one.run.id).data])
     np.testing.assert_allclose(drawn, 100 * bars["share"])
-    paper = graph_why.paper(table, theme.preset("acl-column"))
+    paper = graph_why.paper(table, presets.preset("acl-column"))
     ids = [patch.get_gid() for ax in paper.axes for patch in ax.patches if patch.get_gid()]
     assert ids == [f"share-{share:.6f}" for share in bars["share"]]
     assert f"all parts sum to {given_by_class.sum():.4f}" in graph_why.verdict(table, one.run.id)
@@ -311,7 +311,7 @@ def test_a_text_that_is_not_there_and_one_out_of_reach(two):
     place = int(np.flatnonzero(~one.study.propagated.reached)[0])
     table = graph_why.frame(lost, names(), TEXTS, sigma="0.01", visible="0.02", node=str(int(one.study.nodes.row_ids[place])))
     assert "no visible label reaches it at this sigma" in graph_why.verdict(table, "supcon-0")
-    graph_why.paper(table, theme.preset("acl-column"))
+    graph_why.paper(table, presets.preset("acl-column"))
 
 
 # ---- degrees
@@ -325,7 +325,7 @@ def test_quantiles_are_numpy_s(two):
     assert half["weight"] == pytest.approx(np.median(weights[np.triu_indices(60, 1)]))
     assert half["degree"] == pytest.approx(np.median(weights.sum(axis=1) / 59))
     assert len(graph_degrees.screen(table, quantity="degree").data) == 1
-    assert len([ax for ax in graph_degrees.paper(table, theme.preset("acl-column")).axes if ax.lines]) == 2
+    assert len([ax for ax in graph_degrees.paper(table, presets.preset("acl-column")).axes if ax.lines]) == 2
 
 
 # ---- all of them
@@ -356,9 +356,9 @@ def test_the_command_line_draws_each_with_hostile_names_and_no_small_print(name)
     assert drawn.caption
     assert len(drawn.frame)
     width = drawn.figure.get_size_inches()[0] * 25.4
-    assert width == pytest.approx(theme.preset(spec.preset).width_mm, abs=1e-6)
+    assert width == pytest.approx(presets.preset(spec.preset).width_mm, abs=1e-6)
     words = [t for ax in drawn.figure.axes for t in (*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels())] + list(drawn.figure.texts)
-    assert min(t.get_fontsize() for t in words if t.get_text()) >= theme.MIN_PT
+    assert min(t.get_fontsize() for t in words if t.get_text()) >= presets.MIN_PT
     screen = FIGURES[name].screen
     figure = screen(drawn.frame) if name in ("graph_sigma", "graph_degrees") else screen(drawn.frame, runs[0].run.id)
     said = [str(a.text) for a in figure.layout.annotations]

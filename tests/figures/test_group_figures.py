@@ -13,8 +13,9 @@ from dmlviz.analysis.intervals import student
 from dmlviz.draw import draw, sources
 from dmlviz.export import Provenance, figure_bytes
 from dmlviz.figures import FIGURES, gain_forest, ranks, shots_curve
+from dmlviz.figures.presets import PRESETS
 from dmlviz.figures.reliability_frame import members, method_titles
-from dmlviz.figures.theme import DARK, LIGHT, PRESETS
+from dmlviz.figures.theme import DARK, LIGHT
 from dmlviz.records import FigureSpec, InputError
 from dmlviz.store import Store
 

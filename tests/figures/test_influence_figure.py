@@ -13,7 +13,8 @@ from dmlviz.analysis.outcomes import Outcome
 from dmlviz.export import Provenance, figure_bytes
 from dmlviz.figures import FIGURES
 from dmlviz.figures.influence import InfluenceInput
-from dmlviz.figures.theme import DARK, PRESETS
+from dmlviz.figures.presets import PRESETS
+from dmlviz.figures.theme import DARK
 from dmlviz.records import InputError, RunArrays, TextDataset
 
 ENTRY = FIGURES["influence"]

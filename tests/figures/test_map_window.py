@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from figure_cases import make_pane, names
 
-from dmlviz.figures import manifold, map_window, theme
+from dmlviz.figures import manifold, map_window, presets
 from dmlviz.figures.map_marks import marks, moving, rows_inside
 from dmlviz.figures.map_window import outside, outside_sentence, outside_words, window
 
@@ -99,7 +99,7 @@ def test_screen_paper_and_caption_tell_what_is_outside(island, texts):
     assert view[2] < arrow.y[0] < view[3]
     assert 0 < arrow.marker.angle[0] < 90  # to the upper right, clockwise from the top
     assert not any(trace.name == "outside" for trace in second.data)
-    drawn = manifold.paper(table, theme.preset("acl-text"))
+    drawn = manifold.paper(table, presets.preset("acl-text"))
     assert [text.get_text() for ax in drawn.axes if ax.axison for text in ax.texts if text.get_text().isdecimal()] == ["7"]
     assert sum(len(one.get_offsets()) for ax in drawn.axes for one in ax.collections if one.get_gid() == "outside") == 1
     assert "7, 0 texts lie outside of the panes' frame" in manifold.caption(table, island[0])

@@ -11,7 +11,8 @@ from reliability_cases import made, texts_of
 from dmlviz.analysis.over_runs import sides
 from dmlviz.export import Provenance, figure_bytes
 from dmlviz.figures import FIGURES, confusion, errors_shared
-from dmlviz.figures.theme import DARK, LIGHT, PRESETS, loss_color, readable
+from dmlviz.figures.presets import PRESETS
+from dmlviz.figures.theme import DARK, LIGHT, loss_color, readable
 from dmlviz.records import InputError
 
 NAMES = ("calibration", "risk_coverage", "strata", "confusion", "errors_shared")

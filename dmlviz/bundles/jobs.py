@@ -1,0 +1,91 @@
+"""A bundle made in a process of its own, so that the web process neither waits nor grows. Its folder under bundles/ is the truth."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from dmlviz.records import InputError, SheetSpec
+from dmlviz.store_files import atomic_json, read_json
+from dmlviz.trays import tray_text
+
+NAME = re.compile(r"[0-9]{8}-[0-9]{6}(-[0-9]+)?")
+SHOWN = 6  # bundles that are listed
+
+
+class Bundle(NamedTuple):
+    """One that was asked for."""
+
+    name: str
+    state: str  # "running", "finished", "failed"
+    lines: tuple[str, ...]  # what its process has said
+    zip_path: Path | None
+
+
+def start_bundle(home: Path, sheets: list[SheetSpec], *, with_texts: bool = False) -> str:
+    """Make a bundle of these figures; returns its name. Raises InputError for none, or while another is being made."""
+    if not sheets:
+        raise InputError("the tray is empty; add figures first")
+    if any(one.state == "running" for one in bundles(home)):
+        raise InputError("a bundle is being made already; wait until it is there")
+    name = _fresh(home)
+    folder = _folder(home) / name
+    (folder / "tray.json").write_text(tray_text(sheets), encoding="utf-8")
+    command = [sys.executable, "-m", "dmlviz", "bundle", "--tray", str(folder / "tray.json"), "--out", str(folder / f"dmlviz-{name}"), "--zip",
+               "--home", str(home), *(["--with-texts"] if with_texts else [])]  # fmt: skip
+    root = str(Path(__file__).resolve().parents[2])
+    with open(folder / "log.txt", "wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)},
+        )  # fmt: skip
+    atomic_json(folder / "process.json", {"pid": process.pid, "started": psutil.Process(process.pid).create_time()})
+    return name
+
+
+def bundles(home: Path) -> list[Bundle]:
+    """Newest first."""
+    folder = _folder(home)
+    names = sorted((path.name for path in folder.iterdir() if NAME.fullmatch(path.name)), reverse=True) if folder.is_dir() else []
+    return [_bundle(folder / name) for name in names[:SHOWN]]
+
+
+def _bundle(folder: Path) -> Bundle:
+    made = folder / f"dmlviz-{folder.name}.zip"
+    log = folder / "log.txt"
+    lines = tuple(log.read_text(encoding="utf-8", errors="replace").splitlines()) if log.is_file() else ()
+    if made.is_file():
+        return Bundle(folder.name, "finished", lines, made)
+    return Bundle(folder.name, "running" if _alive(folder) else "failed", lines, None)
+
+
+def _alive(folder: Path) -> bool:
+    try:
+        known = read_json(folder / "process.json")
+        process = psutil.Process(known["pid"])
+        return abs(process.create_time() - known["started"]) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError, ValueError, KeyError, TypeError, InputError):
+        return False
+
+
+def _folder(home: Path) -> Path:
+    return Path(home) / "bundles"
+
+
+def _fresh(home: Path) -> str:
+    """A name that nobody else has taken: the folder is made with it."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for name in (stamp, *(f"{stamp}-{i}" for i in range(2, 100))):
+        try:
+            (_folder(home) / name).mkdir(parents=True)
+            return name
+        except FileExistsError:
+            continue
+    raise InputError("too many bundles were asked for in one second; try again")

@@ -1,0 +1,284 @@
+"""Everything that a paper and its reviewer need in one folder: figures, tables, captions, the data they are drawn from, configs, splits, environment.
+
+What is drawn is drawn from the folder's own data, when it is made and whenever it is rebuilt: so a rebuild is equal to the byte and needs no run.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dmlviz import __version__
+from dmlviz.bundles.words import captions_markdown, captions_tex, read_me, scripts
+from dmlviz.citing import bibtex, methods
+from dmlviz.data.catalogue import restricted
+from dmlviz.draw import Picture, Sources, sources
+from dmlviz.draw_tables import make_table
+from dmlviz.export import csv_bytes, details_json, file_name
+from dmlviz.figures import FIGURES
+from dmlviz.frame_files import read_frame, write_frame
+from dmlviz.records import InputError, Run, SheetSpec, TextDataset
+from dmlviz.sheets import Sheet, drawn, sheet_bytes, told_of
+from dmlviz.store import Store
+from dmlviz.tables import table_frame
+from dmlviz.tables.stored import table_from_json, table_json, table_texts
+
+FORMAT = 1
+FORMATS = ("pdf", "svg", "png")
+DRAWS_TEXTS = ("attribution_words", "graph_why", "influence")  # figures that show whole texts
+TEXT_COLUMNS = ("text", "node_text")  # texts of the data set in a figure's table
+BIG_ROWS = 50_000  # a longer table is packed
+LETTERS = "abcdef"
+
+
+class Wanted(NamedTuple):
+    """What goes into a bundle."""
+
+    sheets: tuple[SheetSpec, ...]
+    tables: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (name, run ids)
+    with_texts: bool = False  # texts of data sets whose terms do not clearly allow it
+
+
+Say = Callable[[str], None]
+
+
+def write_bundle(store: Store, wanted: Wanted, out: Path, *, source: Sources | None = None, say: Say = lambda words: None) -> list[str]:
+    """Make the folder `out`; returns sentences on what is not quite as asked. It appears whole or not at all.
+
+    Raises InputError where there is something at `out` already, nothing can be drawn, or a run is gone.
+    """
+    out, words = Path(out), []
+    if out.exists():
+        raise InputError(f"{out} is there already; name another folder, or move that one away")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        (part / "data").mkdir(parents=True)
+        runs = [store.run(run_id) for run_id in _run_ids(wanted)]
+        datasets = _datasets(runs, store)
+        words += _write_data(part, wanted, runs, datasets, source or sources(store), say)
+        draw_bundle(part, say=say)
+        _write_runs(part, runs, store)
+        _write_words(part, runs, wanted, datasets)
+        (part / "checksums.sha256").write_text(_checksums(part), encoding="utf-8")
+        part.replace(out)
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror or error}. Choose a folder you may write to.") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return list(dict.fromkeys(words))
+
+
+def rebuild(folder: Path, out: Path, *, say: Say = lambda words: None) -> list[str]:
+    """Draw the bundle's figures and tables again into `out`, from its data alone; returns the files that differ from those of the bundle.
+
+    Raises InputError for a folder that is no bundle, and for data that is not what the bundle was made with.
+    """
+    folder, out = Path(folder), Path(out)
+    known = _known(folder)
+    changed = [name for name, digest in known.items() if name.startswith("data/") and _digest(folder / name) != digest]
+    if changed:
+        raise InputError(f"{changed[0]} is not the file that the bundle was made with; take the bundle's own file again")
+    if out.resolve() != folder.resolve():
+        if out.exists() and any(out.iterdir()):
+            raise InputError(f"{out} is there already; name another folder, or move that one away")
+        shutil.copytree(folder / "data", out / "data", dirs_exist_ok=True)
+    made = draw_bundle(out, say=say)
+    return [name for name in made if known.get(name) != _digest(out / name)]
+
+
+def draw_bundle(folder: Path, *, say: Say = lambda words: None) -> list[str]:
+    """Figures, sidecars, tables and captions of the folder, from its data/; returns their names."""
+    content = json.loads((folder / "data" / "content.json").read_text(encoding="utf-8"))
+    if content.get("format") != FORMAT:
+        made_by = content.get("dmlviz")
+        raise InputError(f"the bundle has format {content.get('format')!r}, this DMLViz reads {FORMAT}; use the version {made_by}, which made it")
+    made, captions = {}, []
+    for i, one in enumerate(content["sheets"]):
+        sheet = drawn(SheetSpec.model_validate(one["spec"]), [_picture(folder, panel) for panel in one["panels"]], one["runs"])
+        made |= {f"figures/{one['file']}.{fmt}": sheet_bytes(sheet, fmt) for fmt in FORMATS}
+        made[f"figures/{one['file']}.json"] = _sidecar(sheet)
+        captions.append((one["file"], sheet.provenance.title, sheet.provenance.caption))
+        say(f"figure {i + 1} of {len(content['sheets'])}: {one['file']}")
+    for one in content["tables"]:
+        table = table_from_json(one["table"])
+        made |= {f"tables/{one['file']}.{kind}": text.encode("utf-8", "replace") for kind, text in table_texts(table).items()}
+        made[f"tables/{one['file']}.csv"] = csv_bytes(table_frame(table))
+    made["captions.md"], made["captions.tex"] = captions_markdown(captions).encode(), captions_tex(captions).encode()
+    for name, data in made.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return list(made)
+
+
+def zipped(folder: Path) -> bytes:
+    """The bundle as one zip: the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", (1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()
+
+
+# ---- what is drawn from
+
+
+def _write_data(
+    folder: Path, wanted: Wanted, runs: Sequence[Run], datasets: Mapping[str, TextDataset], source: Sources, say: Say
+) -> list[str]:
+    """data/: a CSV with its description for every panel, and content.json."""
+    from dmlviz.sheets import gather
+
+    words, sheets, by_id = [], [], {run.id: run for run in runs}
+    for spec in wanted.sheets:
+        withheld = [] if wanted.with_texts else _withheld(spec, by_id, datasets)
+        name = file_name([f"{len(sheets) + 1:02d}", *dict.fromkeys(panel.name for panel in spec.panels)], "x").removesuffix(".x")
+        if withheld and any(panel.name in DRAWS_TEXTS for panel in spec.panels):
+            words.append(f"left out: {_title(spec)} shows whole texts of {', '.join(withheld)}, whose terms do not clearly let them leave; "
+                         "ask for texts (--with-texts) where you may share them")  # fmt: skip
+            continue
+        try:
+            found = gather(spec, source)
+        except InputError as error:
+            words.append(f"left out: {_title(spec)}: {error}")
+            continue
+        panels = [_write_panel(folder, f"{name}{letter}", one, bool(withheld)) for letter, one in zip(LETTERS, found, strict=False)]
+        if withheld:
+            words.append(f"texts of {', '.join(withheld)} are left out of the data; ask for texts (--with-texts) where you may share them")
+        told = told_of([by_id[run_id] for run_id in spec.run_ids])
+        sheets.append({"file": name, "spec": spec.model_dump(mode="json"), "panels": panels, "runs": told})
+        say(f"data of figure {len(sheets)}: {_title(spec)}")
+    tables = []
+    for name, run_ids in wanted.tables:
+        try:
+            table = make_table(name, run_ids, {}, source)
+        except InputError as error:
+            words.append(f"left out: the table {name}: {error}")
+            continue
+        tables.append({"file": file_name([f"{len(tables) + 1:02d}", name], "x").removesuffix(".x"), "table": table_json(table)})
+    if not sheets and not tables:
+        raise InputError(words[0] if words else "nothing was asked for; name figures, tables or runs")
+    content = {"format": FORMAT, "dmlviz": __version__, "sheets": sheets, "tables": tables}
+    (folder / "data" / "content.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+    return words
+
+
+def _write_panel(folder: Path, name: str, one: Picture, withheld: bool) -> dict[str, Any]:
+    frame = one.frame.reset_index(drop=True)
+    for column in TEXT_COLUMNS if withheld else ():
+        if column in frame:
+            frame[column] = frame[column].astype(object).where(frame[column].isna(), "")
+    data, schema = write_frame(frame)
+    big = len(frame) > BIG_ROWS
+    file = f"{name}.csv.gz" if big else f"{name}.csv"
+    (folder / "data" / file).write_bytes(gzip.compress(data, 6, mtime=0) if big else data)
+    (folder / "data" / f"{name}.columns.json").write_text(json.dumps(schema, sort_keys=True), encoding="utf-8")
+    return {"name": one.name, "options": one.options, "caption": one.caption, "words": one.words, "data": file, "columns": f"{name}.columns.json"}
+
+
+def _picture(folder: Path, panel: Mapping[str, Any]) -> Picture:
+    data = (folder / "data" / panel["data"]).read_bytes()
+    schema = json.loads((folder / "data" / panel["columns"]).read_text(encoding="utf-8"))
+    frame = read_frame(gzip.decompress(data) if panel["data"].endswith(".gz") else data, schema)
+    return Picture(panel["name"], frame, dict(panel["options"]), panel["caption"], list(panel["words"]))
+
+
+def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, TextDataset]) -> list[str]:
+    """The data sets of the spec's runs whose texts stay here."""
+    configs = [runs[run_id].config for run_id in spec.run_ids]
+    kept = [one.dataset for one in configs if one.dataset_hash not in datasets or restricted(one.dataset, datasets[one.dataset_hash].source)]
+    return [Path(name).name for name in dict.fromkeys(kept)]
+
+
+def _title(spec: SheetSpec) -> str:
+    return spec.title or ", ".join(dict.fromkeys(FIGURES[panel.name].title for panel in spec.panels))
+
+
+def _sidecar(sheet: Sheet) -> bytes:
+    told = sheet.provenance
+    said = {"title": told.title, "caption": told.caption, "notes": sheet.words, **json.loads(details_json(told.details))}
+    return (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+# ---- what the runs were
+
+
+def _run_ids(wanted: Wanted) -> list[str]:
+    return list(dict.fromkeys([run_id for spec in wanted.sheets for run_id in spec.run_ids] + [run_id for _, ids in wanted.tables for run_id in ids]))
+
+
+def _datasets(runs: Sequence[Run], store: Store) -> dict[str, TextDataset]:
+    found = {}
+    for run in runs:
+        if (key := run.config.dataset_hash) and key not in found:
+            found[key] = store.dataset(key)
+    return found
+
+
+def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:
+    """configs/: what was trained; splits/: row ids of every draw, once each, with their hashes."""
+    (folder / "configs").mkdir()
+    (folder / "splits").mkdir()
+    for run in runs:
+        split = store.split(run.id)
+        rows = {name: np.asarray(getattr(split, name)).tolist() for name in ("support", "validation", "test")}
+        text = json.dumps({"dataset": run.config.dataset, "dataset_hash": run.config.dataset_hash, **rows, "sha256": {
+            name: hashlib.sha256(np.asarray(ids, dtype="<i8").tobytes()).hexdigest() for name, ids in rows.items()}}, indent=None)  # fmt: skip
+        name = f"splits/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        (folder / name).write_text(text + "\n", encoding="utf-8")
+        said = {"run": run.id, "origin": run.origin, "config": run.config.model_dump(mode="json"), "split": name, "metrics": dict(run.metrics)}
+        (folder / "configs" / f"{run.id}.json").write_text(json.dumps(said, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+
+def _write_words(folder: Path, runs: Sequence[Run], wanted: Wanted, datasets: Mapping[str, TextDataset]) -> None:
+    shown = [panel for spec in wanted.sheets for panel in spec.panels]
+    files = {
+        "methods.md": methods(runs, datasets=datasets, figures=shown), "methods.tex": methods(runs, datasets=datasets, figures=shown, latex=True),
+        "references.bib": bibtex(runs, figures=shown), "environment.txt": _environment(), "README.md": read_me(folder), **scripts(),
+    }  # fmt: skip
+    for name, text in files.items():
+        (folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8", errors="replace")
+
+
+def _environment() -> str:
+    found = {f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions() if one.metadata["Name"]}
+    head = [f"# python {'.'.join(map(str, sys.version_info[:3]))} on {platform.system()} {platform.machine()}"]
+    return "\n".join([*head, *sorted(found, key=str.lower)])
+
+
+# ---- checksums
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _checksums(folder: Path) -> str:
+    """As `sha256sum -c` reads them."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{_digest(folder / name)}  {name}\n" for name in names)
+
+
+def _known(folder: Path) -> dict[str, str]:
+    try:
+        lines = (folder / "checksums.sha256").read_text(encoding="utf-8").splitlines()
+        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError):
+        raise InputError(f"{folder} is no bundle: it has no readable checksums.sha256; name a folder that `bundle` made") from None
+
+
+__all__ = ["FORMATS", "Wanted", "draw_bundle", "rebuild", "write_bundle", "zipped"]

@@ -1,0 +1,120 @@
+"""The commands that make what goes into a paper: `figure`, `bundle`, `rebuild`, `retrain`, `check`. Importing this adds them to the app."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dmlviz.asked import pair
+from dmlviz.cli_app import Home, app, option
+from dmlviz.records import InputError
+from dmlviz.store import Store
+from dmlviz.told import put, say
+
+
+@app.command()
+def figure(
+    name: Annotated[str, typer.Argument(help="manifold, curves, classes ...")],
+    run_ids: option(str, "--runs", "ids, separated by commas"),
+    out: option(Path, "--out", "file to write: .pdf, .svg or .png"),
+    preset: option(str, "--preset", "size on paper") = "acl-column",
+    sets: option(list[str] | None, "--set", "key=value, repeatable: an option of the figure") = None,
+    title: option(str, "--title", "title kept inside the file") = "",
+    method: option(str, "--method", "kind of map: umap or pca") = "umap",
+    csv: option(bool, "--csv", "write the figure's table beside it") = False,
+    home: Home = None,
+) -> None:
+    """Draw a figure of finished runs at a column's exact width; prints the path."""
+    from dmlviz.draw import draw_file
+
+    options = dict(pair(one) for one in sets or [])
+    ids = [one.strip() for one in run_ids.split(",") if one.strip()]
+    paths, words = draw_file(Store(home), name, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
+    put("\n".join(map(str, paths)))
+    for sentence in words:
+        say(sentence)
+
+
+@app.command()
+def bundle(
+    out: option(Path, "--out", "folder to make; with --zip NAME.zip is made beside it"),
+    run_ids: option(str, "--runs", "ids, separated by commas, or all: every figure and table that these runs have to show") = "",
+    tray: option(Path | None, "--tray", "YAML or JSON list of figures; without it and --runs, the tray of the Figures page") = None,
+    preset: option(str, "--preset", "with --runs: size on paper") = "acl-column",
+    with_texts: option(bool, "--with-texts", "texts of data sets leave, too; only where you may share them") = False,
+    zip_it: option(bool, "--zip", "also as one zip") = False,
+    home: Home = None,
+) -> None:
+    """Write figures, tables, captions, data, configs and splits into one folder that can draw itself again; prints its path."""
+    from dmlviz.bundles import Wanted, gallery, write_bundle, zipped
+    from dmlviz.export import save_bytes
+    from dmlviz.figures.presets import preset as find_preset
+    from dmlviz.trays import read_tray
+    from dmlviz.trays import tray as kept_tray
+
+    store = Store(home)
+    if run_ids and tray:
+        raise InputError("--runs and --tray were both given; name runs, or a list of figures")
+    if run_ids:
+        find_preset(preset)
+        sheets, tables = gallery(_runs(store, run_ids), preset=preset, wide=preset if preset != "acl-column" else "acl-text")
+    else:
+        sheets = read_tray(tray) if tray else kept_tray(store.home)
+        everyone = tuple(dict.fromkeys(run_id for one in sheets for run_id in one.run_ids))
+        tables = [(name, everyone) for name in ("results", "datasets", "settings")]
+    if not sheets:
+        raise InputError("the tray is empty; add figures on the pages, or name runs with --runs ID,ID or --runs all")
+    words = write_bundle(store, Wanted(tuple(sheets), tuple(tables), with_texts), out, say=say)
+    put(str(out))
+    if zip_it:
+        put(str(save_bytes(zipped(out), out.with_name(f"{out.name}.zip"))))
+    for sentence in words:
+        say(sentence)
+
+
+@app.command()
+def rebuild(
+    folder: Annotated[Path, typer.Argument(help="a folder that `bundle` made")],
+    out: option(Path | None, "--out", "folder to draw into; default NAME-rebuilt beside it") = None,
+) -> int:
+    """Draw a bundle's figures and tables again from its data alone, and compare; prints the files that differ."""
+    from dmlviz.bundles import rebuild as draw_again
+
+    into = out or folder.resolve().with_name(f"{folder.resolve().name}-rebuilt")
+    differ = draw_again(folder, into, say=say)
+    for name in differ:
+        put(name)
+    say(f"drawn into {into}: " + (f"{len(differ):,} files differ from the bundle's" if differ else "every file equals the bundle's to the byte"))
+    return 1 if differ else 0
+
+
+@app.command()
+def retrain(folder: Annotated[Path, typer.Argument(help="a folder that `bundle` made")], home: Home = None) -> int:
+    """Train a bundle's runs again from its configs, and compare the draws with its splits; prints the ids."""
+    from dmlviz.bundles.retraining import retrain as train_again
+
+    return 0 if train_again(folder, Store(home), put=put, say=say) else 1
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="figures: .pdf, .svg, .png, .html")],
+    preset: option(str, "--preset", "the size it should have; default: what the file says of itself") = "",
+    as_json: option(bool, "--json", "JSON instead of lines") = False,
+) -> int:
+    """Check figures as a conference would: fonts, width, smallest text, classes in grey print, contrast, size of the file."""
+    from dmlviz.checking import check_file, report
+
+    return report([(path, check_file(path, preset=preset)) for path in files], put, as_json=as_json)
+
+
+def _runs(store: Store, named: str) -> list:
+    """The finished runs of a list of ids, or all."""
+    if named.strip() == "all":
+        found = [run for run in store.runs() if run.state == "finished"]
+        if not found:
+            raise InputError("no run is finished in this home; train one, or name another home with --home")
+        return found
+    return [store.run(one.strip()) for one in named.split(",") if one.strip()]

@@ -1,0 +1,100 @@
+"""The commands `sweep` and `sweeps`. Importing this adds them to the app."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dmlviz.cli_app import AsJson, Detach, Home, app, option
+from dmlviz.records import InputError
+from dmlviz.store import Store
+from dmlviz.told import put, say, table
+
+
+@app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="YAML: datasets, losses, shots, support_seeds, seeds and fields that all runs share")],
+    engine: option(str | None, "--engine", "local, or ray (extra 'ray')") = None,
+    slots: option(int | None, "--slots", "runs at once; with ray on each node") = None,
+    address: option(str | None, "--address", "ray: the cluster's address, as ray.init takes it; default: this machine alone") = None,
+    cpus: option(float | None, "--cpus", "ray: cores per run") = None,
+    gpus: option(float | None, "--gpus", "ray: share of a GPU per run") = None,
+    synced: option(bool, "--synced", "ray: nodes do not see the home; each run's folder is sent back when it ends") = False,
+    dry: option(bool, "--dry-run", "say what would run, and what it takes") = False,
+    detach: Detach = False,
+    home: Home = None,
+) -> int:
+    """Run losses x shots x draws x seeds unattended; prints the sweep's name. The same file again makes what is missing."""
+    from dmlviz.store_sweeps import read_sweep
+    from dmlviz.sweep import cost_of, make_plan, start
+    from dmlviz.sweep_spec import parse_sweep
+    from dmlviz.told_sweeps import follow_sweep, sweep_words
+
+    try:
+        spec = parse_sweep(file.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the sweep {file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    asked = {"engine": engine, "slots": slots}
+    spec = type(spec).model_validate({**spec.model_dump(), **{name: value for name, value in asked.items() if value is not None}})
+    if spec.engine != "ray" and any((address, cpus, gpus, synced)):
+        raise InputError("--address, --cpus, --gpus and --synced belong to --engine ray; add it, or leave them out")
+    if spec.engine == "ray":
+        if detach:
+            raise InputError("--detach is for the local engine; the process that started a sweep on Ray feeds it")
+        from dmlviz.training.ray_engine import check_ray
+
+        check_ray()
+    store = Store(home)
+    plan = make_plan(spec, store)
+    cost = cost_of(plan, store)
+    say(sweep_words(cost))
+    if dry:
+        return 0
+    name = start(plan, store, on_progress=lambda done, total: say(f"{total:,} runs are written down") if done == total else None)
+    put(name)
+    if spec.engine == "ray":
+        from dmlviz.training.ray_engine import RayEngine
+
+        RayEngine(store, address=address, cpus=cpus, gpus=gpus, slots=spec.slots, synced=synced).run(read_sweep(store, name).run_ids, say)
+    return 0 if detach else follow_sweep(store, name)
+
+
+@app.command()
+def sweeps(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="a sweep, as `sweeps` lists it")] = None,
+    do: option(str | None, "--do", "pause, resume, cancel or delete (its runs stay)") = None,
+    as_json: AsJson = False,
+    home: Home = None,
+) -> int:
+    """Sweeps of this home, or the runs of one."""
+    from dmlviz.store_sweeps import sweeps as all_sweeps
+    from dmlviz.sweep import cancel_sweep, delete_sweep, pause_sweep, resume_sweep, sweep_state
+    from dmlviz.told_sweeps import state_words, sweep_facts
+
+    store, acts = Store(home), {"pause": pause_sweep, "resume": resume_sweep, "cancel": cancel_sweep, "delete": delete_sweep}
+    if do is not None:
+        if do not in acts or name is None:
+            raise InputError(f"--do {do!r} is not understood; name a sweep and one of {', '.join(acts)}")
+        acts[do](store, name)
+        say(f"sweep {name}: {do} is done")
+        return 0
+    if name is None:
+        found = [sweep_state(store, one.name) for one in all_sweeps(store)]
+        if as_json:
+            put(json.dumps([sweep_facts(one) for one in found], indent=1, ensure_ascii=False))
+        else:
+            table(("SWEEP", "RUNS", "FINISHED", "STATE"), [(one.sweep.name, str(len(one.runs)), str(one.counts.get("finished", 0)), state_words(one))
+                                                           for one in found])  # fmt: skip
+        return 0
+    state = sweep_state(store, name)
+    if as_json:
+        put(json.dumps(sweep_facts(state), indent=1, ensure_ascii=False))
+        return 0
+    say(state_words(state))
+    both = zip(state.sweep.run_ids, state.runs, strict=True)
+    rows = [(run_id, run.state if run else "missing", run.message if run else "") for run_id, run in both]
+    table(("RUN", "STATE", "MESSAGE"), rows)
+    return 0

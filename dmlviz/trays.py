@@ -1,0 +1,84 @@
+"""The figures that somebody has put aside for a paper, kept in the home, so that a reload or another browser finds them again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from dmlviz.records import FigureSpec, InputError, SheetSpec
+from dmlviz.store_files import atomic_json, file_lock, read_json
+
+MOST = 60
+LOCK_SECONDS = 5.0
+
+
+def tray(home: Path) -> list[SheetSpec]:
+    """In order; [] where there is none. Raises InputError for a file that is not ours."""
+    path = _path(home)
+    if not path.exists():
+        return []
+    try:
+        return _sheets(read_json(path)["sheets"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"the tray in {path.name} cannot be read; move the file away and add the figures anew") from None
+
+
+def change_tray(home: Path, change: Callable[[list[SheetSpec]], Iterable[SheetSpec]]) -> list[SheetSpec]:
+    """Replace the tray by what `change` makes of it, while nobody else does; returns it. Raises InputError for more than MOST figures."""
+    path = _path(home)
+    with file_lock(path.with_name("tray.lock"), wait=LOCK_SECONDS):
+        made = list(change(tray(home)))
+        if len(made) > MOST:
+            raise InputError(f"the tray holds {MOST} figures, which is the most; remove some first")
+        atomic_json(path, {"sheets": [one.model_dump(mode="json", exclude_defaults=True) for one in made]})
+    return made
+
+
+def read_tray(path: Path) -> list[SheetSpec]:
+    """A tray that somebody wrote: YAML or JSON, a list of figures, or {"sheets": [...]} as the home keeps it.
+
+    A figure has `panels`, or is one panel: {name: manifold, run_ids: [...], options: {...}, preset: acl-column}. InputError for what is neither.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the tray {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"the tray {path} is neither YAML nor JSON: {str(error).splitlines()[0]}") from None
+    found = found.get("sheets") if isinstance(found, dict) and "sheets" in found else found
+    if not isinstance(found, list) or not found:
+        raise InputError(f"the tray {path} holds no list of figures; write one as - {{name: manifold, run_ids: [ID]}}")
+    try:
+        return _sheets(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"the tray {path} is not understood at {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except TypeError as error:
+        raise InputError(f"the tray {path} is not understood: {error}") from None
+
+
+def tray_text(sheets: Sequence[SheetSpec]) -> str:
+    """As `read_tray` takes it."""
+    return json.dumps({"sheets": [one.model_dump(mode="json", exclude_defaults=True) for one in sheets]}, indent=1, ensure_ascii=False)
+
+
+def _sheets(found: Sequence[object]) -> list[SheetSpec]:
+    made = []
+    for one in found:
+        if not isinstance(one, dict):
+            raise TypeError(f"a figure is a mapping, and {str(one)[:40]!r} is none")
+        if "panels" in one:
+            made.append(SheetSpec.model_validate(one))
+            continue
+        panel = FigureSpec.model_validate({key: value for key, value in one.items() if key in FigureSpec.model_fields})
+        rest = {key: value for key, value in one.items() if key not in FigureSpec.model_fields or key in ("preset", "title")}
+        made.append(SheetSpec.model_validate({**rest, "panels": (panel,)}))
+    return made
+
+
+def _path(home: Path) -> Path:
+    return Path(home) / "tray.json"

@@ -1,0 +1,65 @@
+"""The bundle on the Figures page: asked for, watched, downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dmlviz.bundles.jobs import Bundle, bundles, start_bundle
+from dmlviz.records import InputError, SheetSpec
+from dmlviz.ui import loaders
+from dmlviz.ui.frame import escaped, guard, sentence
+
+LOOK_SECONDS = 2
+
+
+def show(sheets: Sequence[SheetSpec]) -> None:
+    """Everything of the tray in one folder: figures, tables, data, configs, splits, and what draws them again."""
+    st.header("Bundle for reviewers", anchor=False)
+    st.caption("Figures, tables, captions, their data, configs, splits and checksums in one zip that can draw itself again, without a run.")
+    with guard(), st.container(horizontal=True, vertical_alignment="center"):
+        words = ("Most data sets are for research use: their texts stay out of the data, and figures that show whole texts are left out, unless you "
+                 "may share them.")  # fmt: skip
+        texts = st.checkbox("With the texts of the data sets", key="bundle_texts", help=words)
+        going = any(one.state == "running" for one in bundles(loaders.store().home))
+        st.button("Make the bundle", type="primary", key="bundle_make", on_click=_start, args=(list(sheets), texts), disabled=going)
+    _watch(going)
+
+
+def _start(sheets: list[SheetSpec], texts: bool) -> None:
+    try:
+        start_bundle(loaders.store().home, sheets, with_texts=texts)
+    except InputError as error:
+        st.toast(str(error), icon=":material/error:")
+    except OSError as error:
+        why = error.strerror or error
+        st.toast(f"The bundle cannot be written ({why}); check the disk space and the rights of the home.", icon=":material/error:")
+
+
+def _watch(going: bool) -> None:
+    st.fragment(_list, run_every=LOOK_SECONDS if going else None)(going)
+
+
+def _list(was_going: bool) -> None:
+    found = bundles(loaders.store().home)
+    for i, one in enumerate(found[:3]):
+        _one(one, newest=i == 0)
+    if was_going and not any(one.state == "running" for one in found):
+        st.rerun()
+
+
+def _one(one: Bundle, *, newest: bool) -> None:
+    if one.state == "running":
+        st.info(escaped(one.lines[-1]) if one.lines else "The bundle is being made", icon=":material/hourglass_top:")
+    elif one.state == "failed":
+        if newest:
+            sentence(one.lines[-1] if one.lines else "the bundle's process ended without a word; ask for it again")
+    else:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            size = one.zip_path.stat().st_size
+            st.download_button(f"Bundle of {one.name} ({size / 1e6:.1f} MB)", one.zip_path.read_bytes, one.zip_path.name, "application/zip",
+                               key=f"bundle_{one.name}", on_click="ignore")  # fmt: skip
+        for line in one.lines if newest else ():
+            if line.startswith(("left out", "texts of")):
+                st.caption(escaped(line[:1].upper() + line[1:]))

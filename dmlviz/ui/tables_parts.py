@@ -1,0 +1,33 @@
+"""Tables of the runs on the Figures page: looked at here, pasted into a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dmlviz.draw_tables import make_table
+from dmlviz.export import csv_bytes, file_name
+from dmlviz.records import Run
+from dmlviz.tables import TABLES, latex, markdown, table_frame
+from dmlviz.ui.figures_parts import sources
+from dmlviz.ui.frame import guard
+
+MEDIA = {"tex": "application/x-tex", "csv": "text/csv", "md": "text/markdown"}
+
+
+def show(runs: Sequence[Run]) -> None:
+    """A table of these runs, and its files."""
+    finished = [run for run in runs if run.state == "finished"]
+    if not finished:
+        return
+    st.header("Tables", anchor=False)
+    name = st.selectbox("Table", list(TABLES), format_func=lambda one: f"{TABLES[one].title}: {TABLES[one].question}", key="table_name", width=460)
+    with guard():
+        made = make_table(name, tuple(run.id for run in finished), {}, sources())
+        data = {"tex": latex(made).encode(), "csv": csv_bytes(table_frame(made)), "md": markdown(made).encode()}
+        st.markdown(data["md"].decode(), unsafe_allow_html=True)  # only <u> and <sup> of our own: names are escaped by the writer
+        with st.container(horizontal=True):
+            for kind, words in (("tex", "LaTeX"), ("csv", "CSV"), ("md", "Markdown")):
+                st.download_button(words, data[kind], file_name(["table", name], kind), MEDIA[kind], key=f"table_{kind}", on_click="ignore",
+                                   type="primary" if kind == "tex" else "secondary")  # fmt: skip

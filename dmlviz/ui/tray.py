@@ -1,0 +1,36 @@
+"""The tray of figures as pages use it: kept in the home, so that a reload finds it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import streamlit as st
+
+from dmlviz import trays
+from dmlviz.records import FigureSpec, InputError, SheetSpec
+from dmlviz.store import home_folder
+
+
+def tray() -> list[SheetSpec]:
+    """The figures put aside for paper, in order. Raises InputError for a tray file that cannot be read."""
+    return trays.tray(home_folder())
+
+
+def add_to_tray(spec: FigureSpec) -> None:
+    """As a figure of its own; one that is there already moves to the end."""
+    new = SheetSpec(panels=(spec,), preset=spec.preset, title=spec.title)
+    made = change_tray(lambda sheets: [*(one for one in sheets if one.panels != new.panels), new])
+    if made is not None:
+        st.toast(f"Added to Figures ({len(made)} in the tray)")
+
+
+def change_tray(change: Callable[[list[SheetSpec]], Iterable[SheetSpec]]) -> list[SheetSpec] | None:
+    """The tray after the change; None, and a sentence, where the home does not take it."""
+    try:
+        return trays.change_tray(home_folder(), change)
+    except InputError as error:
+        st.toast(str(error), icon=":material/error:")
+    except OSError as error:
+        why = error.strerror or error
+        st.toast(f"The tray cannot be kept ({why}); check the disk space and the rights of the home folder.", icon=":material/error:")
+    return None
