@@ -8,12 +8,13 @@ import numpy as np
 
 from ..analysis.strata import word_counts
 from ..data.catalogue import CATALOGUE, CatalogueEntry
-from ..records import InputError, Run, TextDataset
+from ..records import InputError, ReaderNote, Run, TextDataset
 from .parts import DASH, count, names_of
 from .table import Cell, Column, Table
 
 PARTS = {"train": "train", "val": "val.", "test": "test"}
 HASH_CHARS = 8
+MENDED = ("characters", "merged_labels", "blank", "blank_label", "duplicate", "encoding", "unrated")  # kinds of notes that change or drop rows
 UNKNOWN = "not in the catalogue; ask its source"
 
 
@@ -41,7 +42,7 @@ def _row(name: str, dataset: TextDataset, entry: CatalogueEntry | None) -> tuple
     sizes = np.bincount(dataset.labels, minlength=len(dataset.label_names))
     shares = 100 * sizes / max(len(dataset.labels), 1)
     middle = float(np.median(word_counts(dataset, np.arange(len(dataset.texts))))) if len(dataset.texts) else 0.0
-    repaired = sum(note.count for note in dataset.notes)
+    repaired = sum(note.count for note in dataset.notes if note.kind in MENDED and ": kept" not in note.sentence)
     parts = [int((np.asarray(dataset.parts) == part).sum()) for part in PARTS]
     return (
         Cell(name), Cell(entry.task if entry else DASH), count(len(dataset.label_names)), *(count(n) if n else Cell(DASH, 0) for n in parts),
@@ -50,11 +51,16 @@ def _row(name: str, dataset: TextDataset, entry: CatalogueEntry | None) -> tuple
     )  # fmt: skip
 
 
+def _without_texts(note: ReaderNote) -> str:
+    """A note's sentence without the text that it quotes: many a data set's texts may not be passed on."""
+    return note.sentence.partition("; for example ")[0].rstrip(".") + "." if note.kind == "conflict" else note.sentence
+
+
 def _notes(names: Mapping[str, str], hashes: Sequence[str], datasets: Mapping[str, TextDataset]) -> list[str]:
     """What the numbers are of, and what the reader repaired, data set by data set."""
     found = ["Class share: of all texts of a data set. Words: median length of a text, split at white space, both texts of a pair. Hash: the first "
-             f"{HASH_CHARS} signs of the SHA-256 over texts, labels and parts. Repaired: what the reader mended, dropped or noticed."]  # fmt: skip
+             f"{HASH_CHARS} signs of the SHA-256 over texts, labels and parts. Repaired: rows that the reader mended or dropped."]  # fmt: skip
     for one in hashes:
-        told = " ".join(note.sentence for note in datasets[one].notes)
+        told = " ".join(map(_without_texts, datasets[one].notes))
         found += [f"{names.get(one, datasets[one].name)}: {told}"] if told else []
     return found

@@ -44,7 +44,11 @@ def texts_named(name: str, content: str, names: tuple[str, ...]) -> TextDataset:
     labels = np.concatenate([np.arange(len(names)), rng.integers(0, len(names), 40)])
     parts = np.where(np.arange(len(labels)) % 3 == 0, "test", "train")
     rows = tuple(" ".join(["word"] * (1 + i % 7)) for i in range(len(labels)))
-    notes = (ReaderNote("duplicate", 3, "3 rows repeated another; dropped."), ReaderNote("similar_labels", 1, f"1 label looks like {HOSTILE[0]}."))
+    notes = (
+        ReaderNote("duplicate", 3, "3 rows repeated another; dropped."), ReaderNote("leakage", 9, "9 texts in more than one part."),
+        ReaderNote("conflict", 2, "2 texts with more than one label kept; for example 'a secret text' is 'x', 'y'."),
+        ReaderNote("similar_labels", 1, f"1 label looks like {HOSTILE[0]}."),
+    )  # fmt: skip
     return TextDataset(name, rows, labels, names, parts, content, "made by hand", notes=notes)
 
 

@@ -119,10 +119,12 @@ def test_data_sets_are_counted_by_hand():
     assert column(table, "largest", "Class share, %")[place].value == pytest.approx(100 * sizes.max() / 43)
     assert column(table, "train", "Texts")[place].value + column(table, "test", "Texts")[place].value == 43
     assert column(table, "Words")[place].value == np.median([len(text.split()) for text in one.texts])
-    assert column(table, "Repaired")[place].value == 4
+    assert column(table, "Repaired")[place].value == 3
     assert column(table, "Task")[place].text == "question type"
     assert "Li & Roth" in column(table, "Terms of use")[place].text
     assert "3 rows repeated another" in " ".join(table.notes)
+    assert "2 texts with more than one label kept. " in " ".join(table.notes)
+    assert "secret" not in " ".join(table.notes)  # a text of the data set stays where it is
     own = datasets.make([run_of(0, data="mine.csv")], {"m" * 64: made[runs[0].config.dataset_hash]})
     assert column(own, "Terms of use")[0].text == "not in the catalogue; ask its source"
 
