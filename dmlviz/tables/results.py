@@ -14,7 +14,7 @@ from ..analysis.intervals import KINDS, LEVEL, group_interval, units
 from ..figures.reliability_frame import METRICS, Member, by_readout, members, number_word, shots_words, units_words, value, values
 from ..figures.theme import base_title, loss_title
 from ..losses.table import find_loss
-from ..records import Run
+from ..records import InputError, Run
 from .parts import DASH, changes, loss_place, measured, ranked
 from .table import Cell, Column, Table
 
@@ -49,6 +49,8 @@ def make(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str =
     """
     find_loss(baseline)
     found = [kept for one in members(runs, predictions_by=predictions_by) if (kept := _able(one, metric, predictions_by)).group.runs]
+    if not found:
+        raise InputError(f"no finished run here has stored its {number_word(metric)}{by_readout(predictions_by)}; choose accuracy, or other runs")
     labels = _labels(found)
     order = list(dict.fromkeys(sorted(labels, key=lambda row: (row[0], loss_place(row[1]), row[2]))))
     columns = list(dict.fromkeys((one.panel, one.config.shots) for one in found))

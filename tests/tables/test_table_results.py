@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -144,6 +145,14 @@ def test_another_n_stands_in_brackets_and_encoders_are_parted():
     assert len(parted.rows) == 3
     assert parted.rules in ((1,), (2,))
     assert sum("roberta" in row[0].text for row in parted.rows) == 1
+
+
+def test_runs_without_the_number_are_left_out_and_none_is_an_error():
+    bare = dataclasses.replace(run_of(0), metrics={"accuracy": 0.5, "readout": "head"})
+    assert len(body(results.make([bare, run_of(1, accuracy=0.7)], metric="macro_f1"))) == 1
+    assert next(iter(body(results.make([bare, run_of(1, accuracy=0.7)], metric="macro_f1")).values())).value == pytest.approx(60)
+    with pytest.raises(InputError, match="no finished run here has stored its macro-F1; choose accuracy"):
+        results.make([bare], metric="macro_f1")
 
 
 def test_what_is_unfair_is_said():
