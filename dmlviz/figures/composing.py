@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..records import InputError
-from .paper import canvas, hosted, sharing_keys, size_mm, text
+from .paper import canvas, height_of, hosted, sharing_keys, size_mm, text
 from .presets import LEAST_MM, PT_PER_MM, Preset
 from .theme import drawing
 
@@ -18,7 +18,7 @@ MOST_ACROSS = 3  # unless somebody asks for more
 LETTERS = "abcdef"
 GAP_MM = 4.0
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.45)  # of a slide's enlargement, until everything fits into its height
-TRIES = 8  # widths that are tried where a height is given
+TRIES = 10  # widths that are tried where a height is given
 Draw = Callable[[Preset], Any]  # draws one picture at the preset's width
 
 
@@ -135,7 +135,7 @@ def _narrow(preset: Preset, width: float) -> Preset:
 
 
 def _height(picture: Draw, preset: Preset) -> float:
-    return size_mm(picture(preset))[1]
+    return height_of(lambda: picture(preset))
 
 
 def _panel(sheet: Figure, left: float, top: float, width: float, height: float) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,6 +99,27 @@ def hosted(host: Any) -> Iterator[None]:
         yield
     finally:
         _HOST.reset(before)
+
+
+class _Measured(Exception):
+    """Thrown by `canvas` to whoever only wants to know its size."""
+
+    def __init__(self, height_mm: float) -> None:
+        self.height_mm = height_mm
+
+
+def height_of(draw: Callable[[], Any]) -> float:
+    """How high the sheet is that `draw` asks for: nothing is drawn."""
+
+    def stop(width_mm: float, height_mm: float) -> None:
+        raise _Measured(height_mm)
+
+    try:
+        with hosted(stop):
+            draw()
+    except _Measured as found:
+        return found.height_mm
+    raise AssertionError("a picture that never asks for a sheet")
 
 
 def canvas(width_mm: float, height_mm: float) -> Figure:
