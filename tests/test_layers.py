@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "tables": {"records", "data", "losses", "analysis", "figures", "papers", "tables"},
     "draw_tables": {"draw", "tables", "records", "store", "export", "data", "analysis", "figures"},
     "sheets": {"records", "figures", "export", "draw", "__init__"},
+    "pgf": {"records", "figures", "export"},
     "standalone": {"records", "figures", "export", "draw"},
     "bundles": {"records", "store", "store_files", "data", "figures", "export", "draw", "sheets", "frame_files", "citing", "tables", "draw_tables",
                 "submit", "training", "trays", "bundles", "__init__"},
@@ -65,7 +66,7 @@ MAY_IMPORT = {
     "draw": {"attributed", "records", "store", "data", "analysis", "figures", "export", "panes"},
     "cli": {*EVERYTHING_BELOW_UI, "asked", "draw", "told", "told_sweeps", "explain", "cli_app", "cli_papers", "cli_sweeps", "cli_tables", "__init__"},
     "__main__": {"cli"},
-    "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "sheets", "standalone", "ui"},
+    "ui": {*EVERYTHING_BELOW_UI, "asked", "draw", "sheets", "standalone", "pgf", "ui"},
     "pages": {*EVERYTHING_BELOW_UI, "asked", "draw", "ui"},
     "app": {"ui"},
 }
