@@ -29,11 +29,11 @@ def retrain(folder: Path, store: Store, *, put: Say, say: Say) -> bool:
     texts = {run["config"]["dataset"]: load_dataset(run["config"]["dataset"], home=store.home) for run in wanted}
     for run in wanted:
         _same_texts(run, texts[run["config"]["dataset"]])
-    there = {run.config: run.id for run in store.runs() if run.state not in ("failed", "cancelled", "interrupted")}
+    there = {run.config.model_dump_json(): run.id for run in store.runs() if run.state not in ("failed", "cancelled", "interrupted")}
     pairs, same = [], True
     for run in wanted:
         config = RunConfig.model_validate(run["config"])
-        run_id = there.get(config) or submit(config, store=store, dataset=texts[config.dataset])
+        run_id = there.get(config.model_dump_json()) or submit(config, store=store, dataset=texts[config.dataset])
         put(run_id)
         if not _same_draw(json.loads((folder / run["split"]).read_text(encoding="utf-8")), store, run_id):
             say(f"run {run_id} was drawn otherwise than {run['run']}: this version of DMLViz draws differently")

@@ -22,6 +22,7 @@ from dmlviz.records import InputError
 
 WIDTH_TOLERANCE_MM = 0.1
 LEAST_CONTRAST = 4.5  # of text on white, WCAG 2 AA
+PALE = 1.3  # contrast with white: such words would be invisible on paper
 LEAST_LIGHTNESS = 12.0  # difference in CIELAB L* of two colours with one mark
 MOST_BYTES = 2_000_000
 LEAST_DPI = 300
@@ -133,9 +134,9 @@ def _text(facts: _Facts) -> Finding | None:
 def _contrast(facts: _Facts) -> Finding | None:
     if not facts.words:
         return None
-    dark = [word for word in facts.words if word.color != "#FFFFFF"]  # white words stand on something dark, which cannot be seen from here
+    dark = [word for word in facts.words if contrast(word.color, "#FFFFFF") > PALE]  # others stand on something dark
     if not dark:
-        return Finding("contrast", None, "all words are white; on what they stand cannot be seen")
+        return Finding("contrast", None, "all words are white; what they stand on cannot be seen")
     palest = min(dark, key=lambda word: contrast(word.color, "#FFFFFF"))
     ratio = contrast(palest.color, "#FFFFFF")
     fault = f" ({palest.text[:20]!r} in {palest.color}); words need {LEAST_CONTRAST:g} on white"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from html import escape
@@ -299,8 +300,9 @@ def _stamp(sheet: SheetSpec) -> tuple[Any, ...]:
     store = loaders.store()
     found = []
     for run_id in sheet.run_ids:
-        views = store.folder(run_id) / "views"
-        found.append(views.stat().st_mtime_ns if views.is_dir() else 0)
+        with contextlib.suppress(InputError):  # deleted: whoever draws says so
+            views = store.folder(run_id) / "views"
+            found.append(views.stat().st_mtime_ns if views.is_dir() else 0)
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_pages import button, unescaped, words
+from tray_cases import emptied, panels
 
 from dmlviz import desk
 from dmlviz.analysis.attribution_kind import AttributionKind
@@ -179,11 +180,11 @@ def _inside(block) -> list:
 
 
 def test_the_same_figure_is_in_the_tray_once(visit, explained, asleep):
-    app = visit("attributions", explained.store.home, runs=explained.hostile)
+    app = visit("attributions", emptied(explained.store.home), runs=explained.hostile)
     for _ in range(2):
         next(one for one in app.button if one.key == "why_heat_add").click().run()
     next(one for one in app.button if one.key == "why_bars_add").click().run()
-    assert [one.name for one in app.session_state["tray"]] == ["attribution_stability", "attribution_classes"]
+    assert [one.name for one in panels(explained.store.home)] == ["attribution_stability", "attribution_classes"]
 
 
 def test_one_run_has_no_agreement_and_a_loss_without_centres_no_centre_target(visit, explained, asleep):

@@ -7,8 +7,10 @@ import json
 import re
 
 import pytest
+from tray_cases import emptied, panels
 
 from dmlviz.losses import LOSSES
+from dmlviz.trays import tray
 
 HOSTILE = ["<script>alert(1)</script>", "😀 emoji", "عربي", "**bold**", "$x$", ":red[x]", "日本語"]
 EMPTY = {
@@ -418,17 +420,56 @@ def test_search_fills_the_table_of_texts(visit, home):
 
 
 def test_a_map_goes_to_the_tray_and_to_paper(visit, home):
-    app = visit("manifold", home.store.home, runs=home.hostile)
+    app = visit("manifold", emptied(home.store.home), runs=home.hostile)
     button(app, "Add to figures").click().run()
     app.switch_page("pages/figures.py").run()
     assert not app.exception
     assert not app.error
-    assert [one.label for one in app.get("download_button")] == ["PDF", "SVG", "PNG", "CSV of its data"]
-    assert "TripleEntropy" in app.radio[0].options[0]
+    assert [one.label for one in app.get("download_button")] == ["PDF", "SVG", "PNG", "HTML", "CSV", "JSON", "LaTeX", "CSV", "Markdown"]
+    assert "TripleEntropy" in app.button(key="tray_pick_0").label
+    assert "Ready for print" in words(app)
+
+
+def test_figures_are_ordered_combined_changed_and_taken_apart(visit, home):
+    app = visit("manifold", emptied(home.store.home), runs=home.hostile)
+    button(app, "Add to figures").click().run()
+    app.switch_page("pages/graph.py").run()
+    button(app, "Add graphs").click().run()
+    assert [panel.name for panel in panels(home.store.home)] == ["manifold", "graph"]
+    app.switch_page("pages/figures.py").run()
+    app.button(key="tray_up").click().run()
+    assert [panel.name for panel in panels(home.store.home)] == ["graph", "manifold"]
+    app.multiselect(key="tray_combine").set_value([1, 0]).run()
+    app.button(key="tray_join").click().run()
+    (sheet,) = tray(home.store.home)
+    assert [panel.name for panel in sheet.panels] == ["manifold", "graph"]
+    chosen = {"Preset": ("preset", "acl-text"), "Font": ("family", "sans"), "Palette": ("palette", "grey"), "Columns": ("columns", 1)}
+    for label, (field, value) in chosen.items():
+        next(one for one in app.selectbox if one.label == label).set_value(value).run()
+        assert not app.exception
+        assert getattr(tray(home.store.home)[0], field) == value
+    next(one for one in app.text_area if one.label.startswith("Caption")).set_value("Own words.")
+    next(one for one in app.button if one.label == "Apply").click().run()
+    assert app.code[0].value == "Own words."
+    next(one for one in app.selectbox if one.label == "Preset").set_value("custom").run()
+    assert tray(home.store.home)[0].preset == "custom:120mm"
+    app.button(key="tray_apart").click().run()
+    assert [panel.name for panel in panels(home.store.home)] == ["manifold", "graph"]
+    app.button(key="tray_remove").click().run()
+    assert len(panels(home.store.home)) == 1
+    app.button(key="tray_clear").click().run()
+    assert "The tray is empty" in words(app)
+
+
+def test_the_tray_is_there_after_a_reload(visit, home):
+    app = visit("manifold", emptied(home.store.home), runs=home.hostile)
+    button(app, "Add to figures").click().run()
+    again = visit("figures", home.store.home)
+    assert again.header[0].value == "Tray (1)"
 
 
 def test_a_figure_whose_run_was_deleted_is_a_sentence(visit, own_home):
-    app = visit("manifold", own_home.store.home, runs=own_home.hostile)
+    app = visit("manifold", emptied(own_home.store.home), runs=own_home.hostile)
     button(app, "Add to figures").click().run()
     own_home.store.delete(own_home.hostile[0])
     app.switch_page("pages/figures.py").run()

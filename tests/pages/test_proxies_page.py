@@ -7,9 +7,10 @@ import re
 import pytest
 from center_cases import write_run
 from streamlit.testing.v1 import AppTest
+from tray_cases import emptied, panels
 
 from dmlviz.data import read_file
-from dmlviz.store import Store
+from dmlviz.store import Store, home_folder
 
 MARKUP = ["<script>alert(1)</script>", "**bold**", "$x$", ":red[x]"]
 
@@ -239,16 +240,17 @@ def test_hostile_names_are_never_markup(see, which):
 
 def test_every_picture_goes_to_the_tray_and_is_drawn_for_paper(see):
     app = see("soft_triple", "tokens")
+    home = emptied(home_folder())
     app.selectbox(key="proxy_part").set_value("all").run()
     for key in ("centers_map_add", "centers_use_add", "centers_heat_add", "centers_drift_add"):
         app.button(key=key).click().run()
-    specs = app.session_state["tray"]
+    specs = panels(home)
     assert [spec.name for spec in specs] == ["centers_map", "centers_use", "centers_heat", "centers_drift"]
     assert all(spec.options["part"] == "all" for spec in specs)
     app.switch_page("pages/figures.py")
     app.run()
     for at in range(4):
-        app.radio(key="tray_at").set_value(at).run()
+        app.button(key=f"tray_pick_{at}").click().run()
         assert not app.exception
         assert not app.error
         assert app.code[0].value.endswith("single runs.")

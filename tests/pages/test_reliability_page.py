@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from group_homes import add_runs, dataset, several
 from test_pages import button, charts, unescaped, words
+from tray_cases import emptied, panels
 
 from dmlviz.store import Store
 
@@ -136,10 +137,10 @@ def test_every_section_draws(visit, many, tab):
 
 
 def test_its_pictures_go_into_the_tray_and_are_drawn_on_paper(visit, many):
-    app = visit("reliability", many.home, runs=of_data(many, "odd")[:1], judge_metric="macro_f1", judge_readout="knn")
+    app = visit("reliability", emptied(many.home), runs=of_data(many, "odd")[:1], judge_metric="macro_f1", judge_readout="knn")
     for name in ("shots_curve", "gain_forest"):
         next(one for one in app.button if one.key == f"judge_{name}_add").click().run()
-    specs = app.session_state["tray"]
+    specs = panels(many.home)
     assert [spec.name for spec in specs] == ["shots_curve", "gain_forest"]
     assert len(specs[0].run_ids) == 40
     app.switch_page("pages/figures.py").run()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from group_homes import NAMES, _arrays, add_runs, dataset
 from test_pages import button, charts, unescaped, words
+from tray_cases import emptied, panels
 
 from dmlviz.analysis.calibration import expected_calibration_error
 from dmlviz.analysis.errors import hard_texts
@@ -150,9 +151,9 @@ def test_nothing_in_scope_is_a_sentence():
 
 
 def test_a_figure_goes_into_the_tray_with_its_readout(visit, groups):
-    app = visit("reliability", groups.home, judge_tab="Selective prediction", judge_readout="knn")
+    app = visit("reliability", emptied(groups.home), judge_tab="Selective prediction", judge_readout="knn")
     next(one for one in app.button if one.key == "risk_add").click().run()
-    (spec,) = app.session_state["tray"]
+    (spec,) = panels(groups.home)
     assert spec.name == "risk_coverage"
     assert spec.options == {"readout": "knn", "signal": "max_probability"}
     assert len(spec.run_ids) == 6
