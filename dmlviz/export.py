@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MEDIA_TYPES = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
 DPI = 300  # of PNG and of the points inside a PDF or SVG that are drawn as an image
+DPI_FROM_AFAR = 150  # of slides and posters
 
 
 MADE = "DMLViz"  # where a file keeps its details: a key of PDF's information and PNG's text; in SVG the identifier, behind "dmlviz:"
@@ -70,7 +71,7 @@ def figure_bytes(figure: Figure, fmt: str, *, provenance: Provenance | None = No
         told["pil_kwargs"] = {"dpi": (dpi, dpi)}  # of the enlarged picture
     with drawing(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unknown infodict keyword")  # PDF allows keys of one's own
-        figure.savefig(buffer, format=fmt, dpi=dpi * scale, **told)
+        figure.savefig(buffer, format=fmt, dpi=max(dpi * scale, DPI) if fmt != "png" else dpi * scale, **told)
     data = buffer.getvalue()
     return data if scale == 1 or fmt == "png" else _enlarged(data, fmt, scale)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmlviz import __version__
 from dmlviz.draw import Picture, Sources, picture
-from dmlviz.export import Provenance, figure_bytes
+from dmlviz.export import DPI, DPI_FROM_AFAR, Provenance, figure_bytes
 from dmlviz.figures import FIGURES
 from dmlviz.figures.composing import LETTERS, compose
 from dmlviz.figures.grey import without_color
@@ -61,8 +61,9 @@ def drawn(spec: SheetSpec, pictures: Sequence[Picture], runs: Sequence[dict[str,
     return Sheet(figure, tuple(pictures), said, list(dict.fromkeys(words)), scale)
 
 
-def sheet_bytes(sheet: Sheet, fmt: str, *, dpi: int = 300) -> bytes:
-    """The file: exactly what the preview shows."""
+def sheet_bytes(sheet: Sheet, fmt: str, *, dpi: int | None = None) -> bytes:
+    """The file: exactly what the preview shows. `dpi`: None is print's for a page, and less for what is seen from afar."""
+    dpi = dpi or (DPI if sheet.scale == 1 else DPI_FROM_AFAR)
     return figure_bytes(sheet.figure, fmt, provenance=sheet.provenance, dpi=dpi, scale=sheet.scale)
 
 
@@ -88,7 +89,8 @@ def details(spec: SheetSpec, figure: Figure, scale: float, runs: Sequence[dict[s
     points = [one.get_fontsize() for one in figure.findobj(Text) if one.get_visible() and one.get_text().strip()]
     return {
         "preset": spec.preset, "width_mm": round(width, 3), "height_mm": round(height, 3), "font": font_stack()[0], "palette": spec.palette,
-        "smallest_pt": round(min(points, default=0) * scale, 3), "keys": [[list(key) for key in panel] for panel in keys_of(figure)],
+        "scale": round(scale, 4), "smallest_pt": round(min(points, default=0) * scale, 3),
+        "keys": [[list(key) for key in panel] for panel in keys_of(figure)],
         "figures": [{"name": panel.name, "runs": list(panel.run_ids), "options": dict(panel.options)} for panel in spec.panels],
         "runs": list(runs), "versions": versions(),
     }  # fmt: skip

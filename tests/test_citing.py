@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from itertools import pairwise
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tex import need_tex
 
 from dmlviz.citing import bibtex, keys_of, methods, unknown_of
 from dmlviz.citing.bib import entries, plain, read_entries
@@ -393,12 +393,6 @@ def test_letters_of_the_table_have_plain_forms():
 # ---- real TeX
 
 
-def needs(*programs: str) -> None:
-    for program in programs:
-        if shutil.which(program) is None:
-            pytest.skip(f"no {program} on this machine")
-
-
 def compiled(folder: Path, body: str, references: str) -> tuple[str, str]:
     """(BibTeX's log, pdflatex's last log) of a document; fails where either ends with an error."""
     natbib = subprocess.run(["kpsewhich", "natbib.sty"], capture_output=True, text=True, check=False).stdout.strip()
@@ -419,7 +413,7 @@ def compiled(folder: Path, body: str, references: str) -> tuple[str, str]:
 
 
 def test_every_entry_compiles(tmp_path):
-    needs("pdflatex", "bibtex")
+    need_tex(programs=("pdflatex", "bibtex"))
     cited = r"\citep{" + "}, \\citep{".join(entries()) + "}."
     said, log = compiled(tmp_path, cited, "\n\n".join(entry.text for entry in entries().values()))
     assert "Warning" not in said
@@ -429,7 +423,7 @@ def test_every_entry_compiles(tmp_path):
 
 
 def test_the_paragraph_compiles_with_hostile_names_and_every_citation_is_there(tmp_path):
-    needs("pdflatex", "bibtex")
+    need_tex(programs=("pdflatex", "bibtex"))
     facts = {**FACTS, "device": HOSTILE, "versions": {"torch": HOSTILE, "evil\x02\\x\x04": "1"}}
     runs = [*two_by_two(), run(HOSTILE, facts=facts), run("mr", encoder=HOSTILE, facts={}),
             *(run(loss=name, ce_weight=0.5, facts=facts, metrics={"readout": "mixed"}) for name in LOSSES if name != "cross_entropy")]  # fmt: skip

@@ -1,14 +1,12 @@
 """A figure as PGF: LaTeX sets its words, hostile ones too, at the figure's exact size."""
 
 import io
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pypdf
 import pytest
+from tex import need_tex, pdflatex
 
 from dmlviz.export import Provenance
 from dmlviz.figures import manifold
@@ -30,11 +28,7 @@ def maps(size, label_names=NAMES, test=120):
 @pytest.fixture(scope="module")
 def tex():
     """pdflatex with pgf; a CI must have it."""
-    there = shutil.which("pdflatex") and subprocess.run(["kpsewhich", "pgf.sty"], capture_output=True, check=False).returncode == 0
-    if not there and os.environ.get("DMLVIZ_CI"):
-        pytest.fail("CI has no pdflatex with pgf; .ci/run installs texlive-pictures")
-    if not there:
-        pytest.skip("no pdflatex with pgf here")
+    need_tex("pgf.sty", "standalone.cls")
 
 
 @pytest.mark.slow
@@ -52,9 +46,7 @@ def test_it_compiles_at_its_size_with_hostile_names(tmp_path, scale):
         r"\documentclass[border=0pt]{standalone}\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\usepackage{pgf,graphicx}"
         r"\begin{document}\input{maps.pgf}\unskip\end{document}"
     )  # fmt: skip
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+    pdflatex(tmp_path, "page.tex")
     page = pypdf.PdfReader(tmp_path / "page.pdf").pages[0]
     assert float(page.mediabox.width) / 72 * 25.4 == pytest.approx(77 * scale, abs=0.2)
     words = page.extract_text()

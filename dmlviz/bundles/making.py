@@ -22,22 +22,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dmlviz import __version__
+from dmlviz.bundles.drawing import FORMATS, draw_sheets
 from dmlviz.bundles.words import captions_markdown, captions_tex, read_me, scripts
 from dmlviz.citing import bibtex, methods
 from dmlviz.data.catalogue import restricted
 from dmlviz.draw import Picture, Sources, sources
 from dmlviz.draw_tables import make_table
-from dmlviz.export import csv_bytes, details_json, file_name
+from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures import FIGURES
-from dmlviz.frame_files import read_frame, write_frame
+from dmlviz.frame_files import write_frame
 from dmlviz.records import InputError, Run, SheetSpec, TextDataset
-from dmlviz.sheets import Sheet, drawn, sheet_bytes, told_of
+from dmlviz.sheets import gather, told_of
 from dmlviz.store import Store
 from dmlviz.tables import table_frame
 from dmlviz.tables.stored import table_from_json, table_json, table_texts
 
 FORMAT = 1
-FORMATS = ("pdf", "svg", "png")
 DRAWS_TEXTS = ("attribution_words", "graph_why", "influence")  # figures that show whole texts
 TEXT_COLUMNS = ("text", "node_text")  # texts of the data set in a figure's table
 BIG_ROWS = 50_000  # a longer table is packed
@@ -105,13 +105,10 @@ def draw_bundle(folder: Path, *, say: Say = lambda words: None) -> list[str]:
     if content.get("format") != FORMAT:
         made_by = content.get("dmlviz")
         raise InputError(f"the bundle has format {content.get('format')!r}, this DMLViz reads {FORMAT}; use the version {made_by}, which made it")
-    made, captions = {}, []
-    for i, one in enumerate(content["sheets"]):
-        sheet = drawn(SheetSpec.model_validate(one["spec"]), [_picture(folder, panel) for panel in one["panels"]], one["runs"])
-        made |= {f"figures/{one['file']}.{fmt}": sheet_bytes(sheet, fmt) for fmt in FORMATS}
-        made[f"figures/{one['file']}.json"] = _sidecar(sheet)
-        captions.append((one["file"], sheet.provenance.title, sheet.provenance.caption))
-        say(f"figure {i + 1} of {len(content['sheets'])}: {one['file']}")
+    done = iter(range(1, len(content["sheets"]) + 1))
+    draw_sheets(folder, content["sheets"], say=lambda file: say(f"figure {next(done)} of {len(content['sheets'])}: {file}"))
+    made: dict[str, bytes] = {}
+    captions = [_caption(folder, one["file"]) for one in content["sheets"]]
     for one in content["tables"]:
         table = table_from_json(one["table"])
         made |= {f"tables/{one['file']}.{kind}": text.encode("utf-8", "replace") for kind, text in table_texts(table).items()}
@@ -120,7 +117,13 @@ def draw_bundle(folder: Path, *, say: Say = lambda words: None) -> list[str]:
     for name, data in made.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
-    return list(made)
+    return [*(f"figures/{one['file']}.{kind}" for one in content["sheets"] for kind in (*FORMATS, "json")), *made]
+
+
+def _caption(folder: Path, file: str) -> tuple[str, str, str]:
+    """(file, title, caption), as the sidecar says them."""
+    told = json.loads((folder / "figures" / f"{file}.json").read_text(encoding="utf-8"))
+    return file, told["title"], told["caption"]
 
 
 def zipped(folder: Path) -> bytes:
@@ -141,8 +144,6 @@ def _write_data(
     folder: Path, wanted: Wanted, runs: Sequence[Run], datasets: Mapping[str, TextDataset], source: Sources, say: Say
 ) -> list[str]:
     """data/: a CSV with its description for every panel, and content.json."""
-    from dmlviz.sheets import gather
-
     words, sheets, by_id = [], [], {run.id: run for run in runs}
     for spec in wanted.sheets:
         withheld = [] if wanted.with_texts else _withheld(spec, by_id, datasets)
@@ -190,13 +191,6 @@ def _write_panel(folder: Path, name: str, one: Picture, withheld: bool) -> dict[
     return {"name": one.name, "options": one.options, "caption": one.caption, "words": one.words, "data": file, "columns": f"{name}.columns.json"}
 
 
-def _picture(folder: Path, panel: Mapping[str, Any]) -> Picture:
-    data = (folder / "data" / panel["data"]).read_bytes()
-    schema = json.loads((folder / "data" / panel["columns"]).read_text(encoding="utf-8"))
-    frame = read_frame(gzip.decompress(data) if panel["data"].endswith(".gz") else data, schema)
-    return Picture(panel["name"], frame, dict(panel["options"]), panel["caption"], list(panel["words"]))
-
-
 def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, TextDataset]) -> list[str]:
     """The data sets of the spec's runs whose texts stay here."""
     configs = [runs[run_id].config for run_id in spec.run_ids]
@@ -206,12 +200,6 @@ def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, T
 
 def _title(spec: SheetSpec) -> str:
     return spec.title or ", ".join(dict.fromkeys(FIGURES[panel.name].title for panel in spec.panels))
-
-
-def _sidecar(sheet: Sheet) -> bytes:
-    told = sheet.provenance
-    said = {"title": told.title, "caption": told.caption, "notes": sheet.words, **json.loads(details_json(told.details))}
-    return (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 # ---- what the runs were

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmlviz import __version__
-from dmlviz.figures.tex_text import escaped
+from dmlviz.figures.tex_text import needed, pasted
 from dmlviz.figures.words import clean
 
 Caption = tuple[str, str, str]  # file name without its extension, title, caption
@@ -18,13 +18,14 @@ def captions_markdown(captions: Sequence[Caption]) -> str:
 
 
 def captions_tex(captions: Sequence[Caption]) -> str:
-    """A figure environment per figure, to be pasted into a paper; characters that pdflatex lacks are declared by the tables' preamble."""
+    """A figure environment per figure, to be pasted into a paper; what pdfLaTeX has no letter for is a small box with its code point."""
     blocks = [
         "\\begin{figure}[t]\n  \\centering\n"
-        f"  \\includegraphics{{figures/{name}.pdf}}\n  \\caption{{{escaped(clean(caption))}}}\n  \\label{{fig:{name}}}\n\\end{{figure}}\n"
+        f"  \\includegraphics{{figures/{name}.pdf}}\n  \\caption{{{pasted(caption)}}}\n  \\label{{fig:{name}}}\n\\end{{figure}}\n"
         for name, _, caption in captions
     ]
-    return "% needs \\usepackage{graphicx}; the figures have their width already\n" + "\n".join(blocks)
+    body = "\n".join(blocks)
+    return "\n".join(["% Needs \\usepackage{graphicx}; the figures have their width already.", *needed(body), body])
 
 
 def read_me(folder: Path) -> str:

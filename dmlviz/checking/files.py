@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from dmlviz.checking.pdf_text import Word, pdf_words
-from dmlviz.export import MADE
+from dmlviz.export import DPI, DPI_FROM_AFAR, MADE
 from dmlviz.figures.presets import MIN_PT, MM_PER_INCH, preset
 from dmlviz.figures.theme import contrast, lightness
 from dmlviz.records import InputError
@@ -25,7 +25,6 @@ LEAST_CONTRAST = 4.5  # of text on white, WCAG 2 AA
 PALE = 1.3  # contrast with white: such words would be invisible on paper
 LEAST_LIGHTNESS = 12.0  # difference in CIELAB L* of two colours with one mark
 MOST_BYTES = 2_000_000
-LEAST_DPI = 300
 SIZE_SLACK_PT = 0.01  # a PDF's coordinates are rounded
 
 
@@ -244,8 +243,10 @@ def _png(data: bytes) -> _Facts:
     details, dpi = _details(str(picture.info.get(MADE, ""))), picture.info.get("dpi")
     if not dpi:
         return _Facts(None, None, [], None, details, (Finding("resolution", None, "the picture does not say how large it is on paper"),))
-    ok = round(dpi[0]) >= LEAST_DPI
-    said = f"{dpi[0]:.0f} dpi" + ("" if ok else f"; print needs {LEAST_DPI}")
+    scale = details.get("scale", 1)
+    least = DPI_FROM_AFAR if isinstance(scale, int | float) and scale > 1 else DPI
+    ok = round(dpi[0]) >= least
+    said = f"{dpi[0]:.0f} dpi" + ("" if ok else f"; print needs {least}")
     return _Facts(picture.width / dpi[0] * MM_PER_INCH, None, [], None, details, (Finding("resolution", ok, said),))
 
 

@@ -37,7 +37,7 @@ MOST_PANELS = 6
 class Files(NamedTuple):
     """A drawn sheet as files, and what is said about it."""
 
-    data: dict[str, bytes]  # of MEDIA_TYPES, and "csv" (of each panel: "csv", "csv2" ...)
+    data: dict[str, bytes]  # of MEDIA_TYPES
     caption: str
     words: list[str]
     checks: dict[str, list[Finding]]
@@ -269,7 +269,8 @@ def _downloads(sheet: SheetSpec, files: Files) -> None:
                            help="The screen version with hover and zoom, in one file that needs no network.")  # fmt: skip
         for i, panel in enumerate(sheet.panels):
             letter = f" {'abcdef'[i]}" if len(sheet.panels) > 1 else ""
-            st.download_button(f"CSV{letter}", files.data[f"csv{i}"], file_name([panel.name, sheet.preset], "csv"), "text/csv", key=f"tray_csv{i}",
+            name = file_name([panel.name, sheet.preset], "csv")
+            st.download_button(f"CSV{letter}", lambda i=i: _csv(sheet, i), name, "text/csv", key=f"tray_csv{i}",
                                on_click="ignore", help="The data that is drawn.")  # fmt: skip
         st.download_button("JSON", files.details, file_name(words, "json"), "application/json", key="tray_json", on_click="ignore",
                            help="What the file says of itself: runs, seeds, options, versions.")  # fmt: skip
@@ -280,13 +281,17 @@ def _page(sheet: SheetSpec) -> bytes:
     return html_bytes(made.pictures, made.provenance)
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
+def _csv(sheet: SheetSpec, place: int) -> bytes:
+    """Made when it is asked for: a similarity matrix has hundreds of thousands of rows."""
+    return csv_bytes(_made(sheet.model_dump_json()).pictures[place].frame)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
 def _files(spec: str, stamp: tuple[Any, ...]) -> Files:
     """`stamp`: what else the picture depends on."""
     made = _made(spec)
     data = {fmt: sheet_bytes(made, fmt) for fmt in MEDIA_TYPES}
     checks = {fmt: check_bytes(data[fmt], fmt) for fmt in MEDIA_TYPES}
-    data |= {f"csv{i}": csv_bytes(one.frame) for i, one in enumerate(made.pictures)}
     return Files(data, made.provenance.caption, made.words, checks, details_json(made.provenance.details))
 
 

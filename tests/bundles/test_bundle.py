@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tex import need_tex, pdflatex
 
 from dmlviz.bundles import Wanted, gallery, rebuild, write_bundle, zipped
 from dmlviz.bundles.making import FORMATS
@@ -71,6 +72,24 @@ def test_every_figure_in_it_passes_the_check(folder):
     for path in sorted((folder / "figures").iterdir()):
         if path.suffix != ".json":
             assert passed(check_file(path)), (path.name, check_file(path))
+
+
+@pytest.mark.slow
+def test_captions_tables_and_methods_compile_with_a_real_tex(folder, tmp_path):
+    """Class names that want to be markup stand in tables and captions."""
+    need_tex("booktabs.sty", "natbib.sty", programs=("pdflatex", "bibtex"))
+    copy = tmp_path / "paper"
+    shutil.copytree(folder, copy)
+    inputs = "".join(rf"\input{{{path.relative_to(copy).with_suffix('').as_posix()}}}" for path in sorted((copy / "tables").glob("*.tex")))
+    (copy / "main.tex").write_text(
+        r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\usepackage{booktabs,graphicx,natbib}"
+        rf"\begin{{document}}\input{{methods}}{inputs}\input{{captions}}\bibliographystyle{{plainnat}}\bibliography{{references}}\end{{document}}"
+    )  # fmt: skip
+    pdflatex(copy, "main.tex")
+    assert subprocess.run(["bibtex", "main"], cwd=copy, capture_output=True, check=False).returncode == 0
+    pdflatex(copy, "main.tex")
+    log = pdflatex(copy, "main.tex")
+    assert "undefined" not in log
 
 
 def test_splits_are_row_ids_with_their_hashes(folder, store):

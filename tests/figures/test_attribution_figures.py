@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from attribution_cases import attribution
+from tex import need_tex, pdflatex
 
 from dmlviz.analysis.attribution_kind import target_text
 from dmlviz.export import Provenance, figure_bytes
@@ -214,15 +215,9 @@ def test_latex_declares_what_pdflatex_has_no_letter_for(inputs, texts):
 
 @pytest.mark.slow
 def test_latex_compiles_by_itself(inputs, texts, tmp_path):
-    import shutil
-    import subprocess
-
-    if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex on this machine")
+    need_tex("standalone.cls")
     (tmp_path / "words.tex").write_text(tex(attribution_words.frame(inputs, texts, row=0), "a caption"), encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "words.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:]
+    pdflatex(tmp_path, "words.tex")
     assert (tmp_path / "words.pdf").stat().st_size > 1000
 
 

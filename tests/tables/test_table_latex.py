@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-import subprocess
 
 import pytest
 from pypdf import PdfReader
 from table_cases import HOSTILE, every_table, hostile_table, several
+from tex import need_tex, pdflatex
 
 from dmlviz.records import InputError
 from dmlviz.tables import Cell, Column, Table, document, latex, results
@@ -18,18 +17,12 @@ from dmlviz.tables.layout import plan
 
 def compiled(tmp_path, source: str) -> tuple[str, str]:
     """(text of the PDF, log); the test is skipped where there is no TeX."""
-    if shutil.which("pdflatex") is None:
-        pytest.skip("no pdflatex on this machine")
-    if shutil.which("kpsewhich") and not subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True, text=True, check=False).stdout.strip():
-        pytest.skip("pdflatex here has no booktabs")
+    need_tex("booktabs.sty")
     (tmp_path / "t.tex").write_bytes(source.encode())
-    done = None
     for _ in range(2):  # labels
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stdout.decode("utf-8", "replace")[-3000:]
+        log = pdflatex(tmp_path, "t.tex")
     pages = PdfReader(io.BytesIO((tmp_path / "t.pdf").read_bytes())).pages
-    return " ".join(" ".join(page.extract_text() for page in pages).split()), (tmp_path / "t.log").read_text(encoding="utf-8", errors="replace")
+    return " ".join(" ".join(page.extract_text() for page in pages).split()), log
 
 
 def letters(text: str) -> str:
