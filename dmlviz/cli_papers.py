@@ -16,10 +16,10 @@ from dmlviz.told import put, say
 
 @app.command()
 def figure(
-    name: Annotated[str, typer.Argument(help="manifold, curves, classes ...")],
+    name: Annotated[str, typer.Argument(help="manifold, curves, classes ...; several, separated by commas, become the panels of one figure")],
     run_ids: option(str, "--runs", "ids, separated by commas"),
-    out: option(Path, "--out", "file to write: .pdf, .svg or .png"),
-    preset: option(str, "--preset", "size on paper") = "acl-column",
+    out: option(Path, "--out", "file to write: .pdf, .svg, .png, .pgf (needs LaTeX) or .html"),
+    preset: option(str, "--preset", "size on paper, or custom:120x80mm") = "acl-column",
     sets: option(list[str] | None, "--set", "key=value, repeatable: an option of the figure") = None,
     title: option(str, "--title", "title kept inside the file") = "",
     method: option(str, "--method", "kind of map: umap or pca") = "umap",
@@ -27,11 +27,12 @@ def figure(
     home: Home = None,
 ) -> None:
     """Draw a figure of finished runs at a column's exact width; prints the path."""
-    from dmlviz.draw import draw_file
+    from dmlviz.sheets import figure_file
 
     options = dict(pair(one) for one in sets or [])
     ids = [one.strip() for one in run_ids.split(",") if one.strip()]
-    paths, words = draw_file(Store(home), name, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
+    names = [one.strip() for one in name.split(",") if one.strip()]
+    paths, words = figure_file(Store(home), names, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
     put("\n".join(map(str, paths)))
     for sentence in words:
         say(sentence)

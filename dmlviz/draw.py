@@ -1,32 +1,26 @@
-"""A figure of stored runs on paper: loads what it needs, draws it, writes it with its provenance. Pages and command line go through here."""
+"""What a figure of stored runs needs, loaded: its table, its caption, what is to be said. For pages and command line; sheets.py draws."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmlviz.analysis.influence import retrained
 from dmlviz.analysis.outcomes import outcome
 from dmlviz.attributed import attribution_inputs
 from dmlviz.data.wording import did_you_mean
-from dmlviz.export import MEDIA_TYPES, Provenance, csv_bytes, save_bytes, save_figure
 from dmlviz.figures import FIGURES, LOADED_BY, loading_options, split_options
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.centers_frame import center_input
 from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.graph_frame import GraphInput
 from dmlviz.figures.influence import InfluenceInput
-from dmlviz.figures.presets import PRESETS
-from dmlviz.figures.presets import preset as find_preset
-from dmlviz.figures.words import typeset
 from dmlviz.panes import load_panes, map_values, read_kind
 from dmlviz.records import FigureSpec, InputError, Pane, Run, RunArrays, Split, TextDataset
 from dmlviz.store import Store, home_folder
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 MAPS = ("manifold", "centers_map", "graph")  # drawn at the texts' places on the map
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -45,15 +39,6 @@ class Sources(NamedTuple):
         Store(home_folder()), run_ids, kind, typed
     )  # run ids, kind of attribution, ticket of a typed sentence
     all_runs: Callable[[], list[Run]] = lambda: Store(home_folder()).runs()
-
-
-class Drawn(NamedTuple):
-    """A figure on paper, the table it was drawn from, its caption, and sentences on what is not quite as asked."""
-
-    figure: Figure
-    frame: pd.DataFrame
-    caption: str
-    words: list[str]
 
 
 def sources(store: Store) -> Sources:
@@ -80,14 +65,6 @@ class Picture(NamedTuple):
     words: list[str]  # what is not quite as asked
 
 
-def draw(spec: FigureSpec, source: Sources) -> Drawn:
-    """The figure of a spec at its own preset. InputError when a run is gone or an option is not known."""
-    found, size = picture(spec, source), find_preset(spec.preset)
-    with typeset(size.family):
-        figure = FIGURES[spec.name].paper(found.frame, size, **found.options)
-        return Drawn(figure, found.frame, found.caption, [*found.words, *FIGURES[spec.name].notes(found.frame)])
-
-
 def picture(spec: FigureSpec, source: Sources) -> Picture:
     """What a spec shows; its options in LOADED_BY say what is loaded. InputError when a run is gone or an option is not known."""
     entry = FIGURES[spec.name]
@@ -102,35 +79,18 @@ def picture(spec: FigureSpec, source: Sources) -> Picture:
     return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words)
 
 
-def draw_file(
-    store: Store, name: str, run_ids: Sequence[str], out: Path, *, preset: str, options: Mapping[str, str], title: str, method: str, csv: bool
-) -> tuple[list[Path], list[str]]:
-    """(written paths, sentences for a person: the caption and what paper cannot show). Everything asked for is checked before a run is read."""
-    _one_of(name, FIGURES, "figure")
-    _one_of(preset, PRESETS, "preset")
-    read_kind(method)
-    _one_of(out.suffix.lower(), [f".{kind}" for kind in MEDIA_TYPES], "extension")
-    if not run_ids:
-        raise InputError("no run was named; give their ids as --runs ID,ID")
-    spec = FigureSpec(name=name, run_ids=tuple(run_ids), options={**_typed(name, options), "map": method}, preset=preset)
-    drawn = draw(spec, sources(store))
-    paths = [save_figure(drawn.figure, out, provenance=Provenance(title or FIGURES[name].title, drawn.caption, tuple(run_ids)))]
-    if csv:
-        paths.append(save_bytes(csv_bytes(drawn.frame), out.with_suffix(".csv")))
-    return paths, [drawn.caption, *drawn.words]
-
-
-def _one_of(given: str, known: Iterable[str], what: str) -> None:
+def one_of(given: str, known: Iterable[str], what: str) -> None:
+    """InputError, with the nearest known word, for one that is not known."""
     if given not in (known := list(known)):
         raise InputError(f"unknown {what} {given[:60]!r}; known: {', '.join(known)}.{did_you_mean(given, known)}")
 
 
-def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
+def typed_options(name: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Options as they come from a shell, in the type the figure wants."""
     known = {**FIGURES[name].frame_options, **FIGURES[name].paper_options, **dict.fromkeys(set(loading_options(name)) - {"map"}, object)}
     for key, value in options.items():
         if known:
-            _one_of(key, known, f"option of {name}")
+            one_of(key, known, f"option of {name}")
         if known.get(key) is bool and value.lower() not in SWITCH:
             raise InputError(f"{key}={value!r} is not accepted; {key} takes true or false")
     return {key: SWITCH[value.lower()] if known.get(key) is bool else value for key, value in options.items()}

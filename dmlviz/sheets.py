@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmlviz import __version__
-from dmlviz.draw import Picture, Sources, picture
-from dmlviz.export import DPI, DPI_FROM_AFAR, Provenance, figure_bytes
-from dmlviz.figures import FIGURES
+from dmlviz.draw import Picture, Sources, one_of, picture, sources, typed_options
+from dmlviz.export import DPI, DPI_FROM_AFAR, MEDIA_TYPES, Provenance, csv_bytes, figure_bytes, save_bytes
+from dmlviz.figures import FIGURES, loading_options
 from dmlviz.figures.composing import LETTERS, compose
 from dmlviz.figures.grey import without_color
 from dmlviz.figures.paper import keys_of, size_mm
 from dmlviz.figures.presets import Preset
 from dmlviz.figures.presets import preset as find_preset
 from dmlviz.figures.words import font_stack, typeset
-from dmlviz.records import Run, SheetSpec
+from dmlviz.panes import read_kind
+from dmlviz.pgf import pgf_files
+from dmlviz.records import FigureSpec, InputError, Run, SheetSpec
+from dmlviz.standalone import html_bytes
+from dmlviz.store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,3 +117,45 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+# ---- one figure to one file
+
+
+def figure_file(
+    store: Store, names: Sequence[str], run_ids: Sequence[str], out: Path, *, preset: str = "acl-column", options: Mapping[str, str] | None = None,
+    title: str = "", method: str = "umap", csv: bool = False,
+) -> tuple[list[Path], list[str]]:  # fmt: skip
+    """(written paths, sentences for a person: the caption and what paper cannot show). Several names become the panels of one figure; an option
+    goes to every one of them that has it. Everything asked for is checked before a run is read."""
+    for name in names:
+        one_of(name, FIGURES, "figure")
+    spec = SheetSpec(panels=_panels(names, run_ids, options or {}, method), preset=preset, title=title)
+    size_of(spec)
+    kind = out.suffix.lower().removeprefix(".")
+    one_of(f".{kind}", [f".{known}" for known in (*MEDIA_TYPES, "pgf", "html")], "extension")
+    source = sources(store)
+    sheet = drawn(spec, gather(spec, source), told_of([source.run(run_id) for run_id in spec.run_ids]))
+    paths = [save_bytes(data, out.with_name(name)) for name, data in _files(sheet, kind, out).items()]
+    for letter, one in zip(LETTERS, sheet.pictures if csv else (), strict=False):
+        paths.append(save_bytes(csv_bytes(one.frame), out.with_suffix(".csv") if len(names) == 1 else out.with_name(f"{out.stem}-{letter}.csv")))
+    return paths, [sheet.provenance.caption, *sheet.words]
+
+
+def _panels(names: Sequence[str], run_ids: Sequence[str], options: Mapping[str, str], method: str) -> tuple[FigureSpec, ...]:
+    read_kind(method)
+    if not run_ids:
+        raise InputError("no run was named; give their ids as --runs ID,ID")
+    known = {name: {*FIGURES[name].frame_options, *FIGURES[name].paper_options, *loading_options(name)} for name in names}
+    if len(names) == 1:
+        known = {names[0]: set(options)}  # whatever it does not have is its own error
+    elif strangers := [option for option in options if not any(option in own for own in known.values())]:
+        one_of(strangers[0], sorted(set().union(*known.values())), f"option of {', '.join(names)}")
+    made = {name: typed_options(name, {key: value for key, value in options.items() if key in known[name]}) for name in names}
+    return tuple(FigureSpec(name=name, run_ids=tuple(run_ids), options={**made[name], "map": method}) for name in names)
+
+
+def _files(sheet: Sheet, kind: str, out: Path) -> dict[str, bytes]:
+    if kind == "pgf":
+        return pgf_files(sheet.figure, out.stem, provenance=sheet.provenance, scale=sheet.scale)
+    return {out.name: html_bytes(sheet.pictures, sheet.provenance) if kind == "html" else sheet_bytes(sheet, kind)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import shutil
 from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from dmlviz.figures import FIGURES
 from dmlviz.figures.presets import LEAST_MM, MOST_MM, PRESETS
 from dmlviz.figures.presets import preset as find_preset
 from dmlviz.figures.theme import loss_title
+from dmlviz.pgf import TEX, pgf_files, pgf_zip
 from dmlviz.records import InputError, Run, SheetSpec
 from dmlviz.sheets import Sheet, drawn, gather, sheet_bytes, size_of, told_of
 from dmlviz.standalone import html_bytes
@@ -80,7 +82,7 @@ def _row(sheet: SheetSpec, place: int, *, chosen: bool) -> Any:
 
 def _thumbnail(sheet: SheetSpec) -> str:
     try:
-        return base64.b64encode(_small(sheet.model_dump_json(), _stamp(sheet))).decode()
+        return base64.b64encode(_small(sheet.model_dump_json(), stamp(sheet.run_ids))).decode()
     except (InputError, OSError):
         return ""  # the preview says what is wrong
 
@@ -226,7 +228,7 @@ def _with(sheets: list[SheetSpec], at: int, changed: dict[str, Any]) -> list[She
 def preview(sheet: SheetSpec) -> None:
     """The figure at print size on white paper, its checks, its files, its caption."""
     with st.spinner("Drawing the figure"):
-        files = _files(sheet.model_dump_json(), _stamp(sheet))
+        files = _files(sheet.model_dump_json(), stamp(sheet.run_ids))
     size = size_of(sheet)
     picture, checks = st.columns([2.4, 1], gap="medium")
     with picture:
@@ -267,6 +269,9 @@ def _downloads(sheet: SheetSpec, files: Files) -> None:
                                type="primary" if fmt == "pdf" else "secondary")  # fmt: skip
         st.download_button("HTML", lambda: _page(sheet), file_name(words, "html"), "text/html", key="tray_html", on_click="ignore",
                            help="The screen version with hover and zoom, in one file that needs no network.")  # fmt: skip
+        if shutil.which(TEX):
+            st.download_button("PGF", lambda: _pgf(sheet), file_name(words, "zip"), "application/zip", key="tray_pgf", on_click="ignore",
+                               help="Set by LaTeX in the paper's own font; \\input it after \\usepackage{pgf,graphicx}.")  # fmt: skip
         for i, panel in enumerate(sheet.panels):
             letter = f" {'abcdef'[i]}" if len(sheet.panels) > 1 else ""
             name = file_name([panel.name, sheet.preset], "csv")
@@ -281,14 +286,19 @@ def _page(sheet: SheetSpec) -> bytes:
     return html_bytes(made.pictures, made.provenance)
 
 
+def _pgf(sheet: SheetSpec) -> bytes:
+    made = _made(sheet.model_dump_json())
+    return pgf_zip(pgf_files(made.figure, "figure", provenance=made.provenance, scale=made.scale))
+
+
 def _csv(sheet: SheetSpec, place: int) -> bytes:
     """Made when it is asked for: a similarity matrix has hundreds of thousands of rows."""
     return csv_bytes(_made(sheet.model_dump_json()).pictures[place].frame)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
-def _files(spec: str, stamp: tuple[Any, ...]) -> Files:
-    """`stamp`: what else the picture depends on."""
+def _files(spec: str, changed: tuple[Any, ...]) -> Files:
+    """`changed`: what else the picture depends on."""
     made = _made(spec)
     data = {fmt: sheet_bytes(made, fmt) for fmt in MEDIA_TYPES}
     checks = {fmt: check_bytes(data[fmt], fmt) for fmt in MEDIA_TYPES}
@@ -296,18 +306,18 @@ def _files(spec: str, stamp: tuple[Any, ...]) -> Files:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _small(spec: str, stamp: tuple[Any, ...]) -> bytes:
+def _small(spec: str, changed: tuple[Any, ...]) -> bytes:
     return sheet_bytes(_made(spec), "png", dpi=40)
 
 
-def _stamp(sheet: SheetSpec) -> tuple[Any, ...]:
+def stamp(run_ids: Sequence[str]) -> tuple[Any, ...]:
     """Changes when a run gets another map or other attributions."""
     store = loaders.store()
     found = []
-    for run_id in sheet.run_ids:
+    for run_id in run_ids:
         with contextlib.suppress(InputError):  # deleted: whoever draws says so
             views = store.folder(run_id) / "views"
-            found.append(views.stat().st_mtime_ns if views.is_dir() else 0)
+            found.append(max((path.stat().st_mtime_ns for path in (views, *views.iterdir())), default=0) if views.is_dir() else 0)
     return tuple(found)
 
 

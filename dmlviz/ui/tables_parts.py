@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 from dmlviz.draw_tables import make_table
 from dmlviz.export import csv_bytes, file_name
 from dmlviz.records import Run
-from dmlviz.tables import TABLES, latex, markdown, table_frame
-from dmlviz.ui.figures_parts import sources
+from dmlviz.tables import TABLES, Table, latex, markdown, table_frame
+from dmlviz.ui.figures_parts import sources, stamp
 from dmlviz.ui.frame import guard
 
 MEDIA = {"tex": "application/x-tex", "csv": "text/csv", "md": "text/markdown"}
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _made(name: str, run_ids: tuple[str, ...], changed: tuple[Any, ...]) -> Table:
+    """A finished run never changes; what is found out about it later does (`changed`)."""
+    return make_table(name, run_ids, {}, sources())
 
 
 def show(runs: Sequence[Run]) -> None:
@@ -24,7 +31,9 @@ def show(runs: Sequence[Run]) -> None:
     st.header("Tables", anchor=False)
     name = st.selectbox("Table", list(TABLES), format_func=lambda one: f"{TABLES[one].title}: {TABLES[one].question}", key="table_name", width=460)
     with guard():
-        made = make_table(name, tuple(run.id for run in finished), {}, sources())
+        with st.spinner("Making the table"):
+            run_ids = tuple(run.id for run in finished)
+            made = _made(name, run_ids, stamp(run_ids) if name == "attributions" else ())
         data = {"tex": latex(made).encode(), "csv": csv_bytes(table_frame(made)), "md": markdown(made).encode()}
         st.markdown(data["md"].decode(), unsafe_allow_html=True)  # only <u> and <sup> of our own: names are escaped by the writer
         with st.container(horizontal=True):

@@ -2,15 +2,16 @@
 
 import pytest
 
-from dmlviz.draw import MAPS, draw, draw_file, sources
+from dmlviz.draw import MAPS, picture, sources
 from dmlviz.records import FigureSpec
+from dmlviz.sheets import figure_file
 
 FLAT = "note: paper shows the first two of the map's three dimensions"
 
 
 def test_a_map_of_three_dimensions_says_that_paper_shows_two(home, tmp_path):
-    paths, words = draw_file(
-        home.store, "manifold", home.hostile, tmp_path / "map.pdf", preset="acl-column", options={}, title="", method="pca+3d", csv=False
+    paths, words = figure_file(
+        home.store, ["manifold"], home.hostile, tmp_path / "map.pdf", preset="acl-column", options={}, title="", method="pca+3d", csv=False
     )
     assert [path.name for path in paths] == ["map.pdf"]
     assert words.count(FLAT) == 1
@@ -19,5 +20,5 @@ def test_a_map_of_three_dimensions_says_that_paper_shows_two(home, tmp_path):
 @pytest.mark.parametrize("name", MAPS)
 def test_every_map_says_it_and_a_flat_one_does_not(home, name):
     run_ids = home.hostile[1:]  # its loss has centres
-    assert FLAT in draw(FigureSpec(name=name, run_ids=tuple(run_ids), options={"map": "pca+3d"}), sources(home.store)).words
-    assert FLAT not in draw(FigureSpec(name=name, run_ids=tuple(run_ids), options={"map": "pca"}), sources(home.store)).words
+    assert FLAT in picture(FigureSpec(name=name, run_ids=tuple(run_ids), options={"map": "pca+3d"}), sources(home.store)).words
+    assert FLAT not in picture(FigureSpec(name=name, run_ids=tuple(run_ids), options={"map": "pca"}), sources(home.store)).words
