@@ -18,7 +18,7 @@ from dmlviz.figures.grey import without_color
 from dmlviz.figures.paper import keys_of, size_mm
 from dmlviz.figures.presets import Preset
 from dmlviz.figures.presets import preset as find_preset
-from dmlviz.figures.words import font_stack, typeset
+from dmlviz.figures.words import font_stack, missing_glyphs, typeset
 from dmlviz.panes import read_kind
 from dmlviz.pgf import pgf_files
 from dmlviz.records import FigureSpec, InputError, Run, SheetSpec
@@ -62,6 +62,7 @@ def drawn(spec: SheetSpec, pictures: Sequence[Picture], runs: Sequence[dict[str,
         if spec.palette == "grey":
             without_color(figure)
         words = [word for one in pictures for word in (*one.words, *FIGURES[one.name].notes(one.frame))]
+        words += filter(None, [missing_glyphs(_texts(figure))])  # whatever a renderer did not clean before it drew it
         said = Provenance(title_of(spec), caption_of(spec, pictures), spec.run_ids, details(spec, figure, scale, runs))
     return Sheet(figure, tuple(pictures), said, list(dict.fromkeys(words)), scale)
 
@@ -88,10 +89,8 @@ def caption_of(spec: SheetSpec, pictures: Sequence[Picture]) -> str:
 
 def details(spec: SheetSpec, figure: Figure, scale: float, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the file says of itself: size, fonts, what each colour stands for, figures and their options, runs, versions."""
-    from matplotlib.text import Text
-
     width, height = (side * scale for side in size_mm(figure))
-    points = [one.get_fontsize() for one in figure.findobj(Text) if one.get_visible() and one.get_text().strip()]
+    points = [one.get_fontsize() for one in _words_on(figure)]
     return {
         "preset": spec.preset, "width_mm": round(width, 3), "height_mm": round(height, 3), "font": font_stack()[0], "palette": spec.palette,
         "scale": round(scale, 4), "smallest_pt": round(min(points, default=0) * scale, 3),
@@ -99,6 +98,16 @@ def details(spec: SheetSpec, figure: Figure, scale: float, runs: Sequence[dict[s
         "figures": [{"name": panel.name, "runs": list(panel.run_ids), "options": dict(panel.options)} for panel in spec.panels],
         "runs": list(runs), "versions": versions(),
     }  # fmt: skip
+
+
+def _words_on(figure: Figure) -> list[Any]:
+    from matplotlib.text import Text
+
+    return [one for one in figure.findobj(Text) if one.get_visible() and one.get_text().strip()]
+
+
+def _texts(figure: Figure) -> list[str]:
+    return list(dict.fromkeys(one.get_text() for one in _words_on(figure)))
 
 
 def told_of(runs: Sequence[Run]) -> list[dict[str, Any]]:

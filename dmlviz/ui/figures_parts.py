@@ -144,8 +144,8 @@ def _joined(chosen: list[int]) -> None:
         whole = sheets[chosen[0]].model_copy(update={"panels": panels, "columns": None, "title": "", "caption": ""})
         return [whole if i == chosen[0] else one for i, one in enumerate(sheets) if i == chosen[0] or i not in chosen]
 
-    if (made := change_tray(join)) is not None:
-        _pick(next(i for i, one in enumerate(made) if len(one.panels) > 1 and i <= chosen[0]) if made else 0)
+    if change_tray(join) is not None:
+        _pick(chosen[0] - sum(i < chosen[0] for i in chosen))
         st.session_state["tray_combine"] = []
 
 

@@ -12,11 +12,11 @@ from dmlviz.data.wording import count_of
 from dmlviz.figures import manifold
 from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.losses import LOSSES
-from dmlviz.records import ACTIVE_STATES, Run
+from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.ui import groups_parts, loaders, selection
 from dmlviz.ui.frame import go, guard, theme
 from dmlviz.ui.picks import comparable, compare_button
-from dmlviz.ui.picture import picture
+from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.sweep_parts import sweep_line
 from dmlviz.ui.train_live import LIVE_SECONDS, row
 from dmlviz.ui.words import READOUTS, accuracy_by, ago, dataset_name, readouts, shots
@@ -133,6 +133,7 @@ def thumbnails(runs: list[Run]) -> None:
             with column:
                 figure = manifold.screen(frame, run.id, theme=theme(), view=view, height=330, selected=chosen)
                 picture(figure, key=f"overview_map_{run.id}", alt=manifold.alt(frame, run.id))
+        tools(FigureSpec(name="manifold", run_ids=tuple(run.id for run in ready), options={"map": "umap"}), frame, key="overview_maps")
 
 
 def next_step(runs: list[Run]) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import streamlit as st
 
 from dmlviz.figures import curves
-from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, InputError, Run, RunConfig
+from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, FigureSpec, InputError, Run, RunConfig
 from dmlviz.submit import submit
 from dmlviz.training.local import LocalEngine
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, guard, theme
 from dmlviz.ui.picks import comparable, compare_button
-from dmlviz.ui.picture import picture
+from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_form import Chosen, show_plan
 from dmlviz.ui.words import run_line, run_name, score
 
@@ -77,6 +77,7 @@ def _curves(runs: list[Run]) -> None:
         st.caption("The curve begins with the first training step.")
         return
     picture(curves.screen(frame, kind=kind, theme=theme(), height=320), key="train_curves", alt=curves.alt(frame, kind))
+    tools(FigureSpec(name="curves", run_ids=tuple(run.id for run in runs), options={"kind": kind}), frame, key="train_curves_tools")
 
 
 def row(run: Run, *, place: str) -> None:

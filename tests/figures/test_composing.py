@@ -204,6 +204,24 @@ def test_names_in_any_script_are_drawn_or_replaced_and_said(family, recwarn):
         assert said in made.words
 
 
+def test_a_character_that_nobody_replaced_is_said_all_the_same():
+    def careless(size):
+        figure = canvas(size.width_mm, 20)
+        text(figure, 2, 10, "a\U0010fffd", size=7)
+        return figure
+
+    assert missing_glyphs(["a\U0010fffd"])
+    made = drawn(SheetSpec(panels=(FigureSpec(name="manifold", run_ids=("a",)),) * 2, preset="acl-text"), [picture(table())] * 2)
+    assert not made.words
+    from unittest.mock import patch
+
+    from dmlviz.figures import FIGURES
+
+    with patch.dict(FIGURES, {"manifold": FIGURES["manifold"]._replace(paper=lambda frame, size: careless(size))}):
+        made = drawn(SheetSpec(panels=(FigureSpec(name="manifold", run_ids=("a",)),)), [picture(table())])
+    assert any("U+10FFFD" in word for word in made.words)
+
+
 def test_what_the_file_says_of_itself():
     frame = table()
     spec = SheetSpec(panels=(FigureSpec(name="manifold", run_ids=("run-1", "run-2")),) * 2, preset="acl-text", title="Both")
