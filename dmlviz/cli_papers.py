@@ -24,6 +24,13 @@ def figure(
     title: option(str, "--title", "title kept inside the file") = "",
     method: option(str, "--method", "kind of map: umap or pca") = "umap",
     csv: option(bool, "--csv", "write the figure's table beside it") = False,
+    family: option(str, "--font", "venue, sans or serif") = "venue",
+    points: option(float | None, "--font-pt", "size of the main text; default the preset's") = None,
+    palette: option(str, "--palette", "colour or grey") = "colour",
+    columns: option(int | None, "--columns", "of panels; default as many as stay legible") = None,
+    caption: option(str, "--caption", "own words instead of what is known of the figure") = "",
+    dpi: option(int | None, "--dpi", "of .png; default 300") = None,
+    sidecar: option(bool, "--json", "write beside it what the file says of itself") = False,
     home: Home = None,
 ) -> None:
     """Draw a figure of finished runs at a column's exact width; prints the path."""
@@ -32,7 +39,8 @@ def figure(
     options = dict(pair(one) for one in sets or [])
     ids = [one.strip() for one in run_ids.split(",") if one.strip()]
     names = [one.strip() for one in name.split(",") if one.strip()]
-    paths, words = figure_file(Store(home), names, ids, out, preset=preset, options=options, title=title, method=method, csv=csv)
+    sheet = {"preset": preset, "title": title, "family": family, "font_pt": points, "palette": palette, "columns": columns, "caption": caption}
+    paths, words = figure_file(Store(home), names, ids, out, options=options, method=method, csv=csv, dpi=dpi, sidecar=sidecar, **sheet)
     put("\n".join(map(str, paths)))
     for sentence in words:
         say(sentence)
@@ -43,7 +51,7 @@ def bundle(
     out: option(Path, "--out", "folder to make; with --zip NAME.zip is made beside it"),
     run_ids: option(str, "--runs", "ids, separated by commas, or all: every figure and table that these runs have to show") = "",
     tray: option(Path | None, "--tray", "YAML or JSON list of figures; without it and --runs, the tray of the Figures page") = None,
-    preset: option(str, "--preset", "with --runs: size on paper") = "acl-column",
+    preset: option(str, "--preset", "with --runs: size on paper of every figure; default ACL's") = "",
     with_texts: option(bool, "--with-texts", "texts of data sets leave, too; only where you may share them") = False,
     zip_it: option(bool, "--zip", "also as one zip") = False,
     home: Home = None,
@@ -56,11 +64,16 @@ def bundle(
     from dmlviz.trays import tray as kept_tray
 
     store = Store(home)
+    packed = out.with_name(f"{out.name}.zip")
+    if zip_it and packed.exists():
+        raise InputError(f"{packed} is there already; name another folder, or move that file away")
+    if preset and not run_ids:
+        raise InputError("--preset belongs to --runs; figures of a tray have presets of their own")
     if run_ids and tray:
         raise InputError("--runs and --tray were both given; name runs, or a list of figures")
     if run_ids:
-        find_preset(preset)
-        sheets, tables = gallery(_runs(store, run_ids), preset=preset, wide=preset if preset != "acl-column" else "acl-text")
+        find_preset(preset or "acl-column")
+        sheets, tables = gallery(_runs(store, run_ids), **({"preset": preset, "wide": preset} if preset else {}))
     else:
         sheets = read_tray(tray) if tray else kept_tray(store.home)
         everyone = tuple(dict.fromkeys(run_id for one in sheets for run_id in one.run_ids))
@@ -70,7 +83,7 @@ def bundle(
     words = write_bundle(store, Wanted(tuple(sheets), tuple(tables), with_texts), out, say=say)
     put(str(out))
     if zip_it:
-        put(str(save_bytes(zipped(out), out.with_name(f"{out.name}.zip"))))
+        put(str(save_bytes(zipped(out), packed)))
     for sentence in words:
         say(sentence)
 
@@ -92,11 +105,15 @@ def rebuild(
 
 
 @app.command()
-def retrain(folder: Annotated[Path, typer.Argument(help="a folder that `bundle` made")], home: Home = None) -> int:
+def retrain(
+    folder: Annotated[Path, typer.Argument(help="a folder that `bundle` made")],
+    places: option(list[Path] | None, "--from", "repeatable: folder where own files of texts and own encoders lie") = None,
+    home: Home = None,
+) -> int:
     """Train a bundle's runs again from its configs, and compare the draws with its splits; prints the ids."""
     from dmlviz.bundles.retraining import retrain as train_again
 
-    return 0 if train_again(folder, Store(home), put=put, say=say) else 1
+    return 0 if train_again(folder, Store(home), places=places or (), put=put, say=say) else 1
 
 
 @app.command()

@@ -22,6 +22,7 @@ from dmlviz.store import Store, home_folder
 if TYPE_CHECKING:
     import pandas as pd
 
+FALLBACK = "so these are PCA maps"
 MAPS = ("manifold", "centers_map", "graph")  # drawn at the texts' places on the map
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -63,6 +64,7 @@ class Picture(NamedTuple):
     options: dict[str, Any]  # of FIGURES[name].paper
     caption: str
     words: list[str]  # what is not quite as asked
+    map: str = ""  # the kind of map that it really shows
 
 
 def picture(spec: FigureSpec, source: Sources) -> Picture:
@@ -76,7 +78,8 @@ def picture(spec: FigureSpec, source: Sources) -> Picture:
     frame = entry.frame(*needs, **for_frame)
     if spec.name in MAPS and read_kind(str(spec.options.get("map", "umap"))).dims > 2:
         words.append("note: paper shows the first two of the map's three dimensions")
-    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words)
+    asked = str(spec.options.get("map", "umap")) if {"panes", "centers", "graphs", "influence"} & set(entry.needs) else ""
+    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, "pca" if any(FALLBACK in word for word in words) else asked)
 
 
 def one_of(given: str, known: Iterable[str], what: str) -> None:
@@ -113,7 +116,7 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
         found["graphs"] = [GraphInput(pane.run, source.arrays(pane.run.id), pane.projection) for pane in found["panes"]] if "graphs" in needs else []
         found["snapshots"] = [EpochInput(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "snapshots" in needs else []
         if "snapshots" not in needs and found["panes"][0].projection.method != read_kind(method).method:
-            words.append(f"note: not every run has the map {method} yet, so these are PCA maps")
+            words.append(f"note: not every run has the map {method} yet, {FALLBACK}")
     elif {"dataset", "label_names", "texts"} & set(needs):
         dataset = source.dataset(found["runs"][0].config.dataset_hash or "")
         if any(run.config.dataset_hash != dataset.content_hash for run in found["runs"]):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dmlviz.records import InputError
 
-RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text that begins so
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", " =", " +", " -", " @", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # a spreadsheet would run it
 NUMBERS = {"float64": float, "float32": np.float32, "float16": np.float16}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dmlviz import __version__
 from dmlviz.draw import Picture, Sources, one_of, picture, sources, typed_options
-from dmlviz.export import DPI, DPI_FROM_AFAR, MEDIA_TYPES, Provenance, csv_bytes, figure_bytes, save_bytes
+from dmlviz.export import DPI, DPI_FROM_AFAR, MEDIA_TYPES, Provenance, csv_bytes, details_json, figure_bytes, save_bytes
 from dmlviz.figures import FIGURES, loading_options
 from dmlviz.figures.composing import LETTERS, compose
 from dmlviz.figures.grey import without_color
@@ -73,6 +74,13 @@ def sheet_bytes(sheet: Sheet, fmt: str, *, dpi: int | None = None) -> bytes:
     return figure_bytes(sheet.figure, fmt, provenance=sheet.provenance, dpi=dpi, scale=sheet.scale)
 
 
+def sidecar_bytes(sheet: Sheet) -> bytes:
+    """What the file says of itself, as JSON to be kept beside it."""
+    told = sheet.provenance
+    said = {"title": told.title, "caption": told.caption, "notes": sheet.words, **json.loads(details_json(told.details))}
+    return (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
 def title_of(spec: SheetSpec) -> str:
     """Its own title, else the names of its pictures."""
     return spec.title or ", ".join(dict.fromkeys(FIGURES[panel.name].title for panel in spec.panels))
@@ -112,8 +120,14 @@ def _texts(figure: Figure) -> list[str]:
 
 def told_of(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Of each run what a reader of the file must know to find it again."""
-    fields = ("dataset", "dataset_hash", "encoder", "loss", "ce_weight", "shots", "support_seed", "seed", "control")
-    return [{"id": run.id, **{field: getattr(run.config, field) for field in fields}} for run in runs]
+    fields = ("dataset_hash", "loss", "ce_weight", "shots", "support_seed", "seed", "control")
+    return [{"id": run.id, "dataset": last_part(run.config.dataset), "encoder": last_part(run.config.encoder),
+             **{field: getattr(run.config, field) for field in fields}} for run in runs]  # fmt: skip
+
+
+def last_part(name: str) -> str:
+    """Of a folder or file its last name: a paper's figure does not tell whose machine it was made on. Names and Hub ids stay as they are."""
+    return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
 
 
 @lru_cache(maxsize=1)
@@ -132,22 +146,26 @@ def versions() -> dict[str, str]:
 
 
 def figure_file(
-    store: Store, names: Sequence[str], run_ids: Sequence[str], out: Path, *, preset: str = "acl-column", options: Mapping[str, str] | None = None,
-    title: str = "", method: str = "umap", csv: bool = False,
+    store: Store, names: Sequence[str], run_ids: Sequence[str], out: Path, *, options: Mapping[str, str] | None = None, method: str = "umap",
+    csv: bool = False, dpi: int | None = None, sidecar: bool = False, **sheet_fields: Any,
 ) -> tuple[list[Path], list[str]]:  # fmt: skip
     """(written paths, sentences for a person: the caption and what paper cannot show). Several names become the panels of one figure; an option
-    goes to every one of them that has it. Everything asked for is checked before a run is read."""
+    goes to every one of them that has it; `sheet_fields` are SheetSpec's. Everything asked for is checked before a run is read."""
     for name in names:
         one_of(name, FIGURES, "figure")
-    spec = SheetSpec(panels=_panels(names, run_ids, options or {}, method), preset=preset, title=title)
+    spec = SheetSpec(panels=_panels(names, run_ids, options or {}, method), **sheet_fields)
     size_of(spec)
+    if dpi is not None and not 50 <= dpi <= 1200:
+        raise InputError(f"--dpi {dpi} is not accepted; choose 50 to 1200")
     kind = out.suffix.lower().removeprefix(".")
     one_of(f".{kind}", [f".{known}" for known in (*MEDIA_TYPES, "pgf", "html")], "extension")
     source = sources(store)
     sheet = drawn(spec, gather(spec, source), told_of([source.run(run_id) for run_id in spec.run_ids]))
-    paths = [save_bytes(data, out.with_name(name)) for name, data in _files(sheet, kind, out).items()]
+    paths = [save_bytes(data, out.with_name(name)) for name, data in _files(sheet, kind, out, dpi).items()]
     for letter, one in zip(LETTERS, sheet.pictures if csv else (), strict=False):
         paths.append(save_bytes(csv_bytes(one.frame), out.with_suffix(".csv") if len(names) == 1 else out.with_name(f"{out.stem}-{letter}.csv")))
+    if sidecar:
+        paths.append(save_bytes(sidecar_bytes(sheet), out.with_suffix(".json")))
     return paths, [sheet.provenance.caption, *sheet.words]
 
 
@@ -164,7 +182,7 @@ def _panels(names: Sequence[str], run_ids: Sequence[str], options: Mapping[str, 
     return tuple(FigureSpec(name=name, run_ids=tuple(run_ids), options={**made[name], "map": method}) for name in names)
 
 
-def _files(sheet: Sheet, kind: str, out: Path) -> dict[str, bytes]:
+def _files(sheet: Sheet, kind: str, out: Path, dpi: int | None) -> dict[str, bytes]:
     if kind == "pgf":
         return pgf_files(sheet.figure, out.stem, provenance=sheet.provenance, scale=sheet.scale)
-    return {out.name: html_bytes(sheet.pictures, sheet.provenance) if kind == "html" else sheet_bytes(sheet, kind)}
+    return {out.name: html_bytes(sheet.pictures, sheet.provenance) if kind == "html" else sheet_bytes(sheet, kind, dpi=dpi)}

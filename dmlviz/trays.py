@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from dmlviz.figures import FIGURES
 from dmlviz.records import FigureSpec, InputError, SheetSpec
 from dmlviz.store_files import atomic_json, file_lock, read_json
 
@@ -23,15 +24,17 @@ def tray(home: Path) -> list[SheetSpec]:
         return []
     try:
         return _sheets(read_json(path)["sheets"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, InputError):
         raise InputError(f"the tray in {path.name} cannot be read; move the file away and add the figures anew") from None
 
 
 def change_tray(home: Path, change: Callable[[list[SheetSpec]], Iterable[SheetSpec]]) -> list[SheetSpec]:
     """Replace the tray by what `change` makes of it, while nobody else does; returns it. Raises InputError for more than MOST figures."""
     path = _path(home)
-    with file_lock(path.with_name("tray.lock"), wait=LOCK_SECONDS):
-        made = list(change(tray(home)))
+    with file_lock(path.with_name("tray.lock"), wait=LOCK_SECONDS) as held:
+        if not held:
+            raise InputError("the tray is being changed by another process; try again in a moment")
+        made = [SheetSpec.model_validate(one.model_dump()) for one in change(tray(home))]  # a copy that was updated is not checked yet
         if len(made) > MOST:
             raise InputError(f"the tray holds {MOST} figures, which is the most; remove some first")
         atomic_json(path, {"sheets": [one.model_dump(mode="json", exclude_defaults=True) for one in made]})
@@ -72,12 +75,22 @@ def _sheets(found: Sequence[object]) -> list[SheetSpec]:
         if not isinstance(one, dict):
             raise TypeError(f"a figure is a mapping, and {str(one)[:40]!r} is none")
         if "panels" in one:
-            made.append(SheetSpec.model_validate(one))
+            made.append(_known(SheetSpec.model_validate(one)))
             continue
         panel = FigureSpec.model_validate({key: value for key, value in one.items() if key in FigureSpec.model_fields})
         rest = {key: value for key, value in one.items() if key not in FigureSpec.model_fields or key in ("preset", "title")}
-        made.append(SheetSpec.model_validate({**rest, "panels": (panel,)}))
+        made.append(_known(SheetSpec.model_validate({**rest, "panels": (panel,)})))
     return made
+
+
+def _known(sheet: SheetSpec) -> SheetSpec:
+    """InputError for a figure that does not exist, or one without a run."""
+    for panel in sheet.panels:
+        if panel.name not in FIGURES:
+            raise InputError(f"the tray names the figure {panel.name[:40]!r}, which is not known; known: {', '.join(FIGURES)}")
+        if not panel.run_ids:
+            raise InputError(f"the tray's figure {panel.name} names no run; give it run_ids: [ID, ID]")
+    return sheet
 
 
 def _path(home: Path) -> Path:

@@ -137,6 +137,36 @@ def test_a_page_that_loads_from_elsewhere_is_found():
     assert faults(page.replace("https://cdn.example.org/plotly.js", "#").encode(), "html") == set()
 
 
+@pytest.mark.parametrize("rule", ['<style>@import url("https://x.org/a.css")</style>', "<style>b{background:url(//x.org/a.png)}</style>",
+                                  '<img src=https://x.org/a.png>'])  # fmt: skip
+def test_styles_and_pictures_from_elsewhere_are_found_and_what_a_script_only_names_is_not(rule):
+    assert faults(f"<html>{rule}</html>".encode(), "html") == {"offline"}
+    assert faults(b'<html><script>var a = \'<img src="https://x.org/a.png">\'</script></html>', "html") == set()
+
+
+def test_pale_words_beside_dark_ones_are_not_known_rather_than_right():
+    found = {one.name: one for one in check_bytes(written(sheet(color="#EEEEEE"), "pdf"), "pdf")}
+    assert found["contrast"].ok is None
+    assert "1 pale words" in found["contrast"].said
+
+
+@pytest.mark.parametrize("details", [{"keys": [["ab", "cd"]]}, {"keys": [[["a", "red", "o"]]]}, {"keys": 3}, {"preset": "old-venue"}])
+def test_details_that_are_not_understood_are_not_known_and_never_an_error(details):
+    data = figure_bytes(sheet(), "svg", provenance=Provenance(details=details))
+    assert {one.name: one.ok for one in check_bytes(data, "svg")}["width" if "preset" in details else "grey print"] is None
+
+
+def test_a_pdf_of_two_pages_is_no_figure():
+    import pypdf
+
+    writer, buffer = pypdf.PdfWriter(), io.BytesIO()
+    for _ in range(2):
+        writer.add_blank_page(200, 100)
+    writer.write(buffer)
+    with pytest.raises(InputError, match="2 pages"):
+        check_bytes(buffer.getvalue(), "pdf")
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_a_foreign_file_is_measured_and_what_it_does_not_say_is_not_known(fmt):
     data = figure_bytes(sheet(), fmt)

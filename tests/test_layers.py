@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "frame_files": LOW,
     "export": {"records", "store", "analysis", "figures", "frame_files"},
     "checking": {"records", "figures", "export", "checking"},
-    "trays": LOW | {"store_files"},
+    "trays": LOW | {"store_files", "figures"},
     "citing": {"records", "data", "losses", "analysis", "figures", "citing"},
     "submit": {"records", "store", "data", "losses", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},

@@ -5,25 +5,28 @@ Many figures are drawn by as many processes as there are cores; Matplotlib draws
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dmlviz.draw import Picture
-from dmlviz.export import details_json
 from dmlviz.frame_files import read_frame
 from dmlviz.records import InputError, SheetSpec
-from dmlviz.sheets import Sheet, drawn, sheet_bytes
+from dmlviz.sheets import drawn, sheet_bytes, sidecar_bytes
 
 FORMATS = ("pdf", "svg", "png")
 WORTH_IT = 8  # figures; fewer are drawn sooner than another process has begun
 MOST_PROCESSES = 8
 DRAWN = "drawn "
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 def draw_sheets(folder: Path, sheets: Sequence[Mapping[str, Any]], *, say: Callable[[str], None] = lambda words: None) -> None:
@@ -38,42 +41,51 @@ def draw_sheets(folder: Path, sheets: Sequence[Mapping[str, Any]], *, say: Calla
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep), "OMP_NUM_THREADS": "1"}
     shares = [",".join(map(str, range(first, len(sheets), processes))) for first in range(processes)]
     command = [sys.executable, "-m", "dmlviz.bundles.drawing", str(folder)]
-    started = [subprocess.Popen([*command, share], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for share in shares]
-    try:
+    with contextlib.ExitStack() as ends:
+        # files, not pipes: a pipe that nobody reads blocks its writer once it is full
+        said = [ends.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")) for _ in shares]
+        started = [subprocess.Popen([*command, share], env=env, stdout=subprocess.PIPE, stderr=file, text=True)
+                   for share, file in zip(shares, said, strict=True)]  # fmt: skip
         for one in started:
+            ends.callback(_ended, one)
+        for one, file in zip(started, said, strict=True):
             for line in one.stdout:
                 if line.startswith(DRAWN):
                     say(line.removeprefix(DRAWN).strip())
-            words = one.stderr.read().strip().splitlines()
             if one.wait():
+                file.seek(0)
+                words = file.read().strip().splitlines()
                 raise InputError(words[-1] if words else "a process that draws figures ended without a word; try again")
-    finally:
-        for one in started:
-            if one.poll() is None:
-                one.kill()
-            one.wait()
+
+
+def _ended(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def plain(name: object) -> str:
+    """A file's name as a bundle makes it. Raises InputError for one that could lead elsewhere."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InputError(f"the bundle names the file {str(name)[:60]!r}, which no bundle does; take its own data/content.json again")
+    return name
 
 
 def draw_one(folder: Path, one: Mapping[str, Any]) -> None:
     """One figure in every format, and its sidecar."""
+    plain(one["file"])
     sheet = drawn(SheetSpec.model_validate(one["spec"]), [_picture(folder, panel) for panel in one["panels"]], one["runs"])
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for fmt in FORMATS:
         (folder / "figures" / f"{one['file']}.{fmt}").write_bytes(sheet_bytes(sheet, fmt))
-    (folder / "figures" / f"{one['file']}.json").write_bytes(_sidecar(sheet))
+    (folder / "figures" / f"{one['file']}.json").write_bytes(sidecar_bytes(sheet))
 
 
 def _picture(folder: Path, panel: Mapping[str, Any]) -> Picture:
-    data = (folder / "data" / panel["data"]).read_bytes()
-    schema = json.loads((folder / "data" / panel["columns"]).read_text(encoding="utf-8"))
+    data = (folder / "data" / plain(panel["data"])).read_bytes()
+    schema = json.loads((folder / "data" / plain(panel["columns"])).read_text(encoding="utf-8"))
     frame = read_frame(gzip.decompress(data) if panel["data"].endswith(".gz") else data, schema)
     return Picture(panel["name"], frame, dict(panel["options"]), panel["caption"], list(panel["words"]))
-
-
-def _sidecar(sheet: Sheet) -> bytes:
-    told = sheet.provenance
-    said = {"title": told.title, "caption": told.caption, "notes": sheet.words, **json.loads(details_json(told.details))}
-    return (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from dmlviz.figures import FIGURES
@@ -19,7 +20,8 @@ def gallery(runs: Sequence[Run], *, preset: str = "acl-column", wide: str = "acl
 
     Figures of a few runs take the first of every method on the first data set.
     """
-    everyone, few = tuple(run.id for run in runs), tuple(run.id for run in _few(runs))
+    everyone = tuple(run.id for run in runs if run.config.left_out is None) or tuple(run.id for run in runs)
+    few = tuple(run.id for run in _few(runs))
     sheets = []
     for name in FIGURES:
         if name in NOT_ASKED:
@@ -33,8 +35,11 @@ def gallery(runs: Sequence[Run], *, preset: str = "acl-column", wide: str = "acl
 
 def _few(runs: Sequence[Run]) -> list[Run]:
     """One run of each method: on the first run's data set, with the most usual shots."""
-    first = runs[0].config
-    same = [run for run in runs if run.config.dataset_hash == first.dataset_hash and run.config.shots == first.shots]
+    whole = [run for run in runs if run.config.left_out is None] or list(runs)
+    first = whole[0].config
+    same = [run for run in whole if run.config.dataset_hash == first.dataset_hash and run.config.encoder == first.encoder]
+    usual = Counter(run.config.shots for run in same).most_common(1)[0][0]
+    same = [run for run in same if run.config.shots == usual]
     kept: dict[tuple, Run] = {}
     for run in sorted(same, key=lambda run: (run.config.support_seed, run.config.seed)):
         kept.setdefault((run.config.shown_loss, run.config.ce_weight, run.config.control), run)

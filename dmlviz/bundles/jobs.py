@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ from typing import NamedTuple
 import psutil
 
 from dmlviz.records import InputError, SheetSpec
-from dmlviz.store_files import atomic_json, read_json
+from dmlviz.store_files import atomic_json, file_lock, read_json
 from dmlviz.trays import tray_text
 
 NAME = re.compile(r"[0-9]{8}-[0-9]{6}(-[0-9]+)?")
@@ -33,8 +35,35 @@ def start_bundle(home: Path, sheets: list[SheetSpec], *, with_texts: bool = Fals
     """Make a bundle of these figures; returns its name. Raises InputError for none, or while another is being made."""
     if not sheets:
         raise InputError("the tray is empty; add figures first")
-    if any(one.state == "running" for one in bundles(home)):
-        raise InputError("a bundle is being made already; wait until it is there")
+    with file_lock(_folder(home) / "start.lock", wait=5.0) as held:
+        if not held or any(one.state == "running" for one in bundles(home)):
+            raise InputError("a bundle is being made already; wait until it is there, or cancel it")
+        return _started(home, sheets, with_texts)
+
+
+def cancel_bundle(home: Path, name: str) -> None:
+    """End its process; what it has written so far is deleted. One that has ended already is no error."""
+    folder = _folder(home) / name
+    if NAME.fullmatch(name) and _alive(folder):
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(read_json(folder / "process.json")["pid"])
+            for one in (*process.children(recursive=True), process):
+                one.kill()
+            process.wait(10)
+    delete_bundle(home, name)
+
+
+def delete_bundle(home: Path, name: str) -> None:
+    """Remove it and its files. InputError while it is being made."""
+    folder = _folder(home) / name
+    if not NAME.fullmatch(name):
+        raise InputError(f"no bundle is called {name[:40]!r}")
+    if _alive(folder):
+        raise InputError("the bundle is still being made; cancel it first")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(home: Path, sheets: list[SheetSpec], with_texts: bool) -> str:
     name = _fresh(home)
     folder = _folder(home) / name
     (folder / "tray.json").write_text(tray_text(sheets), encoding="utf-8")

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dmlviz import __version__
-from dmlviz.bundles.drawing import FORMATS, draw_sheets
+from dmlviz.bundles.drawing import FORMATS, draw_sheets, plain
 from dmlviz.bundles.words import captions_markdown, captions_tex, read_me, scripts
 from dmlviz.citing import bibtex, methods
 from dmlviz.data.catalogue import restricted
@@ -31,8 +31,8 @@ from dmlviz.draw_tables import make_table
 from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures import FIGURES
 from dmlviz.frame_files import write_frame
-from dmlviz.records import InputError, Run, SheetSpec, TextDataset
-from dmlviz.sheets import gather, told_of
+from dmlviz.records import FigureSpec, InputError, Run, SheetSpec, TextDataset
+from dmlviz.sheets import gather, last_part, told_of
 from dmlviz.store import Store
 from dmlviz.tables import table_frame
 from dmlviz.tables.stored import table_from_json, table_json, table_texts
@@ -68,10 +68,10 @@ def write_bundle(store: Store, wanted: Wanted, out: Path, *, source: Sources | N
         (part / "data").mkdir(parents=True)
         runs = [store.run(run_id) for run_id in _run_ids(wanted)]
         datasets = _datasets(runs, store)
-        words += _write_data(part, wanted, runs, datasets, source or sources(store), say)
+        shown = _write_data(part, wanted, runs, datasets, source or sources(store), say, words)
         draw_bundle(part, say=say)
         _write_runs(part, runs, store)
-        _write_words(part, runs, wanted, datasets)
+        _write_words(part, runs, shown, datasets)
         (part / "checksums.sha256").write_text(_checksums(part), encoding="utf-8")
         part.replace(out)
     except OSError as error:
@@ -91,11 +91,19 @@ def rebuild(folder: Path, out: Path, *, say: Say = lambda words: None) -> list[s
     changed = [name for name, digest in known.items() if name.startswith("data/") and _digest(folder / name) != digest]
     if changed:
         raise InputError(f"{changed[0]} is not the file that the bundle was made with; take the bundle's own file again")
-    if out.resolve() != folder.resolve():
-        if out.exists() and any(out.iterdir()):
-            raise InputError(f"{out} is there already; name another folder, or move that one away")
-        shutil.copytree(folder / "data", out / "data", dirs_exist_ok=True)
-    made = draw_bundle(out, say=say)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is there already; name another folder, or move that one away")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        shutil.copytree(folder / "data", part / "data")
+        made = draw_bundle(part, say=say)
+        if out.exists():
+            out.rmdir()
+        part.replace(out)
+    except OSError as error:
+        raise InputError(f"cannot write {out}: {error.strerror or error}. Choose a folder you may write to.") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return [name for name in made if known.get(name) != _digest(out / name)]
 
 
@@ -111,6 +119,7 @@ def draw_bundle(folder: Path, *, say: Say = lambda words: None) -> list[str]:
     captions = [_caption(folder, one["file"]) for one in content["sheets"]]
     for one in content["tables"]:
         table = table_from_json(one["table"])
+        plain(one["file"])
         made |= {f"tables/{one['file']}.{kind}": text.encode("utf-8", "replace") for kind, text in table_texts(table).items()}
         made[f"tables/{one['file']}.csv"] = csv_bytes(table_frame(table))
     made["captions.md"], made["captions.tex"] = captions_markdown(captions).encode(), captions_tex(captions).encode()
@@ -141,10 +150,11 @@ def zipped(folder: Path) -> bytes:
 
 
 def _write_data(
-    folder: Path, wanted: Wanted, runs: Sequence[Run], datasets: Mapping[str, TextDataset], source: Sources, say: Say
-) -> list[str]:
-    """data/: a CSV with its description for every panel, and content.json."""
-    words, sheets, by_id = [], [], {run.id: run for run in runs}
+    folder: Path, wanted: Wanted, runs: Sequence[Run], datasets: Mapping[str, TextDataset], source: Sources, say: Say, words: list[str]
+) -> list[FigureSpec]:
+    """data/: a CSV with its description for every panel, and content.json. Returns the pictures that are in it, with the maps they really show;
+    `words` grows by what is not quite as asked."""
+    sheets, shown, by_id = [], [], {run.id: run for run in runs}
     for spec in wanted.sheets:
         withheld = [] if wanted.with_texts else _withheld(spec, by_id, datasets)
         name = file_name([f"{len(sheets) + 1:02d}", *dict.fromkeys(panel.name for panel in spec.panels)], "x").removesuffix(".x")
@@ -161,6 +171,8 @@ def _write_data(
         if withheld:
             words.append(f"texts of {', '.join(withheld)} are left out of the data; ask for texts (--with-texts) where you may share them")
         told = told_of([by_id[run_id] for run_id in spec.run_ids])
+        shown += [panel.model_copy(update={"options": {**panel.options, **({"map": one.map} if one.map else {})}})
+                  for panel, one in zip(spec.panels, found, strict=True)]  # fmt: skip
         sheets.append({"file": name, "spec": spec.model_dump(mode="json"), "panels": panels, "runs": told})
         say(f"data of figure {len(sheets)}: {_title(spec)}")
     tables = []
@@ -175,7 +187,7 @@ def _write_data(
         raise InputError(words[0] if words else "nothing was asked for; name figures, tables or runs")
     content = {"format": FORMAT, "dmlviz": __version__, "sheets": sheets, "tables": tables}
     (folder / "data" / "content.json").write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
-    return words
+    return shown
 
 
 def _write_panel(folder: Path, name: str, one: Picture, withheld: bool) -> dict[str, Any]:
@@ -224,16 +236,20 @@ def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:
     for run in runs:
         split = store.split(run.id)
         rows = {name: np.asarray(getattr(split, name)).tolist() for name in ("support", "validation", "test")}
-        text = json.dumps({"dataset": run.config.dataset, "dataset_hash": run.config.dataset_hash, **rows, "sha256": {
+        text = json.dumps({"dataset": last_part(run.config.dataset), "dataset_hash": run.config.dataset_hash, **rows, "sha256": {
             name: hashlib.sha256(np.asarray(ids, dtype="<i8").tobytes()).hexdigest() for name, ids in rows.items()}}, indent=None)  # fmt: skip
         name = f"splits/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
         (folder / name).write_text(text + "\n", encoding="utf-8")
-        said = {"run": run.id, "origin": run.origin, "config": run.config.model_dump(mode="json"), "split": name, "metrics": dict(run.metrics)}
+        said = {"run": run.id, "origin": run.origin, "config": _told(run), "split": name, "metrics": dict(run.metrics)}
         (folder / "configs" / f"{run.id}.json").write_text(json.dumps(said, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
 
 
-def _write_words(folder: Path, runs: Sequence[Run], wanted: Wanted, datasets: Mapping[str, TextDataset]) -> None:
-    shown = [panel for spec in wanted.sheets for panel in spec.panels]
+def _told(run: Run) -> dict[str, Any]:
+    """The config without the folders of this machine: a bundle goes to reviewers."""
+    return run.config.model_dump(mode="json") | {"dataset": last_part(run.config.dataset), "encoder": last_part(run.config.encoder)}
+
+
+def _write_words(folder: Path, runs: Sequence[Run], shown: Sequence[FigureSpec], datasets: Mapping[str, TextDataset]) -> None:
     files = {
         "methods.md": methods(runs, datasets=datasets, figures=shown), "methods.tex": methods(runs, datasets=datasets, figures=shown, latex=True),
         "references.bib": bibtex(runs, figures=shown), "environment.txt": _environment(), "README.md": read_me(folder), **scripts(),

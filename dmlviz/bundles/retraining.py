@@ -20,12 +20,13 @@ LOOK_SECONDS = 1.0
 Say = Callable[[str], None]
 
 
-def retrain(folder: Path, store: Store, *, put: Say, say: Say) -> bool:
+def retrain(folder: Path, store: Store, *, places: Sequence[Path] = (), put: Say, say: Say) -> bool:
     """Submit every config that has no equal run here, wait for all, and compare draws and accuracies; True when all finished on the same draws.
 
+    A bundle names files and folders of its maker by their last name only: they are looked for in `places`, then where the command runs.
     Raises InputError for a folder that is no bundle, and for texts that are not those of the bundle: then nothing has been trained.
     """
-    wanted = _wanted(folder)
+    wanted = [_placed(run, places) for run in _wanted(folder)]
     texts = {run["config"]["dataset"]: load_dataset(run["config"]["dataset"], home=store.home) for run in wanted}
     for run in wanted:
         _same_texts(run, texts[run["config"]["dataset"]])
@@ -54,6 +55,15 @@ def _wanted(folder: Path) -> list[Mapping[str, Any]]:
     if not found:
         raise InputError(f"{folder} has no configs of trained runs; name a folder that `bundle` made")
     return found
+
+
+def _placed(run: Mapping[str, Any], places: Sequence[Path]) -> Mapping[str, Any]:
+    """The run with the data set and the encoder as they are called here."""
+    config = dict(run["config"])
+    for field in ("dataset", "encoder"):
+        found = [place / config[field] for place in places if (place / config[field]).exists()]
+        config[field] = str(found[0].resolve()) if found else config[field]
+    return {**run, "config": config}
 
 
 def _same_texts(run: Mapping[str, Any], dataset: TextDataset) -> None:

@@ -51,7 +51,7 @@ def scripts() -> dict[str, str]:
     head = "import subprocess\nimport sys\nfrom pathlib import Path\n\nhere = Path(__file__).resolve().parent\n"
     call = 'sys.exit(subprocess.call([sys.executable, "-m", "dmlviz", '
     again = f'{head}{call}"rebuild", str(here), *sys.argv[1:]]))\n'
-    train = f'{head}home = sys.argv[1:2] or ["retrained"]\n{call}"retrain", str(here), "--home", *home]))\n'
+    train = f'{head}home = sys.argv[1:2] or ["retrained"]\n{call}"retrain", str(here), "--home", *home, *sys.argv[2:]]))\n'
     wanted = f"# pip install dmlviz=={__version__}, with the versions of environment.txt for equal bytes\n"
     return {"rebuild.py": f'"""Draws every figure and table of this folder again, from data/ alone."""\n\n{wanted}{again}',
             "retrain.py": f'"""Trains the runs of configs/ again, into a home of their own."""\n\n{wanted}{train}'}  # fmt: skip

@@ -105,14 +105,17 @@ def _fonts(facts: _Facts) -> Finding | None:
 def _width(facts: _Facts, asked: str) -> Finding | None:
     if facts.width_mm is None:
         return None
-    if asked:
-        wanted = preset(asked).paper_width_mm
-    elif said := facts.details.get("preset"):
-        wanted = preset(str(said)).paper_width_mm
-    else:
+    named = asked or str(facts.details.get("preset", ""))
+    try:
+        wanted = preset(named).paper_width_mm if named else None
+    except InputError:
+        if asked:
+            raise
+        return Finding("width", None, f"{facts.width_mm:.2f} mm; its preset {named[:40]!r} is not known here, name one with --preset")
+    if wanted is None:
         return Finding("width", None, f"{facts.width_mm:.2f} mm; the file does not say which size it should have, name one with --preset")
     ok = abs(facts.width_mm - wanted) <= WIDTH_TOLERANCE_MM
-    fault = "" if ok else f", {asked or facts.details['preset']} has {wanted:.2f} mm; export it again"
+    fault = "" if ok else f", {named} has {wanted:.2f} mm; export it again"
     return Finding("width", ok, f"{facts.width_mm:.2f} mm{fault}")
 
 
@@ -134,17 +137,21 @@ def _contrast(facts: _Facts) -> Finding | None:
     if not facts.words:
         return None
     dark = [word for word in facts.words if contrast(word.color, "#FFFFFF") > PALE]  # others stand on something dark
+    pale = len(facts.words) - len(dark)
     if not dark:
-        return Finding("contrast", None, "all words are white; what they stand on cannot be seen")
+        return Finding("contrast", None, "all words are pale; what they stand on cannot be seen")
     palest = min(dark, key=lambda word: contrast(word.color, "#FFFFFF"))
     ratio = contrast(palest.color, "#FFFFFF")
     fault = f" ({palest.text[:20]!r} in {palest.color}); words need {LEAST_CONTRAST:g} on white"
-    return Finding("contrast", ratio >= LEAST_CONTRAST - 0.01, f"{ratio:.1f}:1 at least" + ("" if ratio >= LEAST_CONTRAST - 0.01 else fault))
+    if ratio < LEAST_CONTRAST - 0.01:
+        return Finding("contrast", False, f"{ratio:.1f}:1 at least{fault}")
+    unseen = f"; {pale} pale words are taken to stand on something dark" if pale else ""
+    return Finding("contrast", None if pale else True, f"{ratio:.1f}:1 at least{unseen}")
 
 
 def _grey(facts: _Facts) -> Finding:
-    panels = facts.details.get("keys")
-    if not facts.details or not isinstance(panels, list):
+    panels = _keys(facts.details.get("keys"))
+    if panels is None:
         return Finding("grey print", None, "the file does not say what its colours stand for")
     count, closest = 0, None
     for keys in panels:
@@ -158,9 +165,18 @@ def _grey(facts: _Facts) -> Finding:
         fault = f"{one!r} and {other!r} have one mark ({mark}) and differ in lightness by {apart:.0f} of 100; {LEAST_LIGHTNESS:g} are needed"
         return Finding("grey print", False, fault)
     if not count:
-        return Finding("grey print", True, "nothing is told apart by colour alone")
+        return Finding("grey print", True, "the file names no class or run that colour alone tells apart")
     apart = "" if closest is None else f"; those of one mark differ in lightness by {closest[0]:.0f} of 100 or more"
     return Finding("grey print", True, f"{count} keys, each with a mark of its own or another lightness{apart}")
+
+
+def _keys(found: Any) -> list[list[tuple[str, str, str]]] | None:
+    """Panels of (name, colour, mark); None for what is not that."""
+    try:
+        panels = [[(str(name), str(color), str(mark)) for name, color, mark in panel] for panel in found]
+    except (TypeError, ValueError):
+        return None
+    return panels if all(_HEX.fullmatch(color) for panel in panels for _, color, _ in panel) else None
 
 
 def _size(many: int) -> Finding:
@@ -176,6 +192,8 @@ def _pdf(data: bytes) -> _Facts:
     from pypdf import PdfReader
 
     reader = PdfReader(io.BytesIO(data))
+    if len(reader.pages) != 1:
+        raise InputError(f"the PDF has {len(reader.pages)} pages, and a figure has one; export it again")
     page = reader.pages[0]
     width = float(page.mediabox.width) * float(page.user_unit or 1) / 72 * MM_PER_INCH
     names, faults = [], []
@@ -204,6 +222,7 @@ def _pdf_fonts(thing: Any, depth: int = 0) -> list[Any]:
     return fonts + [font for form in forms if form.get("/Subtype") == "/Form" for font in _pdf_fonts(form, depth + 1)]
 
 
+_HEX = re.compile(r"#[0-9A-Fa-f]{6}")
 _UNITS = {"pt": 72.0, "in": 1.0, "mm": MM_PER_INCH, "cm": 2.54, "px": 96.0, "": 96.0}
 _GLYPHS = re.compile(r"scale\(([-\d.eE]+)[ ,]+([-\d.eE]+)\)")
 GLYPH_UNITS = 100  # Matplotlib draws a glyph at this size and scales it
@@ -250,15 +269,21 @@ def _png(data: bytes) -> _Facts:
     return _Facts(picture.width / dpi[0] * MM_PER_INCH, None, [], None, details, (Finding("resolution", ok, said),))
 
 
-_OUTSIDE = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*?\b(?:src|href)\s*=\s*["']?(?:https?:)?//[^"'\s>]+""", re.IGNORECASE)
+_OUTSIDE = re.compile(
+    r"""<(?:script|link|img|iframe|video|audio|object|embed)\b[^>]*?\b(?:src|href|data)\s*=\s*["']?(?:https?:)?//[^"'\s>]+"""
+    r"""|@import\s+(?:url\()?["']?(?:https?:)?//[^"')\s]+|\burl\(\s*["']?(?:https?:)?//[^"')\s]+""", re.IGNORECASE,
+)  # fmt: skip
+_SCRIPTS = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL | re.IGNORECASE)  # a library's text names addresses that it does not load
 
 
 def _html(data: bytes) -> _Facts:
     text = data.decode("utf-8", "replace")
     found = re.search(r'<script type="application/json" id="dmlviz">(.*?)</script>', text, re.DOTALL)
-    loads = _OUTSIDE.findall(text)
+    heads = "".join(found[0].partition(">")[0] + ">" for found in _SCRIPTS.finditer(text))
+    loads = _OUTSIDE.findall(heads + _SCRIPTS.sub("", text))
     said = f"loads {loads[0][:80]!r}; it would stay empty without a network" if loads else "needs nothing from elsewhere"
-    return _Facts(None, None, [], None, _details(found[1] if found else ""), (Finding("offline", not loads, said),))
+    details = {key: value for key, value in _details(found[1] if found else "").items() if key not in ("keys", "smallest_pt", "preset")}
+    return _Facts(None, None, [], None, details, (Finding("offline", not loads, said),))  # the rest is the paper version's
 
 
 def _details(said: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from ..analysis.attribution import badge, shares, words_of
 from ..analysis.attribution_kind import METHODS, read_kind, read_target
 from ..records import InputError, Run, TextDataset, TokenAttribution
 from .theme import Theme, mixed, run_titles
-from .words import whole
+from .words import whole, whole_number
 
 TOWARDS, AGAINST = "#D55E00", "#0072B2"  # orange and blue: told apart under every kind of colour sight
 STRONG = 0.6  # of the colour in the ground, for the word with the largest share
@@ -44,7 +44,7 @@ def word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, row:
 
     Raises InputError when no run has an attribution of the text.
     """
-    row = int(row)
+    row = whole_number("row", row)
     kept = [one for one in inputs if row in one.found]
     if not kept:
         raise InputError(f"text {row} has not been explained for these runs; explain it on the Attributions page or with 'attribute'")

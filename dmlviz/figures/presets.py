@@ -13,8 +13,8 @@ PT_PER_MM = 72 / MM_PER_INCH
 MIN_PT = 6.0
 LEAST_MM, MOST_MM = 40.0, 1200.0  # of a side that somebody asks for
 FAMILIES = ("sans", "serif")
-_UNITS = {"mm": 1.0, "cm": 10.0, "in": MM_PER_INCH, "pt": 1 / PT_PER_MM}
-_CUSTOM = re.compile(r"custom:(?P<width>[\d.]+)(x(?P<height>[\d.]+))?(?P<unit>mm|cm|in|pt)?")
+_UNITS = {"mm": 1.0, "cm": 10.0, "in": MM_PER_INCH, "pt": MM_PER_INCH / 72.27, "bp": MM_PER_INCH / 72}  # pt as LaTeX says \\columnwidth
+_CUSTOM = re.compile(r"custom:(?P<width>[\d.]+)(x(?P<height>[\d.]+))?(?P<unit>mm|cm|in|pt|bp)?")
 
 
 class Preset(NamedTuple):

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 
+from ..records import InputError
+
 LATIN_FIRST = {
     "sans": ("Liberation Sans", "Arial", "DejaVu Sans"),
     "serif": ("Liberation Serif", "Times New Roman", "STIXGeneral", "DejaVu Serif", "DejaVu Sans"),  # STIX: Times' letters, in Matplotlib
@@ -34,6 +36,17 @@ def clean(text: str) -> str:
     if not text.isprintable():
         text = _HALVES.sub(MISSING, _CONTROLS.sub(" ", text))
     return " ".join(text.split())
+
+
+def whole_number(option: str, value: object) -> int:
+    """An option as a whole number. Raises InputError for what is none."""
+    try:
+        number = float(str(value))
+        if number == int(number):
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise InputError(f"{option}={str(value)[:40]!r} is not accepted; {option} takes a whole number")
 
 
 def whole(name: object) -> str:

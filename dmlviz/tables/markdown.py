@@ -10,7 +10,7 @@ from .table import Cell, Column, Table
 
 RULES = {"l": ":--", "r": "--:", "c": ":-:"}
 HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|~$^]|(?<=\w)(?=://)")
+SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|~$^:]|(?<=\w)(?=://)")
 
 
 def markdown(table: Table) -> str:

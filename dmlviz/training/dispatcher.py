@@ -143,7 +143,8 @@ class Dispatcher:
                 self.slots_of[name] = int(sweep.spec.get("slots") or slots_here(run.config for run in of_sweeps if run.sweep == name))
                 self.over[name] = sweep.created + 3600 * float(sweep.spec.get("hours") or math.inf)
             if time.time() > self.over[name]:
-                pause(self.store, name, "its hours are over")
+                with contextlib.suppress(InputError, OSError):  # its folder was deleted meanwhile
+                    pause(self.store, name, "its hours are over")
                 del self.slots_of[name]
                 continue
             found.append(self.slots_of[name])

@@ -193,7 +193,13 @@ def pack(folder: Path) -> bytes:
 
 
 def unpack(held: bytes, folder: Path) -> None:
-    """The folder as it was packed, in place of what is there; it changes at once or not at all."""
+    """The folder as it was packed, in place of what is there. A process that is killed between the two renames leaves the old one beside it, and
+    the next one puts it back."""
+    for left in sorted(folder.parent.glob(f".{folder.name}.*.old")):
+        if folder.exists():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.rename(folder)
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

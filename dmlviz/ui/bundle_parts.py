@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dmlviz.bundles.jobs import Bundle, bundles, start_bundle
+from dmlviz.bundles.jobs import Bundle, bundles, cancel_bundle, delete_bundle, start_bundle
 from dmlviz.records import InputError, SheetSpec
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, guard, sentence
@@ -50,8 +50,10 @@ def _list(was_going: bool) -> None:
 
 
 def _one(one: Bundle, *, newest: bool) -> None:
+    home = loaders.store().home
     if one.state == "running":
         st.info(escaped(one.lines[-1]) if one.lines else "The bundle is being made", icon=":material/hourglass_top:")
+        st.button("Cancel", key=f"bundle_cancel_{one.name}", on_click=cancel_bundle, args=(home, one.name))
     elif one.state == "failed":
         if newest:
             sentence(one.lines[-1] if one.lines else "the bundle's process ended without a word; ask for it again")
@@ -60,6 +62,7 @@ def _one(one: Bundle, *, newest: bool) -> None:
             size = one.zip_path.stat().st_size
             st.download_button(f"Bundle of {one.name} ({size / 1e6:.1f} MB)", one.zip_path.read_bytes, one.zip_path.name, "application/zip",
                                key=f"bundle_{one.name}", on_click="ignore")  # fmt: skip
+            st.button("Delete", key=f"bundle_delete_{one.name}", on_click=delete_bundle, args=(home, one.name), type="tertiary")
         for line in one.lines if newest else ():
             if line.startswith(("left out", "texts of")):
                 st.caption(escaped(line[:1].upper() + line[1:]))

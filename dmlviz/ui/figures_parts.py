@@ -55,10 +55,12 @@ def choose(sheets: Sequence[SheetSpec]) -> tuple[int, list[Any]]:
     at = min(st.session_state.get("tray_at", len(sheets) - 1), len(sheets) - 1)
     places = [_row(sheet, i, chosen=i == at) for i, sheet in enumerate(sheets)]
     with st.container(horizontal=True):
-        st.button("Up", icon=":material/arrow_upward:", on_click=_move, args=(at, -1), disabled=at == 0, key="tray_up")
-        st.button("Down", icon=":material/arrow_downward:", on_click=_move, args=(at, 1), disabled=at == len(sheets) - 1, key="tray_down")
-        st.button("Remove", icon=":material/delete:", on_click=_remove, args=(at,), key="tray_remove")
-        st.button("Empty the tray", on_click=_clear, key="tray_clear")
+        st.button("Up", icon=":material/arrow_upward:", on_click=_move, args=(sheets[at], -1), disabled=at == 0, key="tray_up")
+        st.button("Down", icon=":material/arrow_downward:", on_click=_move, args=(sheets[at], 1), disabled=at == len(sheets) - 1, key="tray_down")
+        st.button("Remove", icon=":material/delete:", on_click=_remove, args=(sheets[at],), key="tray_remove")
+        with st.popover("Empty the tray"):
+            st.write(f"{len(sheets)} figures leave the tray, with the presets and captions that you gave them.")
+            st.button("Empty it", on_click=_clear, key="tray_clear", type="primary")
     _combine(sheets, at)
     return at, places
 
@@ -103,7 +105,7 @@ def name_of(sheet: SheetSpec) -> str:
 def _combine(sheets: Sequence[SheetSpec], at: int) -> None:
     """Several figures as the lettered panels of one, and back."""
     if len(sheets[at].panels) > 1:
-        st.button("Take the panels apart", on_click=_apart, args=(at,), key="tray_apart")
+        st.button("Take the panels apart", on_click=_apart, args=(sheets[at],), key="tray_apart")
     if len(sheets) > 1:
         chosen = st.multiselect(
             "Combine into one figure", range(len(sheets)), format_func=lambda i: f"{i + 1}. {name_of(sheets[i])}" if i < len(sheets) else "",
@@ -112,25 +114,39 @@ def _combine(sheets: Sequence[SheetSpec], at: int) -> None:
         panels = sum(len(sheets[i].panels) for i in chosen)
         if panels > MOST_PANELS:
             st.caption(f"{panels} panels are too many; a figure holds {MOST_PANELS}.")
-        st.button("Combine", on_click=_joined, args=(list(chosen),), disabled=not 1 < panels <= MOST_PANELS, key="tray_join", type="primary")
+        st.button("Combine", on_click=_joined, args=([sheets[i] for i in chosen if i < len(sheets)],),
+                  disabled=not 1 < panels <= MOST_PANELS, key="tray_join", type="primary")  # fmt: skip
 
 
 def _pick(at: int) -> None:
     st.session_state["tray_at"] = at
 
 
-def _move(at: int, by: int) -> None:
+def _at(sheets: Sequence[SheetSpec], seen: SheetSpec) -> int:
+    """Where the figure is now that somebody saw when they clicked. InputError when another tab has changed or removed it."""
+    if seen not in sheets:
+        raise InputError("the tray was changed in another tab meanwhile; look at it again")
+    return list(sheets).index(seen)
+
+
+def _move(seen: SheetSpec, by: int) -> None:
     def moved(sheets: list[SheetSpec]) -> list[SheetSpec]:
-        sheets[at], sheets[at + by] = sheets[at + by], sheets[at]
+        at = _at(sheets, seen)
+        to = min(max(at + by, 0), len(sheets) - 1)
+        sheets.insert(to, sheets.pop(at))
         return sheets
 
-    change_tray(moved)
-    _pick(at + by)
+    if (made := change_tray(moved)) is not None:
+        _pick(made.index(seen))
 
 
-def _remove(at: int) -> None:
-    change_tray(lambda sheets: [one for i, one in enumerate(sheets) if i != at])
-    _pick(max(at - 1, 0))
+def _remove(seen: SheetSpec) -> None:
+    def left(sheets: list[SheetSpec]) -> list[SheetSpec]:
+        at = _at(sheets, seen)
+        _pick(max(at - 1, 0))
+        return [one for i, one in enumerate(sheets) if i != at]
+
+    change_tray(left)
 
 
 def _clear() -> None:
@@ -138,20 +154,23 @@ def _clear() -> None:
     st.session_state.pop("tray_at", None)
 
 
-def _joined(chosen: list[int]) -> None:
-    def join(sheets: list[SheetSpec]) -> list[SheetSpec]:
-        panels = tuple(panel for i in chosen for panel in sheets[i].panels)
-        whole = sheets[chosen[0]].model_copy(update={"panels": panels, "columns": None, "title": "", "caption": ""})
-        return [whole if i == chosen[0] else one for i, one in enumerate(sheets) if i == chosen[0] or i not in chosen]
+def _joined(seen: list[SheetSpec]) -> None:
+    panels = tuple(panel for one in seen for panel in one.panels)
+    whole = seen[0].model_copy(update={"panels": panels, "columns": None, "title": "", "caption": ""})
 
-    if change_tray(join) is not None:
-        _pick(chosen[0] - sum(i < chosen[0] for i in chosen))
+    def join(sheets: list[SheetSpec]) -> list[SheetSpec]:
+        places = [_at(sheets, one) for one in seen]
+        return [whole if i == places[0] else one for i, one in enumerate(sheets) if i == places[0] or i not in places]
+
+    if (made := change_tray(join)) is not None:
+        _pick(made.index(whole))
         st.session_state["tray_combine"] = []
 
 
-def _apart(at: int) -> None:
+def _apart(seen: SheetSpec) -> None:
     def part(sheets: list[SheetSpec]) -> list[SheetSpec]:
-        parts = [sheets[at].model_copy(update={"panels": (panel,), "columns": None, "title": "", "caption": ""}) for panel in sheets[at].panels]
+        at = _at(sheets, seen)
+        parts = [seen.model_copy(update={"panels": (panel,), "columns": None, "title": "", "caption": ""}) for panel in seen.panels]
         return [*sheets[:at], *parts, *sheets[at + 1 :]]
 
     change_tray(part)
@@ -166,14 +185,14 @@ def controls(sheet: SheetSpec, at: int) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names, own = [*PRESETS, OWN], sheet.preset not in PRESETS
         st.selectbox(
-            "Preset", names, names.index(OWN if own else sheet.preset), key=f"{key}_preset", on_change=_set, args=(at, "preset", f"{key}_preset"),
+            "Preset", names, names.index(OWN if own else sheet.preset), key=f"{key}_preset", on_change=_set, args=(sheet, "preset", f"{key}_preset"),
             format_func=lambda name: "Own size" if name == OWN else f"{PRESETS[name].title} · {PRESETS[name].paper_width_mm:.1f} mm", width=300,
         )  # fmt: skip
-        _choice("Font", FAMILIES, sheet.family, at, "family", key)
-        _choice("Palette", PALETTES, sheet.palette, at, "palette", key)
+        _choice("Font", FAMILIES, sheet, "family", key)
+        _choice("Palette", PALETTES, sheet, "palette", key)
         if len(sheet.panels) > 1:
             columns = {None: "As fits", **{n: str(n) for n in range(1, min(len(sheet.panels), 4) + 1)}}
-            _choice("Columns", columns, sheet.columns, at, "columns", key)
+            _choice("Columns", columns, sheet, "columns", key)
         with st.popover("More"):
             points = st.number_input("Text size, pt", 6.0, 24.0, size_of(sheet).font_pt, 0.5, key=f"{key}_font_pt",
                                      help="Of the main text; smaller words are one point smaller, but never below 6 pt.")  # fmt: skip
@@ -181,27 +200,27 @@ def controls(sheet: SheetSpec, at: int) -> None:
             caption = st.text_area("Caption; empty: made from what is shown", sheet.caption, key=f"{key}_caption", height=120)
             changed = {"font_pt": None if points == find_preset(sheet.preset).font_pt else points, "title": title.strip(), "caption": caption.strip()}
             if st.button("Apply", key=f"{key}_apply", type="primary") and changed != {name: getattr(sheet, name) for name in changed}:
-                change_tray(lambda sheets: _with(sheets, at, changed))
+                change_tray(lambda sheets: _with(sheets, sheet, changed))
                 st.rerun()
     if own:
-        _own_size(sheet, at, key)
+        _own_size(sheet, key)
 
 
-def _own_size(sheet: SheetSpec, at: int, key: str) -> None:
+def _own_size(sheet: SheetSpec, key: str) -> None:
     size = find_preset(sheet.preset)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         width = st.number_input("Width, mm", LEAST_MM, MOST_MM, size.width_mm, 0.5, key=f"{key}_width", width=130)
         height = st.number_input("Height, mm; 0: as the content needs", 0.0, MOST_MM, size.height_mm or 0.0, 0.5, key=f"{key}_height", width=230)
         asked = f"custom:{width:g}mm" if not height else f"custom:{width:g}x{max(height, LEAST_MM):g}mm"
         if st.button("Apply", key=f"{key}_size", type="primary") and asked != sheet.preset:
-            change_tray(lambda sheets: _with(sheets, at, {"preset": asked}))
+            change_tray(lambda sheets: _with(sheets, sheet, {"preset": asked}))
             st.rerun()
 
 
-def _choice(label: str, values: dict[Any, str], now: Any, at: int, field: str, key: str) -> None:
-    known = list(values)
+def _choice(label: str, values: dict[Any, str], sheet: SheetSpec, field: str, key: str) -> None:
+    known, now = list(values), getattr(sheet, field)
     st.selectbox(label, known, known.index(now) if now in known else 0, format_func=values.get, key=f"{key}_{field}", on_change=_set,
-                 args=(at, field, f"{key}_{field}"), width=150)  # fmt: skip
+                 args=(sheet, field, f"{key}_{field}"), width=150)  # fmt: skip
 
 
 def _key(sheet: SheetSpec, at: int) -> str:
@@ -209,16 +228,15 @@ def _key(sheet: SheetSpec, at: int) -> str:
     return f"sheet_{at}_{hashlib.sha256(repr(sheet.panels).encode()).hexdigest()[:8]}"
 
 
-def _set(at: int, field: str, key: str) -> None:
+def _set(sheet: SheetSpec, field: str, key: str) -> None:
     value = st.session_state[key]
     if field == "preset" and value == OWN:
         value = "custom:120mm"
-    change_tray(lambda sheets: _with(sheets, at, {field: value}))
+    change_tray(lambda sheets: _with(sheets, sheet, {field: value}))
 
 
-def _with(sheets: list[SheetSpec], at: int, changed: dict[str, Any]) -> list[SheetSpec]:
-    if at >= len(sheets):  # another tab has removed it
-        return sheets
+def _with(sheets: list[SheetSpec], seen: SheetSpec, changed: dict[str, Any]) -> list[SheetSpec]:
+    at = _at(sheets, seen)
     return [one if i != at else SheetSpec.model_validate({**one.model_dump(), **changed}) for i, one in enumerate(sheets)]
 
 

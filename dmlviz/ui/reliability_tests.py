@@ -23,12 +23,12 @@ from dmlviz.ui.reliability_parts import Scope, interval_kind, narrowed
 AGAINST = {"cross_entropy": "each against cross-entropy", "all": "every two"}
 HELP = {
     "n": "Independent repetitions: draws of the shots. Pairs of one draw that differ in seeds alone are averaged first.",
-    "in words": "From the sign-flip test after Holm. Five pairs are the least for any test; more comparisons take more pairs.",
+    "in words": "From the sign-flip test after Holm. Five draws are the least for any test; more comparisons take more.",
     "sign-flip p": "Permutation test: the share of all ways to flip the signs of the differences that give a mean as far from zero.",
     "after Holm": "The sign-flip p times the comparisons still standing (Holm 1979): with many comparisons one is small by chance.",
     "Wilcoxon p": "Signed-rank test: looks at the order of the differences alone, exact.",
     "paired t p": "Student's paired t-test: assumes that differences are normal.",
-    "d_z": "Cohen's d_z, mean over standard deviation of the differences, with Hedges's correction for few pairs.",
+    "d_z": "Cohen's d_z, mean over standard deviation of the differences, with Hedges's correction for few draws.",
     "detectable": "Least true difference, in points, that this n and spread find with 80 % power at 5 %.",
 }
 
@@ -102,7 +102,7 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
     counted = f"Holm's correction counts {tested} comparisons. " if tested > 1 else ""
     st.caption(escaped(
         f"Differences in points of {number_word(scope.metric)}, paired by draw of the shots, seed and fold. Interval: {KINDS[kind]}. "
-        f"{counted}With n pairs the sign-flip test gives no p below 2 / 2ⁿ; below {FEWEST} pairs no test is shown."
+        f"{counted}Pairs within a draw are averaged first. With n draws the sign-flip test gives no p below 2 / 2ⁿ; below {FEWEST} draws no test is shown."
     ))  # fmt: skip
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button("CSV", csv_bytes(table), file_name(["comparisons"], "csv"), "text/csv", key="judge_tests_csv", on_click="ignore")

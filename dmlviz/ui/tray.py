@@ -19,7 +19,12 @@ def tray() -> list[SheetSpec]:
 def add_to_tray(spec: FigureSpec) -> None:
     """As a figure of its own; one that is there already moves to the end."""
     new = SheetSpec(panels=(spec,), preset=spec.preset, title=spec.title)
-    made = change_tray(lambda sheets: [*(one for one in sheets if one.panels != new.panels), new])
+
+    def added(sheets: list[SheetSpec]) -> list[SheetSpec]:
+        there = [one for one in sheets if one.panels == new.panels]  # with the preset, fonts and words that somebody gave it
+        return [*(one for one in sheets if one.panels != new.panels), *(there[-1:] or [new])]
+
+    made = change_tray(added)
     if made is not None:
         st.toast(f"Added to Figures ({len(made)} in the tray)")
 

@@ -104,13 +104,14 @@ def test_the_gallery_as_a_bundle_passes_and_is_rebuilt_to_the_byte(store, tmp_pa
     assert len(list((tmp_path / "gallery" / "tables").glob("*.tex"))) >= 5
 
 
-def test_the_runs_are_trained_again_from_the_bundle(store, tmp_path, capsys):
+def test_the_runs_are_trained_again_from_the_bundle(store, tiny_csv, tiny_encoder, tmp_path, capsys):
     runs = [run for run in store.runs() if run.config.loss == "cross_entropy"]
     curve = FigureSpec(name="shots_curve", run_ids=tuple(run.id for run in runs))
     write_bundle(store, Wanted((SheetSpec(panels=(curve,)),)), tmp_path / "paper")
     home = tmp_path / "new"
     try:
-        assert main(["retrain", str(tmp_path / "paper"), "--home", str(home)]) == 0
+        places = [str(tiny_csv.parent), str(tiny_encoder.parent), str(store.home.parent)]
+        assert main(["retrain", str(tmp_path / "paper"), "--home", str(home), *(word for place in places for word in ("--from", place))]) == 0
     finally:
         end_processes(home)
     told = capsys.readouterr()

@@ -11,7 +11,7 @@ FLAT = "note: paper shows the first two of the map's three dimensions"
 
 def test_a_map_of_three_dimensions_says_that_paper_shows_two(home, tmp_path):
     paths, words = figure_file(
-        home.store, ["manifold"], home.hostile, tmp_path / "map.pdf", preset="acl-column", options={}, title="", method="pca+3d", csv=False
+        home.store, ["manifold"], home.hostile, tmp_path / "map.pdf", method="pca+3d"
     )
     assert [path.name for path in paths] == ["map.pdf"]
     assert words.count(FLAT) == 1

@@ -178,7 +178,7 @@ def test_graphs_go_to_the_tray_and_to_paper(visit, home):
         button(app, label).click().run()
     app.switch_page("pages/figures.py").run()
     assert not app.exception
-    assert not app.error
+    assert not [one.value for one in app.error]
     assert [panel.name for panel in panels(home.store.home)] == ["graph", "graph_matrix"]
     app.button(key="tray_pick_0").click().run()
     assert not app.exception
