@@ -16,10 +16,10 @@ from ..analysis.attribution_agreement import between_baselines, pairwise, with_b
 from ..analysis.attribution_kind import SHORT_BASELINES
 from ..records import InputError, TextDataset
 from .attribution_frame import AGAINST, TOWARDS, AttributionInput, kind_words
-from .paper import Box, axes, canvas, plot_axes, tell, text
+from .paper import CHART_MM, Box, axes, beside, canvas, inside, plot_axes, tell, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
+from .words import missing_glyphs, plotly_text, short, whole, whole_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def _word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, lab
     A run none of whose words stand in `fewest` texts has one row without a word, so that its pane says so.
     """
     names = [whole(name) for name in dataset.label_names]
-    label = label or names[0]
+    label, fewest = label or names[0], whole_number("fewest", fewest)
     if label not in names:
         raise InputError(f"no class is called {label[:60]!r}; classes: {', '.join(names[:12])}{' ...' if len(names) > 12 else ''}")
     tables = []
@@ -136,14 +136,15 @@ def _word_block(
     figure: Figure, rows: pd.DataFrame, preset: Preset, box: Box, size: float, step: float, scale: tuple[float, float]
 ) -> None:  # fmt: skip
     first = rows.iloc[0]
-    text(figure, box.left + 0.5, box.top + step, short(drawable(f"{first['title']} · {first['class']}")[0], 44), size=size, weight="bold",
+    head = trimmed(f"{first['title']} · {first['class']}", size, box.width - 1, limit=44, bold=True)
+    text(figure, box.left + 0.5, box.top + step, head, size=size, weight="bold",
          color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
     if not rows["n"].any():
         for i, line in enumerate(_too_few(first).split(": ")):
             text(figure, box.left + 0.5, box.top + (2.4 + i) * step, line, size=size, color=PAPER.muted)
         return
-    words = [f"{short(drawable(word)[0], 18)} ({n:,})" for word, n in zip(rows["word"], rows["n"], strict=True)]
-    room = max(text_width(word, size) for word in words) / PT_PER_MM + 1.5
+    words, room = beside([f"{short(word, 18)} ({n:,})" for word, n in zip(rows["word"], rows["n"], strict=True)], size, box.width - 3.5, limit=28)
+    room += 1.5
     ax = plot_axes(figure, preset, Box(box.left + room, box.top + 1.4 * step, box.width - room - 2, len(rows) * step))
     ax.barh(range(len(rows)), 100 * rows["mean"], height=0.7, color=[TOWARDS if mean > 0 else AGAINST for mean in rows["mean"]], alpha=0.75)
     ax.errorbar(100 * rows["mean"], range(len(rows)), xerr=[100 * (rows["mean"] - rows["low"]), 100 * (rows["high"] - rows["mean"])], fmt="none",
@@ -153,8 +154,9 @@ def _word_block(
     ax.spines["left"].set_visible(False)
     for i, word in enumerate(words):
         text(figure, box.left + room - 0.8, box.top + 1.4 * step + (i + 0.7) * step, word, size=size, ha="right")
-    text(figure, box.left + room + (box.width - room - 2) / 2, box.top + 1.4 * step + len(rows) * step + 2.2 * step, "mean share of a text, %",
-         size=size, ha="center")  # fmt: skip
+    below = "mean share of a text, %"
+    middle = box.left + inside(room + (box.width - room - 2) / 2, below, size, box.width)
+    text(figure, middle, box.top + 1.4 * step + len(rows) * step + 2.2 * step, below, size=size, ha="center")
 
 
 def _word_caption(table: pd.DataFrame, inputs: Sequence[AttributionInput]) -> str:
@@ -226,28 +228,37 @@ def _curve_paper(table: pd.DataFrame, preset: Preset) -> Figure:
     with drawing():
         size = max(MIN_PT, preset.font_pt - 0.5)
         step, runs = 1.5 * size / PT_PER_MM, table.drop_duplicates("pane")
-        side = preset.width_mm / 2 - 10
-        height = min(side, 60)
-        lines = 2 if preset.width_mm < 120 else 1  # of each run's key
-        figure = canvas(preset.width_mm, height + 5 * step + lines * step * len(runs) + 2)
+        across = 2 if preset.width_mm >= 60 else 1
+        side = preset.width_mm / across - 10
+        height, keys = min(side, 60), []
+        for j, first in enumerate(runs.to_dict("records")):
+            own = table[table["pane"] == first["pane"]].drop_duplicates("curve").set_index("curve")
+            areas = [f"{name} {own.loc[name, 'area']:.2f} (random {own.loc[name, 'random_area']:.2f})" for name in CURVES]
+            areas = [f"areas: {', '.join(areas)}"] if width_mm(f"areas: {', '.join(areas)}", size) <= preset.width_mm - 4 else areas
+            title = trimmed(f"{'●■◆▲▼◀'[j % 6]} {first['title']}, n = {int(first['n']):,}", size, preset.width_mm - 2, limit=40)
+            keys.append((title, areas, readable(loss_color(first["loss"]), PAPER.ground)))
+        abreast = preset.width_mm >= 120  # a run's title and areas
+        tall = height + 4.9 * step  # of a chart with its words
+        below = tall * (2 // across) + 0.7 * step
+        figure = canvas(preset.width_mm, below + step * sum(1 if abreast else 1 + len(areas) for _, areas, _ in keys) - 0.6 * step + 2)
         for i, (name, title) in enumerate(CURVES.items()):
-            left = 8 + i * preset.width_mm / 2
-            text(figure, left, step, short(title, 34 if preset.width_mm < 100 else 60), size=size, weight="bold")
-            ax = plot_axes(figure, preset, Box(left, 1.6 * step, side, height))
+            left, top = 8 + (i % across) * preset.width_mm / across, i // across * tall
+            title = trimmed(title, size, min(preset.width_mm / across, preset.width_mm - left) - 0.5, bold=True)
+            text(figure, left, top + step, title, size=size, weight="bold")
+            ax = plot_axes(figure, preset, Box(left, top + 1.6 * step, side, height))
             ax.set(xlim=(0, 100), ylim=(0, 1.02))
             for j, (_, rows) in enumerate(table[table["curve"] == name].groupby("pane", sort=False)):
                 color = readable(loss_color(rows.iloc[0]["loss"]), PAPER.ground, 3.0)
                 ax.fill_between(100 * rows["share"], rows["low"], rows["high"], color=color, alpha=0.15, linewidth=0)
                 ax.plot(100 * rows["share"], rows["mean"], color=color, linewidth=1, marker="osD^v<"[j % 6], markersize=2.2)
                 tell(figure, rows["title"].iloc[0], color, "osD^v<"[j % 6])
-            text(figure, left + side / 2, height + 4.4 * step, "share of the words, %", size=size, ha="center")
-        for j, first in enumerate(runs.to_dict("records")):
-            own = table[table["pane"] == first["pane"]].drop_duplicates("curve").set_index("curve")
-            areas = ", ".join(f"{name} {own.loc[name, 'area']:.2f} (random {own.loc[name, 'random_area']:.2f})" for name in CURVES)
-            color, base = readable(loss_color(first["loss"]), PAPER.ground), height + (5.6 + lines * j) * step
-            title = short(drawable(f"{'●■◆▲▼◀'[j % 6]} {first['title']}, n = {int(first['n']):,}")[0], 40)
-            text(figure, 1, base, title, size=size, color=color)
-            text(figure, 3 if lines == 2 else preset.width_mm / 2, base + (lines - 1) * step, f"areas: {areas}", size=size, color=PAPER.muted)
+            words = "share of the words, %"
+            text(figure, inside(left + side / 2, words, size, preset.width_mm), top + height + 4.4 * step, words, size=size, ha="center")
+        for title, areas, color in keys:
+            text(figure, 1, below, title, size=size, color=color)
+            for i, words in enumerate(areas):
+                text(figure, preset.width_mm / 2 if abreast else 3, below + (0 if abreast else i + 1) * step, words, size=size, color=PAPER.muted)
+            below += step * (1 if abreast else 1 + len(areas))
     return figure
 
 
@@ -337,8 +348,11 @@ def _heat_paper(table: pd.DataFrame, preset: Preset) -> Figure:
     table = table[table["drawn"]]
     with drawing():
         size, names = max(MIN_PT, preset.font_pt - 0.5), list(dict.fromkeys(table["pane"]))
-        titles = [short(drawable(table.loc[table["pane"] == pane, "title"].iloc[0])[0], 26) for pane in names]
-        room = max(text_width(f"{i + 1} {title}", size) for i, title in enumerate(titles)) / PT_PER_MM + 2
+        titles = [short(table.loc[table["pane"] == pane, "title"].iloc[0], 26) for pane in names]
+        numbers = max(width_mm(f"{one:.2f}", size) for one in table["correlation"].fillna(0)) + 0.6  # a cell's least width
+        most = max(preset.width_mm - 3 - max(len(names) * numbers, CHART_MM), CHART_MM)
+        titles = [trimmed(f"{i + 1} {title}", size, most) for i, title in enumerate(titles)]
+        room = max(width_mm(title, size) for title in titles) + 2
         side = min((preset.width_mm - room - 1) / max(len(names), 1), 16.0)
         top = 1.6 * size / PT_PER_MM
         figure = canvas(preset.width_mm, top + side * len(names) + 2)
@@ -349,10 +363,10 @@ def _heat_paper(table: pd.DataFrame, preset: Preset) -> Figure:
         ax.imshow(grid, vmin=-1, vmax=1, cmap=LinearSegmentedColormap.from_list("agreement", [AGAINST, "#FFFFFF", TOWARDS]), aspect="auto")
         ax.set_axis_off()
         for i, title in enumerate(titles):
-            text(figure, room - 1, top + (i + 0.5) * side + 0.4 * size / PT_PER_MM, f"{i + 1} {title}", size=size, ha="right")
+            text(figure, room - 1, top + (i + 0.5) * side + 0.4 * size / PT_PER_MM, title, size=size, ha="right")
             text(figure, room + (i + 0.5) * side, top - 0.8, str(i + 1), size=size, ha="center")
             for j in range(len(names)):
-                if np.isfinite(grid[i, j]):
+                if np.isfinite(grid[i, j]) and side >= numbers:  # else the colours alone, and the caption
                     text(ax, j, i, f"{grid[i, j]:.2f}", size=size, ha="center", va="center")
     return figure
 

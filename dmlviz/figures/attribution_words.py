@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from ..records import TextDataset
 from .attribution_frame import AttributionInput, kind_words, sign, word_color, word_frame
-from .paper import Box, axes, canvas, size_mm, text, width_mm
+from .paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
 from .words import clean, drawable, missing_glyphs, plotly_text, short
@@ -120,7 +120,8 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         size = max(MIN_PT, preset.font_pt)
         step, panes = 1.75 * size / PT_PER_MM, list(dict.fromkeys(table["pane"]))
         laid = [_lines(rows_of(table, pane), size, preset.width_mm - 1) for pane in panes]
-        height = sum((len(lines) + 1.25) * step + 0.6 * step for lines in laid) + 1.0 + (step if len(panes) else 0)
+        height = sum((len(lines) + (1.25 if _abreast(table, pane, size, preset.width_mm) else 2.25)) * step + 0.6 * step
+                     for pane, lines in zip(panes, laid, strict=True)) + 1.0 + (step if len(panes) else 0)
         figure = canvas(preset.width_mm, max(height, 10))
         ax = axes(figure, Box(0, 0, *size_mm(figure)), frame=False)
         top = 0.5
@@ -149,14 +150,30 @@ def _lines(rows: pd.DataFrame, size: float, width: float) -> list[list[tuple[dic
     return lines
 
 
+def _heads(table: pd.DataFrame, pane: str) -> tuple[str, str]:
+    """What a run is called, and what it said of the text."""
+    first = table[table["pane"] == pane].iloc[0]
+    return short(drawable(first["title"])[0], 40), short(drawable(f"{said(table, pane)} · {first['level']}")[0], 60)
+
+
+def _abreast(table: pd.DataFrame, pane: str, size: float, width: float) -> bool:
+    """Do both fit into one line?"""
+    title, words = _heads(table, pane)
+    return width_mm(title, size, bold=True) + width_mm(words, size) + 2 <= width
+
+
 def _paper_row(figure: Figure, ax: Any, table: pd.DataFrame, pane: str, lines: list, top: float, size: float, step: float, width: float) -> float:
     from matplotlib.patches import Rectangle
 
     first = table[table["pane"] == pane].iloc[0]
-    text(figure, 0.5, top + 0.8 * step, short(drawable(first["title"])[0], 40), size=size, weight="bold",
+    title, words = _heads(table, pane)
+    text(figure, 0.5, top + 0.8 * step, trimmed(title, size, width - 1, bold=True), size=size, weight="bold",
          color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
-    text(figure, width - 0.5, top + 0.8 * step, short(drawable(f"{said(table, pane)} · {first['level']}")[0], 60), size=size, ha="right",
-         color=PAPER.muted)  # fmt: skip
+    if _abreast(table, pane, size, width):
+        text(figure, width - 0.5, top + 0.8 * step, words, size=size, ha="right", color=PAPER.muted)
+    else:
+        top += step
+        text(figure, 0.5, top + 0.8 * step, trimmed(words, size, width - 1), size=size, color=PAPER.muted)
     top += 1.25 * step
     for line in lines:
         for one, words, left, room in line:

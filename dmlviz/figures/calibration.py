@@ -13,11 +13,11 @@ from ..analysis.calibration import BINNINGS, calibration_table, fit_temperature,
 from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import Side, sides
 from ..records import InputError
-from .paper import Box, canvas, plot_axes, text
+from .paper import Box, canvas, plot_axes, text, trimmed
 from .presets import PT_PER_MM, Preset
 from .reliability_lines import axis, layout, many, of_runs, side_titles
 from .theme import LIGHT, PAPER, Theme, drawing, loss_color, readable, rgba
-from .words import drawable, missing_glyphs, plotly_text, short
+from .words import missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,7 +111,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         step, across = 1.3 * size / PT_PER_MM, max(1, min(len(panes), int(preset.width_mm // 36)))
         width = preset.width_mm / across
         side, rows = width - 10.5, -(-len(panes) // across)
-        tall = 2.4 * step + side * 1.33 + 2.9 * step
+        tall = 2.4 * step + side * 1.38 + 2.9 * step
         figure = canvas(preset.width_mm, rows * tall)
         for i, pane in enumerate(panes):
             _pane(figure, table, pane, Box(width * (i % across), tall * (i // across), width, tall), side, size, step, preset, i % across == 0)
@@ -122,7 +122,7 @@ def _pane(figure: Figure, table: pd.DataFrame, pane: str, box: Box, side: float,
     bins, bars = _parts(table, pane)
     first, color = bins.iloc[0], readable(loss_color(bins.iloc[0]["loss"]), PAPER.ground, 3.0)
     ink = readable(loss_color(first["loss"]), PAPER.ground)
-    words = short(drawable(f"{first['title']}, {first['said']}")[0], int((box.width - 2) * PT_PER_MM / (0.52 * size)))
+    words = trimmed(f"{first['title']}, {first['said']}", size, box.width - 9.2, bold=True)
     text(figure, box.left + 8.5, box.top + 0.95 * step, words, size=size, weight="bold", color=ink)
     text(figure, box.left + 8.5, box.top + 1.9 * step, said(first), size=max(6.0, size - 0.5), color=PAPER.ink)
     top = Box(box.left + 8.5, box.top + 2.4 * step, side, side)
@@ -131,7 +131,7 @@ def _pane(figure: Figure, table: pd.DataFrame, pane: str, box: Box, side: float,
     ax.errorbar(bins["confidence"], bins["accuracy"], yerr=[bins["accuracy"] - bins["low"], bins["high"] - bins["accuracy"]], fmt="o-", color=color,
                 markersize=2.2, linewidth=0.8, elinewidth=0.5)  # fmt: skip
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], xticklabels=[])
-    below = plot_axes(figure, preset, Box(top.left, top.top + 1.08 * side, side, 0.25 * side))
+    below = plot_axes(figure, preset, Box(top.left, top.top + 1.08 * side, side, 0.3 * side))
     below.bar(bars["place"], bars["n"], width=0.9 / BARS, color=color, alpha=0.6, linewidth=0)
     below.set(xlim=(0, 1), xticks=[0, 0.5, 1], yticks=[])
     below.spines["left"].set_visible(False)

@@ -13,7 +13,7 @@ from ..analysis.center_view import CenterInput, CenterView
 from .centers_frame import in_colour, name, pane_ids, titles, views
 from .centers_map import _runs, notes
 from .centers_paper import head_mm, pane_title
-from .paper import Box, canvas, plot_axes, text
+from .paper import Box, canvas, lines_of, plot_axes, text
 from .presets import PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, readable
 from .words import plotly_text, short, whole
@@ -87,9 +87,11 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         columns = max(1, min(len(ids), int(preset.width_mm // 55)))
         rows = -(-len(ids) // columns)
         step, tall, foot = preset.width_mm / columns, 34.0, 8.0
-        above = 1.7 * size / PT_PER_MM
+        heading = lines_of(TITLE if ids else NOTHING, size, preset.width_mm - 1)
+        above = (0.45 + 1.25 * len(heading)) * size / PT_PER_MM
         figure = canvas(preset.width_mm, max(above + rows * (head + tall + foot), 6))
-        text(figure, 0.5, above - 0.5 * size / PT_PER_MM, TITLE if ids else NOTHING, size=size, color=PAPER.muted)
+        for i, words in enumerate(heading):
+            text(figure, 0.5, (1.2 + 1.25 * i) * size / PT_PER_MM, words, size=size, color=PAPER.muted)
         for i, pane_id in enumerate(ids):
             own = table[table["pane"] == pane_id]
             box = Box((i % columns) * step + 9, above + head + (i // columns) * (head + tall + foot), step - 11, tall)

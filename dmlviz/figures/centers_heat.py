@@ -177,6 +177,7 @@ def _scale(figure: Figure, box: Box, size: float) -> None:
     ax = axes(figure, box)
     ax.imshow(np.linspace(1, -1, 64)[:, None], vmin=-1, vmax=1, cmap=_colors(), aspect="auto")
     ax.set_axis_off()
+    ax.set_gid("scale")
     for share, words in ((0.0, "1"), (0.5, "0"), (1.0, "−1")):
         text(figure, box.left + box.width + 0.6, box.top + share * box.height, words, size=size, va="center")
 

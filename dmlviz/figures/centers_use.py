@@ -15,7 +15,7 @@ from .centers_frame import MOST_CLASSES, by_size, counted, in_colour, name, pane
 from .centers_map import _runs, notes
 from .centers_paper import EDGE_MM, fitted, head_mm
 from .map_frame import LABEL_CHARS
-from .paper import Box, axes, canvas, size_mm, text
+from .paper import CHART_MM, Box, axes, canvas, size_mm, text, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, mixed, readable
 from .words import plotly_text, short, text_width, whole
@@ -186,13 +186,18 @@ def _layout(theme: Theme, classes: pd.DataFrame, left: float, right: float) -> d
     }  # fmt: skip
 
 
+MARKS = (({"facecolor": "#9AA3AB", "edgecolor": "#FFFFFF"}, "a centre, by its number"),
+         ({"facecolor": "#FFFFFF", "edgecolor": PAPER.lines, "hatch": "//////"}, ELSEWHERE))  # fmt: skip
+
+
 def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     """The same bars, the runs below each other."""
     with drawing():
         ids, size = pane_ids(table), max(MIN_PT, preset.font_pt - 0.5)
         step, head = 1.55 * size / PT_PER_MM, head_mm(preset) + 1.5 * size / PT_PER_MM
         heights = [head + step * int((table["pane"] == one).sum() and _classes(table[table["pane"] == one]).shape[0]) for one in ids]
-        figure = canvas(preset.width_mm, max(sum(heights) + 1.5 * max(len(ids) - 1, 0) + 2.1 * size / PT_PER_MM, 12))
+        under = 2.1 * size / PT_PER_MM + max(y for _, y in _key_spots(preset.width_mm, size))
+        figure = canvas(preset.width_mm, max(sum(heights) + 1.5 * max(len(ids) - 1, 0) + under, 12))
         top = 0.0
         for one, height in zip(ids, heights, strict=True):
             _pane(figure, table[table["pane"] == one], top + head, step, size, preset)
@@ -207,7 +212,10 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
 def _pane(figure: Figure, rows: pd.DataFrame, top: float, step: float, size: float, preset: Preset) -> None:
     classes, columns = _classes(rows), numbers(rows)
     wide = [(max(text_width(one, size) for one in (column.title, *column.words)) + 0.9 * size) / PT_PER_MM for column in columns]
-    labels = [fitted(label, size, 0.32 * preset.width_mm * PT_PER_MM) for label in classes["label"]]
+    while len(wide) > 1 and preset.width_mm - sum(wide) - 2 * EDGE_MM - 1 < CHART_MM + 10:  # a narrow sheet: n alone, and the table has the rest
+        columns, wide = columns[:-1], wide[:-1]
+    names = max(min(0.32 * preset.width_mm, preset.width_mm - sum(wide) - 2 * EDGE_MM - 1 - CHART_MM), 9.0)
+    labels = [fitted(label, size, names * PT_PER_MM) for label in classes["label"]]
     left = max(text_width(label, size) for label in labels) / PT_PER_MM + EDGE_MM + 1
     box = Box(left, top, preset.width_mm - left - sum(wide) - EDGE_MM, step * len(classes))
     ax = axes(figure, box)
@@ -249,13 +257,23 @@ def _key(figure: Figure, top: float, size: float) -> None:
     from matplotlib.patches import Rectangle
 
     width, height = size_mm(figure)
-    em, x = size / PT_PER_MM, EDGE_MM
-    marks = (({"facecolor": "#9AA3AB", "edgecolor": "#FFFFFF"}, "a centre, by its number"),
-             ({"facecolor": "#FFFFFF", "edgecolor": PAPER.lines, "hatch": "//////"}, ELSEWHERE))  # fmt: skip
-    for style, words in marks:
-        figure.add_artist(Rectangle((x / width, 1 - (top + em) / height), 1.4 * em / width, 0.9 * em / height, linewidth=0.3, **style))
-        text(figure, x + 1.9 * em, top + 0.55 * em, words, size=size, va="center", color=PAPER.ink)
-        x += 3.2 * em + text_width(words, 1.02 * size) / PT_PER_MM
+    em = size / PT_PER_MM
+    for (style, words), (x, below) in zip(MARKS, _key_spots(width, size), strict=True):
+        y = top + below
+        figure.add_artist(Rectangle((x / width, 1 - (y + em) / height), 1.4 * em / width, 0.9 * em / height, linewidth=0.3, **style))
+        text(figure, x + 1.9 * em, y + 0.55 * em, words, size=size, va="center", color=PAPER.ink)
+
+
+def _key_spots(width: float, size: float) -> list[tuple[float, float]]:
+    """(left, mm below the first line) of each of MARKS, wrapped to the width."""
+    found, em, x, y = [], size / PT_PER_MM, EDGE_MM, 0.0
+    for _, words in MARKS:
+        room = 1.9 * em + width_mm(words, size)
+        if x + room > width and x > EDGE_MM:
+            x, y = EDGE_MM, y + 1.4 * em
+        found.append((x, y))
+        x += room + 1.3 * em
+    return found
 
 
 def caption(table: pd.DataFrame, inputs: Sequence[CenterInput] | Sequence[CenterView]) -> str:

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 
 from ..records import Split, TextDataset
 from .map_frame import LABEL_CHARS
-from .paper import Box, canvas, plot_axes, size_mm, text
+from .paper import Box, beside, canvas, plot_axes, size_mm, text, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, mixed
-from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
+from .words import missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,17 +99,22 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         rows, parts = _rows(table), _parts(table, PAPER)
         size = max(MIN_PT, preset.font_pt - 0.5)
         step, head = 1.5 * size / PT_PER_MM, 2.0 * size / PT_PER_MM
+        keys = _keys(parts, preset.width_mm, size)
+        more = max(y for _, _, _, y in keys)
+        head += more
         figure = canvas(preset.width_mm, head + step * max(len(rows), 2) + 1)
-        left = max([text_width(short(label, LABEL_CHARS + 4), size) for label in rows["label"]], default=0) / PT_PER_MM + 2
-        ax = plot_axes(figure, preset, Box(left, head, preset.width_mm - left - 0.5, step * max(len(rows), 2)))
-        ax.set(xlim=(0, 1.12 * max(float(rows["total"].max()) if len(rows) else 1.0, 1.0)), ylim=(max(len(rows), 2) - 0.5, -0.5))
+        names, left = beside(rows["label"], size, preset.width_mm - 2.5, limit=LABEL_CHARS + 4)
+        left += 2
+        number = max([width_mm(f" {total:,}", size) for total in rows["total"]], default=0) + 0.3
+        ax = plot_axes(figure, preset, box := Box(left, head, preset.width_mm - left - 0.5, step * max(len(rows), 2)))
+        most = max(float(rows["total"].max()) if len(rows) else 1.0, 1.0) / min(1 / 1.12, 1 - number / box.width)
+        ax.set(xlim=(0, most), ylim=(max(len(rows), 2) - 0.5, -0.5))
         ax.set_axis_off()
         _bars(ax, table, parts)
         for row in rows.itertuples():
             text(ax, row.total, row.rank, f" {row.total:,}", size=size, va="center", color=PAPER.muted)
-            words = short(drawable(row.label)[0], LABEL_CHARS + 4)
-            text(figure, left - 1, head + (row.rank + 0.5) * step, words, size=size, ha="right", va="center")
-        _head(figure, parts, head, size)
+            text(figure, left - 1, head + (row.rank + 0.5) * step, names[row.rank], size=size, ha="right", va="center")
+        _head(figure, keys, head - more, size)
     return figure
 
 
@@ -121,17 +126,27 @@ def _bars(ax: Any, table: pd.DataFrame, parts: dict[str, str]) -> None:
         starts = starts + counts
 
 
-def _head(figure: Figure, parts: dict[str, str], head: float, size: float) -> None:
+def _keys(parts: dict[str, str], width: float, size: float) -> list[tuple[str, str, float, float]]:
+    """(words, colour, left, mm below the first line) of each part in the key, wrapped to the width."""
+    found, em, x, y = [], size / PT_PER_MM, 0.5, 0.0
+    for part, color in [("Texts per class:", ""), *parts.items()]:
+        room = width_mm(part, size) + (em if color else 0)
+        if x + room > width and x > 0.5:
+            x, y = 0.5, y + 1.3 * em
+        found.append((part, color, x, y))
+        x += room + em
+    return found
+
+
+def _head(figure: Figure, keys: list[tuple[str, str, float, float]], head: float, size: float) -> None:
     from matplotlib.patches import Rectangle
 
-    x, y, em = 0.5, head - 0.8 * size / PT_PER_MM, size / PT_PER_MM
-    width, height = size_mm(figure)
-    for part, color in [("Texts per class:", ""), *parts.items()]:
+    em, (width, height) = size / PT_PER_MM, size_mm(figure)
+    for part, color, x, below in keys:
+        y = head - 0.8 * em + below
         if color:
             figure.add_artist(Rectangle((x / width, 1 - y / height), 0.7 * em / width, 0.7 * em / height, color=color, linewidth=0))
-            x += em
-        text(figure, x, y, part, size=size, color=PAPER.muted)
-        x += (text_width(part, size) + size) / PT_PER_MM
+        text(figure, x + (em if color else 0), y, part, size=size, color=PAPER.muted)
 
 
 def caption(table: pd.DataFrame, dataset: TextDataset) -> str:

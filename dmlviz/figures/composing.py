@@ -18,6 +18,7 @@ MOST_ACROSS = 3  # unless somebody asks for more
 LETTERS = "abcdef"
 GAP_MM = 4.0
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.45)  # of a slide's enlargement, until everything fits into its height
+ROUND_MM = 0.01  # a height that is more than allowed by less is rounding
 TRIES = 10  # widths that are tried where a height is given
 Draw = Callable[[Preset], Any]  # draws one picture at the preset's width
 
@@ -41,13 +42,14 @@ class _Plan(NamedTuple):
 def compose(pictures: Sequence[Draw], preset: Preset, *, columns: int | None = None) -> Composed:
     """One sheet with one to six panels, row by row; more than one bear the letters a, b, c. `columns`: None is as many as stay legible.
 
-    A key that two panels share is drawn once. Where the preset has a height, the sheet has exactly that, and panels shrink until they fit.
+    A key that two panels share is drawn once. Where the preset has a height, the sheet has exactly that, and panels shrink until they fit; else it is
+    as high as its content, with more columns than usual (a lone picture: less wide) where it would be higher than the preset allows.
     InputError for too many panels or columns, or too little room.
     """
     if not 1 <= len(pictures) <= MOST_PANELS:
         raise InputError(f"{len(pictures)} panels came; a figure holds 1 to {MOST_PANELS}.")
     if len(pictures) == 1 and preset.height_mm is None:
-        return Composed(pictures[0](preset), preset.scale)
+        return _alone(pictures[0], preset)
     fit = max(1, int((preset.width_mm + GAP_MM) // (LEAST_MM + GAP_MM)))
     if columns is not None and not 1 <= columns <= fit:
         room = f"{columns} columns do not fit into {preset.width_mm:g} mm: a panel needs {LEAST_MM:g} mm"
@@ -55,7 +57,13 @@ def compose(pictures: Sequence[Draw], preset: Preset, *, columns: int | None = N
     if preset.height_mm is None:
         across = min(columns or min(fit, MOST_ACROSS), len(pictures))
         across = across if columns else -(-len(pictures) // -(-len(pictures) // across))  # as even as can be
-        return Composed(_drawn(pictures, preset, _natural(pictures, preset, across)), preset.scale)
+        tried = [across] if columns else range(across, min(fit, len(pictures)) + 1)
+        plans = [_natural(pictures, preset, one) for one in tried]
+        plan = next((plan for plan in plans if plan.height <= preset.most_height_mm + ROUND_MM), None)
+        if plan is None:
+            more = ", or more columns" if columns and columns < min(fit, len(pictures)) else ""
+            raise _too_high(min(plan.height for plan in plans), preset, f"fewer panels, a wider preset{more}")
+        return Composed(_drawn(pictures, preset, plan), preset.scale)
     for share in SHARES if preset.scale > 1 else SHARES[:1]:
         grown = preset._replace(scale=preset.scale * share, width_mm=preset.width_mm / share, height_mm=preset.height_mm / share)
         wide = max(1, int((grown.width_mm + GAP_MM) // (LEAST_MM + GAP_MM)))
@@ -67,6 +75,22 @@ def compose(pictures: Sequence[Draw], preset: Preset, *, columns: int | None = N
         f"{len(pictures)} panels do not fit into {preset.paper_width_mm:.0f} x {preset.height_mm * preset.scale:.0f} mm; give the figure "
         "more height, fewer panels, or a preset whose height follows the content."
     )
+
+
+def _alone(picture: Draw, preset: Preset) -> Composed:
+    """One picture as wide as the preset; where it would be too high, less wide in the middle of a sheet of the preset's width."""
+    natural = _height(picture, preset)
+    if natural <= preset.most_height_mm + ROUND_MM:
+        return Composed(picture(preset), preset.scale)
+    plan = _within([picture], preset._replace(height_mm=preset.most_height_mm), 1) if preset.width_mm > LEAST_MM else None
+    if plan is None:
+        raise _too_high(natural, preset, "fewer runs or classes, or a wider preset")
+    return Composed(_drawn([picture], preset, plan._replace(spots=[(left, 0.0) for left, _ in plan.spots])), preset.scale)
+
+
+def _too_high(height: float, preset: Preset, remedy: str) -> InputError:
+    high, most = height * preset.scale, preset.most_height_mm * preset.scale
+    return InputError(f"the figure would be {high:.0f} mm high, and {preset.title} ({preset.name}) allows {most:.0f} mm; choose {remedy}.")
 
 
 def _drawn(pictures: Sequence[Draw], preset: Preset, plan: _Plan) -> Figure:

@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 from ..analysis.fairness import unfair
 from ..records import InputError, Run
 from .labels import spread
-from .paper import Box, canvas, dash, plot_axes, text
+from .paper import Box, beside, canvas, dash, lines_of, plot_axes, text
 from .presets import PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,30 +162,35 @@ def paper(table: pd.DataFrame, preset: Preset, *, kind: str = "loss") -> Figure:
     with drawing():
         size = max(6.0, preset.font_pt - 0.5)
         height = preset.height_mm or min(0.55 * preset.width_mm, 62.0)
-        plot_height = height - 12.5
+        heading = lines_of(KINDS[kind].title, size, preset.width_mm - 1)
+        top = 5 + 1.25 * size / PT_PER_MM * (len(heading) - 1)
+        height += 0 if preset.height_mm else top - 5
+        plot_height = height - top - 7.5
         curves, x, y = _curves(table, kind, line=1.3 * size / (plot_height * PT_PER_MM))
         figure = canvas(preset.width_mm, height)
-        room = max([text_width(short(curve.title, 30), 1.1 * size) for curve in curves], default=0) / PT_PER_MM + 2
-        ax = plot_axes(figure, preset, Box(8, 5, preset.width_mm - 8 - room, plot_height))
+        names, room = beside([curve.title for curve in curves], size, preset.width_mm - 10, limit=30, bold=True)
+        room += 2
+        ax = plot_axes(figure, preset, Box(8, top, preset.width_mm - 8 - room, plot_height))
         ax.set(xlim=x, ylim=y)
-        ticks = _ticks(table[table["kind"] == kind], x, 4)
+        ticks = _ticks(table[table["kind"] == kind], x, max(1, min(4, int((preset.width_mm - 8 - room) // 9))))
         ax.set_xticks([at for at, _ in ticks], [words for _, words in ticks])
-        text(figure, 0.5, 3, KINDS[kind].title, size=size, color=PAPER.muted)
+        for i, words in enumerate(heading):
+            text(figure, 0.5, 3 + 1.25 * size / PT_PER_MM * i, words, size=size, color=PAPER.muted)
         for place, curve in enumerate(curves):
-            _line(ax, curve, dash(figure, place, curve.title, curve.color), x[1] + 1.2 * (x[1] - x[0]) / (preset.width_mm - 8 - room), size)
+            style = dash(figure, place, curve.title, curve.color)
+            _line(ax, curve, style, x[1] + 1.2 * (x[1] - x[0]) / (preset.width_mm - 8 - room), names[place], size)
         if not curves:
             text(figure, preset.width_mm / 2, height / 2, "No steps yet", size=size, ha="center", color=PAPER.muted)
             ax.set_axis_off()
     return figure
 
 
-def _line(ax: Any, curve: Curve, style: Any, label_x: float, size: float) -> None:
+def _line(ax: Any, curve: Curve, style: Any, label_x: float, title: str, size: float) -> None:
     rows, color = curve.rows, readable(curve.color, PAPER.ground, 2.5)
     if not np.allclose(rows["smooth"], rows["value"]):
         ax.plot(rows["step"], rows["value"], color=color, linewidth=0.4, alpha=0.3)
     single = {"marker": "o", "markersize": 3} if len(rows) == 1 else {}
     ax.plot(rows["step"], rows["smooth"], color=color, linewidth=1.1, linestyle=style, **single)
-    title = short(drawable(curve.title)[0], 30)
     text(ax, label_x, curve.label_y, title, size=size, va="center", weight="bold", clip_on=False, color=readable(curve.color, PAPER.ground))
 
 

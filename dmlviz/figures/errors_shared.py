@@ -12,11 +12,11 @@ import plotly.graph_objects as go
 from ..analysis.errors import MOST_SIDES, shared_errors
 from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import sides
-from .paper import Box, axes, canvas, plot_axes, text, width_mm
+from .paper import Box, axes, beside, canvas, lines_of, plot_axes, text
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_lines import axis, layout, of_runs, side_titles
 from .theme import LIGHT, PAPER, Theme, drawing, loss_color, readable
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -121,25 +121,28 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
             text(figure, preset.width_mm / 2, 10, NOBODY, size=size, ha="center", color=PAPER.muted)
             return figure
         step = 1.45 * size / PT_PER_MM
-        names = [short(drawable(f"{row.title}, {100 * row.error:.1f} %")[0], 34) for row in losses.itertuples()]
-        left = max(width_mm(name, size) for name in names) + 2
+        names, left = beside([f"{row.title}, {100 * row.error:.1f} %" for row in losses.itertuples()], size, preset.width_mm - 3, limit=34)
+        left += 2
+        words = f"Texts wrong by just these, of {int(table['n'].iloc[0]):,}; line: expected of independent errors"
+        heading = lines_of(words, size, preset.width_mm - 1)
+        more = step * (len(heading) - 1)
         bars = _sets(table[table["set"] < max(4, int((preset.width_mm - left - 1) / 3.6))])
-        height = preset.height_mm or min(0.62 * preset.width_mm, 60) + step * len(losses)
+        height = preset.height_mm or min(max(0.62 * preset.width_mm, 30), 60) + step * len(losses) + more
         figure, room = canvas(preset.width_mm, height), preset.width_mm - left - 1
-        chart = height - step * (len(losses) + 1.4) - 1.5
-        ax = plot_axes(figure, preset, Box(left, step, room, chart))
+        chart, top = height - step * (len(losses) + 1.4) - 1.5 - more, step + more
+        ax = plot_axes(figure, preset, Box(left, top, room, chart))
         for one in bars.to_dict("records"):
             ax.bar(one["set"], one["texts"], width=min(0.62, 0.1 * len(bars)), color=_bar_color(one, len(losses), PAPER), linewidth=0)
             if np.isfinite(one["low"]):
                 ax.plot([one["set"]] * 2, [one["low"], one["high"]], color=PAPER.lines if one["count"] == len(losses) else PAPER.ink, linewidth=0.6)
             ax.plot([one["set"] - 0.42, one["set"] + 0.42], [one["independent"]] * 2, color=PAPER.accent, linewidth=1.2)
         ax.set(xlim=(-0.6, len(bars) - 0.4), ylim=(0, _top(bars)), xticks=[])
-        text(figure, 0.5, 0.7 * step, f"Texts wrong by just these, of {int(table['n'].iloc[0]):,}; line: expected of independent errors", size=size,
-             color=PAPER.muted)  # fmt: skip
-        dots = axes(figure, Box(left, step + chart + 0.8, room, step * len(losses)))
+        for i, words in enumerate(heading):
+            text(figure, 0.5, (0.7 + i) * step, words, size=size, color=PAPER.muted)
+        dots = axes(figure, Box(left, top + chart + 0.8, room, step * len(losses)))
         dots.set(xlim=(-0.6, len(bars) - 0.4), ylim=(len(losses) - 0.5, -0.5))
         dots.set_axis_off()
-        _dots(figure, dots, table[table["set"] < len(bars)], losses, names, Box(left, step + chart + 0.8, room, step), size)
+        _dots(figure, dots, table[table["set"] < len(bars)], losses, names, Box(left, top + chart + 0.8, room, step), size)
     return figure
 
 

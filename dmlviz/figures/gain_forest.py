@@ -12,11 +12,11 @@ import plotly.graph_objects as go
 from ..analysis.comparing import compare, pairs_of
 from ..analysis.fairness import unfair
 from ..records import InputError, Run
-from .paper import Box, canvas, plot_axes, text
+from .paper import Box, beside, canvas, inside, plot_axes, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, n_words, number_word, units_words, value
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, base_title, drawing, loss_color, readable, rgba
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,8 @@ COLUMNS = ("pane", "method", "loss", "mark", "kind", "place", "gain", "low", "hi
 
 
 def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str = "") -> pd.DataFrame:
-    """One row per method and cell ("mean": points over cross-entropy with Student's interval over pairs) and one per pair of runs ("pair").
+    """One row per method and cell ("mean": points over cross-entropy with Student's interval over draws, pairs of one draw averaged) and one per
+    pair of runs ("pair").
 
     `pane` is the cell, "trec, 8 shots"; `place` the line from the top, a cell's name having one of its own. A group is set against the cross-entropy
     of its encoder, data set and shots that is most like it. Raises InputError where there is no such pair."""
@@ -145,32 +146,43 @@ def said(row: Any, *, with_n: bool = True) -> str:
 
 
 def paper(table: pd.DataFrame, preset: Preset) -> Figure:
-    """The same rows at the preset's width."""
+    """The same rows at the preset's width. On a narrow sheet names and numbers stand above their rows instead of beside them."""
     with drawing():
         plan, size = _Plan(table), max(MIN_PT, preset.font_pt - 0.5)
         step = 1.75 * size / PT_PER_MM
-        names = [short(drawable(name)[0], LABEL_CHARS) for name in plan.means["method"]]
         told = [said(row, with_n=plan.means["n"].nunique() > 1) for row in plan.means.itertuples()]  # one n for all stands in the caption
-        left, right = (max(text_width(one, 1.0 * size) for one in own) / PT_PER_MM + 1.5 for own in (names, told))
+        right, names = max(width_mm(one, size) for one in told) + 1.5, list(plan.means["method"])
+        stacked = preset.width_mm - right < 30
+        if stacked:
+            step, names = 1.8 * step, [trimmed(name, size, preset.width_mm - right - 2.0, limit=LABEL_CHARS) for name in names]
+            left = right = 1.0
+        else:
+            names, left = beside(names, size, preset.width_mm - right - 2.5, limit=LABEL_CHARS)
+            left += 2.5
+        above, below = (0.25, 0.2) if stacked else (0.0, 0.0)  # of a row: words above, marks below its middle
         rows, foot = plan.last + 1, 4.2 * size / PT_PER_MM
         figure = canvas(preset.width_mm, rows * step + foot)
         box = Box(left, 0.5, preset.width_mm - left - right, rows * step)
         ax = plot_axes(figure, preset, box)
         ax.spines["left"].set_visible(False)
         ax.set(xlim=plan.x, ylim=(plan.last + 0.5, -0.5), yticks=[])
+        ground = {"bbox": {"facecolor": "white", "linewidth": 0, "pad": 0.6}} if stacked else {}  # the line of no gain stops at words
         ax.axvline(0, color=PAPER.muted, linewidth=0.6)
-        text(figure, box.left + box.width / 2, box.height + 0.75 * foot, _x_title(table), size=size, ha="center", color=PAPER.muted)
-        middle = lambda place: 0.5 + (place + 0.5) * step  # noqa: E731
+        middle = inside(box.left + box.width / 2, _x_title(table), size, preset.width_mm)
+        text(figure, middle, box.height + 0.75 * foot, _x_title(table), size=size, ha="center", color=PAPER.muted)
+        height = lambda place: 0.5 + (place + 0.5 - above) * step  # noqa: E731
         for head in plan.heads.itertuples():
-            text(figure, 0.5, middle(head.place), short(drawable(head.pane)[0], 40), size=size, va="center", weight="bold")
+            title = trimmed(head.pane, size, preset.width_mm - 1, limit=40, bold=True)
+            text(figure, 0.5, height(head.place + (0.5 if stacked else 0)), title, size=size, va="center", weight="bold", **ground)
         for name, words, row in zip(names, told, plan.means.itertuples(), strict=True):
             color, dots = readable(loss_color(row.loss), PAPER.ground, 2.5), plan.pairs[plan.pairs["place"] == row.place]
-            ax.plot(dots["gain"], dots["place"] + BELOW, linestyle="none", marker="o", markersize=1.7, markeredgewidth=0, color=color, alpha=0.6)
-            ax.plot([row.low, row.high], [row.place] * 2, color=color, linewidth=1)
-            ax.plot([row.gain], [row.place], marker=PAPER_MARKS[row.mark], markersize=3.5, markeredgewidth=0.7, color=color,
+            under = below + (0.15 if stacked else BELOW)
+            ax.plot(dots["gain"], dots["place"] + under, linestyle="none", marker="o", markersize=1.7, markeredgewidth=0, color=color, alpha=0.6)
+            ax.plot([row.low, row.high], [row.place + below] * 2, color=color, linewidth=1)
+            ax.plot([row.gain], [row.place + below], marker=PAPER_MARKS[row.mark], markersize=3.5, markeredgewidth=0.7, color=color,
                     markerfacecolor="white" if row.n == 1 else color)  # fmt: skip
-            text(figure, 1.0, middle(row.place), name, size=size, va="center")
-            text(figure, preset.width_mm - 0.3, middle(row.place), words, size=size, va="center", ha="right")
+            text(figure, 1.0, height(row.place), name, size=size, va="center", **ground)
+            text(figure, preset.width_mm - 0.3, height(row.place), words, size=size, va="center", ha="right", **ground)
     return figure
 
 
@@ -178,7 +190,8 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     """What a row is, with n, and what besides the loss differs."""
     means, first = table[table["kind"] == "mean"], table.iloc[0]
     unit = units_words(means["unit"].tolist())
-    bars = (f"Bars: Student's 95 % interval over {unit} ({n_words(means['n'].tolist())}); dots: single pairs" if (means["n"] > 1).any()
+    within = f", pairs within a {unit.partition(' or ')[0].removesuffix('s')} averaged" if (means["pairs"] > means["n"]).any() else ""
+    bars = (f"Bars: Student's 95 % interval over {unit} ({n_words(means['n'].tolist())}){within}; dots: single pairs" if (means["n"] > 1).any()
             else "Every mark is a single pair of runs, so no interval can be given")  # fmt: skip
     found = members(runs, predictions_by=first["predictions_by"])
     unequal: dict[str, None] = {}

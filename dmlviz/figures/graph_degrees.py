@@ -13,10 +13,10 @@ from scipy.sparse import issparse
 from .curves import DASHES
 from .graph_frame import GraphInput, GraphView, runs_words, views
 from .labels import spread
-from .paper import Box, canvas, dash, plot_axes, text
+from .paper import Box, beside, canvas, dash, inside, plot_axes, text, trimmed
 from .presets import PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,23 +98,25 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     """Weights above, degrees below, at the preset's width."""
     with drawing():
         size = max(6.0, preset.font_pt - 0.5)
-        each = min(0.42 * preset.width_mm, 46.0)
+        each = min(max(0.42 * preset.width_mm, 24.0), 46.0)
         figure = canvas(preset.width_mm, 2 * each)
         for i, quantity in enumerate(QUANTITIES):
             groups = [group for _, group in table[table["quantity"] == quantity].groupby("pane", sort=False)]
-            room = max([text_width(short(group["title"].iloc[0], 30), 1.1 * size) for group in groups], default=0) / PT_PER_MM + 2
+            names, room = beside([group["title"].iloc[0] for group in groups], size, preset.width_mm - 10, limit=30, bold=True)
+            room += 2
             box = Box(8, i * each + 5, preset.width_mm - 8 - room, each - 13)
-            text(figure, 0.5, i * each + 3, QUANTITIES[quantity], size=size, color=PAPER.muted)
+            text(figure, 0.5, i * each + 3, trimmed(QUANTITIES[quantity], size, preset.width_mm - 1), size=size, color=PAPER.muted)
             ax = plot_axes(figure, preset, box)
             ax.set(xlim=(0, 100), ylim=(0, 1.03))
             for place, (group, end) in enumerate(zip(groups, _ends(groups, 1.3 * size / (box.height * PT_PER_MM)), strict=True)):
                 color = readable(group["color"].iloc[0], PAPER.ground, 2.5)
                 style = dash(figure, place, group["title"].iloc[0], group["color"].iloc[0])
                 ax.plot(100 * group["share"], group["value"], color=color, linewidth=1.1, linestyle=style)
-                text(ax, 102, end, short(drawable(group["title"].iloc[0])[0], 30), size=size, va="center", weight="bold", clip_on=False,
+                text(ax, 100 + 120 / box.width, end, names[place], size=size, va="center", weight="bold", clip_on=False,
                      color=readable(group["color"].iloc[0], PAPER.ground))  # fmt: skip
             words = f"per cent of {'pairs' if quantity == 'weight' else 'texts'}, in rising order"
-            text(figure, 8 + box.width / 2, (i + 1) * each - 1.2, words, size=size, ha="center", color=PAPER.muted)
+            middle = inside(8 + box.width / 2, words, size, preset.width_mm)
+            text(figure, middle, (i + 1) * each - 1.2, words, size=size, ha="center", color=PAPER.muted)
     return figure
 
 

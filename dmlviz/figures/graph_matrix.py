@@ -17,10 +17,10 @@ from ..records import InputError
 from .centers_paper import EDGE_MM, head_mm, pane_title, squares
 from .graph_frame import GraphInput, GraphView, runs_words, views
 from .map_frame import LABEL_CHARS
-from .paper import Box, axes, canvas, text
+from .paper import Box, axes, canvas, size_mm, text, trimmed
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, OTHER, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
-from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
+from .words import missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -248,7 +248,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
             return figure
         boxes, height = _boxes(table, panes, moments, most, preset)
         figure = canvas(preset.width_mm, height + 7)
-        scale, image = limits(table), None
+        scale, image, long = limits(table), None, min(40.0, preset.width_mm - 22)  # of the bar of weights: its words stand beside it
         for (pane, moment), box in boxes.items():
             rows = table[(table["pane"] == pane) & (table["moment"] == moment)]
             leftmost = box.left == min(one.left for one in boxes.values())  # the order is the same in all
@@ -258,7 +258,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
                 pane_title(figure, box, rows["title"].iloc[0], rows["loss"].iloc[0], float(rows["accuracy"].iloc[0]), preset)
             else:
                 _moment_title(figure, box, rows, preset, first)
-        _paper_bar(figure, image, scale, Box(preset.width_mm - 42, height + 1.5, 40, 1.6), preset)
+        _paper_bar(figure, image, scale, Box(preset.width_mm - 2 - long, height + 1.5, long, 1.6), preset)
     return figure
 
 
@@ -297,7 +297,7 @@ def _paper_matrix(figure: Figure, rows: pd.DataFrame, box: Box, scale: tuple[flo
     size = max(MIN_PT, preset.font_pt - 1)
     for band in named(found, len(values), box.height * PT_PER_MM, 1.05 * size) if names else []:
         middle = box.top + (band.first + band.last + 1) / 2 / len(values) * box.height
-        text(figure, box.left - 0.8, middle, short(drawable(band.name)[0], LABEL_CHARS), size=size, ha="right", va="center_baseline")
+        text(figure, box.left - 0.8, middle, trimmed(band.name, size, box.left - 1.2, limit=LABEL_CHARS), size=size, ha="right", va="center_baseline")
     return image
 
 
@@ -305,14 +305,15 @@ def _moment_title(figure: Figure, box: Box, rows: pd.DataFrame, preset: Preset, 
     size, line = preset.font_pt, 1.3 * preset.font_pt / PT_PER_MM
     if first:
         color = readable(loss_color(rows["loss"].iloc[0]), PAPER.ground)
-        text(figure, box.left, box.top - 0.8 - line, short(drawable(rows["title"].iloc[0])[0], 50), size=size, weight="bold", color=color)
+        title = trimmed(rows["title"].iloc[0], size, size_mm(figure)[0] - box.left, limit=50, bold=True)
+        text(figure, box.left, box.top - 0.8 - line, title, size=size, weight="bold", color=color)
     text(figure, box.left, box.top - 0.8, str(rows["moment"].iloc[0]), size=max(MIN_PT, size - 0.5), color=PAPER.muted)
 
 
 def _paper_bar(figure: Figure, image: Any, scale: tuple[float, float], box: Box, preset: Preset) -> None:
     ax = axes(figure, box)
     ax.imshow(np.linspace(0, 1, 64)[None], cmap="cividis", aspect="auto", extent=(0, 1, 0, 1))
-    ax.set(xticks=[], yticks=[])
+    ax.set(xticks=[], yticks=[], gid="scale")
     for spine in ax.spines.values():
         spine.set(linewidth=0.3, color=PAPER.lines)
     size, base = max(MIN_PT, preset.font_pt - 1), box.top + box.height + 2.6

@@ -14,10 +14,10 @@ from ..analysis.graph_numbers import SigmaCurve, accuracy_curve
 from .curves import DASHES
 from .graph_frame import GraphInput, GraphView, runs_words, settings, views
 from .labels import spread
-from .paper import Box, canvas, dash, plot_axes, text
+from .paper import Box, beside, canvas, dash, inside, lines_of, plot_axes, text
 from .presets import PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,27 +132,34 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     with drawing():
         size = max(6.0, preset.font_pt - 0.5)
         height = preset.height_mm or min(0.6 * preset.width_mm, 62.0)
-        plot_height = height - 14.5
+        heading, line = lines_of("Propagated accuracy on hidden texts, per cent", size, preset.width_mm - 1), 1.25 * size / PT_PER_MM
+        top = 5 + line * (len(heading) - 1)
+        height += 0 if preset.height_mm else top - 5
+        plot_height = height - top - 9.5
         curves, ends = _curves(table, 1.3 * size / (plot_height * PT_PER_MM))
         figure = canvas(preset.width_mm, height)
-        text(figure, 0.5, 3, "Propagated accuracy on hidden texts, per cent", size=size, color=PAPER.muted)
-        room = max([text_width(short(group["title"].iloc[0], 30), 1.1 * size) for group in curves], default=0) / PT_PER_MM + 2
-        ax = plot_axes(figure, preset, Box(8, 5, preset.width_mm - 8 - room, plot_height))
+        for i, words in enumerate(heading):
+            text(figure, 0.5, 3 + line * i, words, size=size, color=PAPER.muted)
+        names, room = beside([group["title"].iloc[0] for group in curves], size, preset.width_mm - 10, limit=30, bold=True)
+        room += 2
+        ax = plot_axes(figure, preset, Box(8, top, preset.width_mm - 8 - room, plot_height))
         span = _span(table)
-        ticks = [tick for tick in TICKS if span[0] * 0.99 <= tick <= span[1] * 1.01]
+        ticks = [tick for tick in TICKS if span[0] * 0.99 <= tick <= span[1] * 1.01][:: 2 if preset.width_mm - room < 34 else 1]
         ax.set(xscale="log", xlim=span, ylim=(0, 103))
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.set_xticks([], minor=True)
-        text(figure, 8 + (preset.width_mm - 8 - room) / 2, height - 1, "σ, width of the kernel", size=size, ha="center", color=PAPER.muted)
+        below = "σ, width of the kernel"
+        middle = inside(8 + (preset.width_mm - 8 - room) / 2, below, size, preset.width_mm)
+        text(figure, middle, height - 1, below, size=size, ha="center", color=PAPER.muted)
         for place, (group, end) in enumerate(zip(curves, ends, strict=True)):
-            _paper_curve(ax, group, table, dash(figure, place, group["title"].iloc[0], group["color"].iloc[0]), end, size)
+            _paper_curve(ax, group, table, dash(figure, place, group["title"].iloc[0], group["color"].iloc[0]), end, names[place], size)
         if not curves:
             text(figure, preset.width_mm / 2, height / 2, "No curve to show", size=size, ha="center", color=PAPER.muted)
             ax.set_axis_off()
     return figure
 
 
-def _paper_curve(ax: Any, group: pd.DataFrame, table: pd.DataFrame, style: Any, end: float, size: float) -> None:
+def _paper_curve(ax: Any, group: pd.DataFrame, table: pd.DataFrame, style: Any, end: float, title: str, size: float) -> None:
     color = readable(group["color"].iloc[0], PAPER.ground, 2.5)
     if group["low"].notna().any():
         ax.fill_between(group["sigma"], 100 * group["low"], 100 * group["high"], color=color, alpha=0.16, linewidth=0)
@@ -160,7 +167,6 @@ def _paper_curve(ax: Any, group: pd.DataFrame, table: pd.DataFrame, style: Any, 
     for mark, look in (("now", {"marker": "o", "markeredgecolor": PAPER.ink}), ("trained", {"marker": "D", "markerfacecolor": "none"})):
         part = table[(table["mark"] == mark) & (table["pane"] == group["pane"].iloc[0])]
         ax.plot(part["sigma"], 100 * part["accuracy"], color=color, markersize=4, markeredgewidth=0.8, linestyle="none", clip_on=False, **look)
-    title = short(drawable(group["title"].iloc[0])[0], 30)
     at = group["sigma"].iloc[-1] * 1.06
     text(ax, at, end, title, size=size, va="center", weight="bold", clip_on=False, color=readable(group["color"].iloc[0], PAPER.ground))
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from ..analysis.graph import Why, why
 from ..records import InputError
 from .graph_frame import GraphInput, GraphView, default_focus, runs_words, settings, views
-from .paper import Box, axes, canvas, size_mm, text
+from .paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, class_styles, drawing, loss_color, mixed, readable, run_titles
 from .words import drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short, text_width, whole
@@ -205,9 +205,11 @@ def _paper_block(figure: Figure, table: pd.DataFrame, pane: str, box: Box, size:
     rows, first = bars(table, pane), table[table["pane"] == pane].iloc[0]
     line = 1.3 * size / PT_PER_MM
     said = f"guessed {first['predicted']}, is {first['label']}" if not first["visible"] else f"label shown: {first['label']}"
-    text(figure, box.left, box.top + line, short(drawable(first["title"])[0], 40), size=size, weight="bold",
+    said = trimmed(said, size, 0.62 * box.width, limit=50)
+    title = trimmed(first["title"], size, box.width - width_mm(said, size) - 1, limit=40, bold=True)
+    text(figure, box.left, box.top + line, title, size=size, weight="bold",
          color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
-    text(figure, box.left + box.width, box.top + line, short(drawable(said)[0], 50), size=size, ha="right")
+    text(figure, box.left + box.width, box.top + line, said, size=size, ha="right")
     text(figure, box.left, box.top + 2 * line, _fit(drawable(first["node_text"])[0], size, box.width * PT_PER_MM), size=size, color=PAPER.muted)
     ax = axes(figure, Box(0, 0, *size_mm(figure)), frame=False)
     largest = {mark: max(float(part["share"].max()), 1e-12) for mark, part in rows.groupby("mark")}  # single texts on a scale of their own
@@ -215,7 +217,9 @@ def _paper_block(figure: Figure, table: pd.DataFrame, pane: str, box: Box, size:
     place, before = -0.1, None
     for row in rows.to_dict("records"):
         if row["mark"] != before:
-            text(figure, box.left, box.top + 2.45 * line + (place + 0.5) * step, HEADINGS[row["mark"]], size=size, weight="bold", color=PAPER.muted)
+            heading = HEADINGS[row["mark"]]
+            heading = heading if width_mm(heading, size, bold=True) <= box.width else heading.partition(" (")[0]  # the caption says it too
+            text(figure, box.left, box.top + 2.45 * line + (place + 0.5) * step, heading, size=size, weight="bold", color=PAPER.muted)
             place, before = place + 0.5, row["mark"]
         base = box.top + 2.45 * line + (place + 0.45) * step
         place += 1

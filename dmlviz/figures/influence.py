@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from ..analysis.influence import Floor, Retrained, floor, in_words, influence
 from ..records import InputError, Pane, TextDataset
-from .paper import Box, axes, canvas, plot_axes, text
+from .paper import Box, axes, beside, canvas, inside, lines_of, plot_axes, text
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_lines import axis, layout
 from .theme import LIGHT, PAPER, Theme, drawing, readable, run_titles
@@ -40,6 +40,8 @@ def frame(given: InfluenceInput, dataset: TextDataset, *, chosen: tuple[str, ...
     """One row per support text left out ("support") and per test text ("test", only a place). `chosen`: row ids of test texts whose gold class's
     probability is looked at. Raises InputError where no run without a text is there.
     """
+    if strange := [row for row in chosen if not str(row).isdecimal()]:
+        raise InputError(f"chosen={str(strange[0])[:40]!r} is not accepted; name test texts by their row ids, separated by commas")
     table, beneath = influence(given.found, [int(row) for row in chosen]), floor(given.found)
     if table.empty:
         raise InputError(f"no run that leaves out a support text of {given.run.id} is finished; start it on the Reliability page under Influence")
@@ -132,12 +134,15 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         step = 1.45 * size / PT_PER_MM
         chars = TEXT_CHARS
         names = [drawable(f"{short(row.text, chars)} · {short(row.label, 12)}")[0] for row in rows.itertuples()]
-        room = max(text_width(name, 1.02 * size) for name in names) / PT_PER_MM + 2
         wide = preset.width_mm >= 120
         side = min(preset.width_mm * 0.38, 70.0) if wide else min(preset.width_mm, 60.0)
         tall = step * len(rows)
         top, begin = (0.0, side + 3) if wide else (side + 2, 0.0)
-        figure = canvas(preset.width_mm, max(top + tall + 4.3 * step, side if wide else 0.0))
+        names, room = beside(names, size, preset.width_mm - begin - 3.5, limit=60)
+        room += 2
+        words = "effect on accuracy, points" + (f"; {left} texts between not shown" if left else "")
+        below = lines_of(words, size, preset.width_mm - begin - 2)
+        figure = canvas(preset.width_mm, max(top + tall + (3.3 + len(below)) * step, side if wide else 0.0))
         _paper_map(figure, table, Box(0.3 if wide else (preset.width_mm - side) / 2, 0.3, side - 0.6, side - 0.6))
         box = Box(begin + room, top + 1.3 * step, preset.width_mm - begin - room - 1.5, tall)
         ax = plot_axes(figure, preset, box)
@@ -145,7 +150,9 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         at, band = np.arange(len(rows)), float(table["band"].iloc[0])
         if np.isfinite(band):
             ax.axvspan(-band, band, color=PAPER.lines, alpha=0.45, linewidth=0)
-            text(figure, box.left + box.width / 2, top + 0.9 * step, "grey: another seed, 95 %", size=size, ha="center", color=PAPER.muted)
+            grey = "grey: another seed, 95 %"
+            middle = inside(box.left + box.width / 2, grey, size, preset.width_mm)
+            text(figure, middle, top + 0.9 * step, grey, size=size, ha="center", color=PAPER.muted)
         colors = [HELPS if one >= 0 else HURTS for one in rows["effect"]]
         ax.barh(at, rows["effect"], height=0.55, color=colors)
         ax.hlines(at, rows["low"], rows["high"], color=PAPER.ink, linewidth=0.4)
@@ -153,8 +160,8 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         ax.set(ylim=(len(rows) - 0.5, -0.5), yticks=[])
         for i, name in enumerate(names):
             text(figure, begin + room - 1, box.top + (i + 0.5) * step, name, size=size, ha="right", va="center")
-        words = "effect on accuracy, points" + (f"; {left} texts between not shown" if left else "")
-        text(figure, preset.width_mm - 1, box.top + tall + 2.4 * step, words, size=size, ha="right", color=PAPER.muted)
+        for i, words in enumerate(below):
+            text(figure, preset.width_mm - 1, box.top + tall + (2.4 + i) * step, words, size=size, ha="right", color=PAPER.muted)
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .map_window import Window, outside
 from .presets import MIN_PT, MM_PER_INCH, Preset
 from .theme import PAPER
-from .words import font_stack
+from .words import drawable, font_stack, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,9 @@ MARKERS = {"circle": "o", "square": "s", "triangle-up": "^", "triangle-down": "v
 
 # One for each line of a plot, in order: whatever the colours, grey print keeps them apart
 DASHES = ("-", "--", ":", "-.", (0, (6, 1.2, 1, 1.2, 1, 1.2)), (0, (9, 2)), (0, (3, 1)), (0, (1, 2.5)))
+
+
+CHART_MM, CHART_SHARE = 12.0, 0.42  # a chart's least width, in mm and of the room that it shares with names
 
 
 class Box(NamedTuple):
@@ -160,13 +163,46 @@ def text(place: Figure | Axes, x: float, y: float, words: str, *, size: float, c
     return place.text(x, y, words, fontfamily=list(font_stack()), fontsize=size, color=color, parse_math=False, **style)
 
 
-def width_mm(words: str, size: float) -> float:
+def width_mm(words: str, size: float, *, bold: bool = False) -> float:
     """How wide these words will be drawn, to the pixel of a 300 dpi sheet."""
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
-    sheet = RendererAgg(8, 8, 300)
-    return sheet.get_text_width_height_descent(words, FontProperties(family=list(font_stack()), size=size), False)[0] / 300 * MM_PER_INCH
+    sheet, font = RendererAgg(8, 8, 300), FontProperties(family=list(font_stack()), size=size, weight="bold" if bold else "normal")
+    return sheet.get_text_width_height_descent(words, font, False)[0] / 300 * MM_PER_INCH
+
+
+def trimmed(words: str, size: float, room: float, *, limit: int = 60, bold: bool = False) -> str:
+    """The words as paper can draw them, shortened in their middle to `limit` characters and until they take at most `room` mm."""
+    whole = drawable(words)[0]
+    kept = short(whole, limit)
+    while len(kept) > 3 and width_mm(kept, size, bold=bold) > room:
+        kept = short(whole, len(kept) - 1)
+    return kept
+
+
+def lines_of(words: str, size: float, room: float) -> list[str]:
+    """The words, a line per entry, none wider than `room` mm but for a single word that is."""
+    lines: list[str] = []
+    for word in words.split():
+        if lines and width_mm(f"{lines[-1]} {word}", size) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def beside(names: Sequence[str], size: float, width: float, *, limit: int, bold: bool = False) -> tuple[list[str], float]:
+    """(names, mm of the widest) as they fit into `width` mm beside a chart, which keeps its least width."""
+    most = width - max(CHART_MM, CHART_SHARE * width)
+    kept = [trimmed(name, size, most, limit=limit, bold=bold) for name in names]
+    return kept, max((width_mm(name, size, bold=bold) for name in kept), default=0.0)
+
+
+def inside(at: float, words: str, size: float, width: float) -> float:
+    """Where to centre the words, as near to `at` as leaves them whole on a sheet of that width; all in mm."""
+    half = width_mm(words, size) / 2 + 0.4
+    return min(max(at, half), max(width - half, half))
 
 
 def arrows(ax: Axes, rows: pd.DataFrame, view: Window) -> None:

@@ -11,11 +11,11 @@ import plotly.graph_objects as go
 
 from ..analysis.ranking import FEWEST_SETS, cliques, rank
 from ..records import InputError, Run
-from .paper import Box, axes, canvas, tell, text
+from .paper import Box, axes, canvas, lines_of, tell, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, number_word, values
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,14 +108,23 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     with drawing():
         size, methods, bars = max(MIN_PT, preset.font_pt - 0.5), len(table), _bars(table)
         step, top = 1.7 * size / PT_PER_MM, 4.6 * size / PT_PER_MM
-        names = [f"{short(drawable(row.method)[0], LABEL_CHARS)} {row.rank:.2f}" for row in table.itertuples()]
-        left = min(max(text_width(name, size) for name in names) / PT_PER_MM + 3, 0.42 * preset.width_mm)
+        number, most = width_mm(" 9.99", size), 0.5 * (preset.width_mm - max(24.0, 0.3 * preset.width_mm)) - 3  # mm beside the axis, on each side
+        stacked = most - number < 12
+        if stacked:  # a narrow sheet: the rank below its name, a shorter axis
+            step, most = 1.75 * step, 0.5 * (preset.width_mm - 14) - 3
+        room, gap = (most, "\n") if stacked else (most - number, " ")
+        names = [f"{trimmed(row.method, size, room, limit=LABEL_CHARS)}{gap}{row.rank:.2f}" for row in table.itertuples()]
+        left = max(width_mm(part, size) for name in names for part in name.split("\n")) + 3
         half = -(-methods // 2)
+        heading = lines_of(_line(table, brief=True), size, preset.width_mm - 1)
+        line = 1.7 * size / PT_PER_MM
+        top += line * (len(heading) - 1)
         under = 2.0 + 1.4 * len(bars)
         figure = canvas(preset.width_mm, top + under + half * step + 1)
         ax = axes(figure, Box(0, 0, preset.width_mm, top + under + half * step + 1), frame=False)
         at = lambda value: left + (value - 1) / max(methods - 1, 1) * (preset.width_mm - 2 * left)  # noqa: E731
-        text(figure, 0.5, 0.9 * step, _line(table, brief=True), size=size, color=PAPER.muted)
+        for i, words in enumerate(heading):
+            text(figure, 0.5, (0.9 + i) * line, words, size=size, color=PAPER.muted)
         ax.plot([at(1), at(methods)], [top] * 2, color=PAPER.ink, linewidth=0.7)
         for tick in range(1, methods + 1):
             ax.plot([at(tick)] * 2, [top - 0.8, top], color=PAPER.ink, linewidth=0.7)

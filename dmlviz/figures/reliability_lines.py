@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from ..analysis.over_runs import Side, interval_words, units
 from .labels import spread
 from .paper import DASHES as PAPER_DASHES
-from .paper import Box, canvas, plot_axes, tell, text, width_mm
+from .paper import Box, beside, canvas, inside, lines_of, plot_axes, tell, text, trimmed, width_mm
 from .presets import PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
 from .words import drawable, plotly_text, short, text_width
@@ -155,12 +155,14 @@ def paper_lines(lines: Sequence[Line], around: Axes, preset: Preset) -> Figure:
     with drawing():
         size = max(6.0, preset.font_pt - 0.5)
         step = 1.3 * size / PT_PER_MM
-        names = [short(drawable(line.title)[0], LABEL_CHARS) for line in lines]
-        room = max([width_mm(name, size) for name in names], default=0) * 1.06 + 2.5
+        names, room = beside([line.title for line in lines], size, preset.width_mm - 12, limit=LABEL_CHARS, bold=True)
+        room += 2.5
+        heading = lines_of(drawable(around.y_title)[0], size, preset.width_mm - 1)
+        head = step * len(heading)
         below = step * (1.9 + max([words.count("\n") for _, words in around.ticks], default=0)) + 1
-        height = preset.height_mm or min(0.6 * preset.width_mm, 66.0)
+        height = preset.height_mm or min(max(0.6 * preset.width_mm, below + step + 12), 66.0) + head - step
         figure = canvas(preset.width_mm, height)
-        box = Box(9.5, step + 1, preset.width_mm - 9.5 - room, height - below - step - 1)
+        box = Box(9.5, head + 1, preset.width_mm - 9.5 - room, height - below - head - 1)
         ax = plot_axes(figure, preset, box)
         for line in lines:
             _draw(ax, line, around)
@@ -168,12 +170,13 @@ def paper_lines(lines: Sequence[Line], around: Axes, preset: Preset) -> Figure:
             tell(figure, line.title, loss_color(line.loss), mark)
         ax.set(xlim=around.x, ylim=around.y)
         if around.ticks:
-            ax.set_xticks([at for at, _ in around.ticks], [drawable(line)[0] if "\n" not in line else "\n".join(drawable(one)[0] for one in
-                          line.split("\n")) for _, line in around.ticks])  # fmt: skip
-        text(figure, 0.5, 0.75 * step, drawable(around.y_title)[0], size=size, color=PAPER.muted)
-        title = drawable(around.x_title)[0]
-        half = width_mm(title, size) / 2 + 0.5
-        middle = min(max(box.left + box.width / 2, half), max(preset.width_mm - half, half))  # whole, where the sheet is wide enough
+            wide = max(width_mm(one, size) for _, words in around.ticks for one in words.split("\n")) + 0.8
+            ticks = around.ticks[:: max(1, -int(-len(around.ticks) * wide // box.width))]  # their words must not touch
+            ax.set_xticks([at for at, _ in ticks], ["\n".join(drawable(one)[0] for one in words.split("\n")) for _, words in ticks])
+        for i, words in enumerate(heading):
+            text(figure, 0.5, (0.75 + i) * step, words, size=size, color=PAPER.muted)
+        title = trimmed(around.x_title, size, preset.width_mm - 1)
+        middle = inside(box.left + box.width / 2, title, size, preset.width_mm)
         text(figure, middle, height - 0.3 * step, title, size=size, color=PAPER.muted, ha="center")
         for line, name, at in zip(lines, names, _ends(lines, around, step / box.height), strict=True):
             text(ax, around.x[1] + 1.5 * (around.x[1] - around.x[0]) / box.width, at, name, size=size, va="center", weight="bold", clip_on=False,

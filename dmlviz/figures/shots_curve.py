@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,11 @@ import plotly.graph_objects as go
 from ..analysis.intervals import group_interval
 from ..records import Run
 from .labels import spread
-from .paper import Box, canvas, plot_axes, tell, text
+from .paper import Box, beside, canvas, inside, plot_axes, tell, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_frame import METRICS, OPTIONS, PAPER_MARKS, by_readout, members, n_words, number_word, units_words, values
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba
-from .words import drawable, missing_glyphs, plotly_text, short, text_width
+from .words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -159,25 +159,29 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     with drawing():
         size = max(MIN_PT, preset.font_pt - 0.5)
         names = panes(table)
-        room = max([text_width(short(drawable(name)[0], LABEL_CHARS), 1.06 * size) for name in set(table["method"])], default=0) / PT_PER_MM + 2
+        methods = list(dict.fromkeys(table["method"]))
+        kept, room = beside(methods, size, preset.width_mm - 8.5, limit=LABEL_CHARS, bold=True)
+        called, room = dict(zip(methods, kept, strict=True)), room + 2
         across = max(1, min(len(names), int(preset.width_mm // (room + 38))))
         width, down = preset.width_mm / across, -(-len(names) // across)
         head, foot = 1.9 * size / PT_PER_MM, 3.6 * size / PT_PER_MM
-        tall = min(0.75 * (width - room), 55.0)
+        tall = min(max(0.75 * (width - room), 20.0), 55.0)
         figure = canvas(preset.width_mm, down * (head + tall + foot))
         for i, name in enumerate(names):
             box = Box(i % across * width + 6.5, i // across * (head + tall + foot) + head, width - room - 6.5, tall)
             plan = _Plan(table[table["pane"] == name], line=1.25 * size / (tall * PT_PER_MM))
-            label = f"{short(drawable(name)[0], 40)}: {number_word(table['metric'].iloc[0])}, %"
+            end = f": {number_word(table['metric'].iloc[0])}, %"
+            label = trimmed(name, size, width - 1 - width_mm(end, size, bold=True), limit=40, bold=True) + end
             text(figure, box.left - 6, box.top - 0.55 * head, label, size=size, va="center", weight="bold")
-            _panel(plot_axes(figure, preset, box), plan, box, size)
+            _panel(plot_axes(figure, preset, box), plan, box, size, called)
             for row in plan.means.drop_duplicates("method").itertuples():
                 tell(figure, row.method, loss_color(row.loss), row.mark)
-            text(figure, box.left + box.width / 2, box.top + tall + 0.82 * foot, _x_title(name), size=size, ha="center", color=PAPER.muted)
+            middle = i % across * width + inside(6.5 + box.width / 2, _x_title(name), size, width)
+            text(figure, middle, box.top + tall + 0.82 * foot, _x_title(name), size=size, ha="center", color=PAPER.muted)
     return figure
 
 
-def _panel(ax: Any, plan: _Plan, box: Box, size: float) -> None:
+def _panel(ax: Any, plan: _Plan, box: Box, size: float, called: Mapping[str, str]) -> None:
     ax.set(xlim=plan.x, ylim=plan.y)
     ax.set_xticks([at for at, _ in plan.ticks], [words for _, words in plan.ticks])
     per_mm = (plan.x[1] - plan.x[0]) / box.width
@@ -192,8 +196,7 @@ def _panel(ax: Any, plan: _Plan, box: Box, size: float) -> None:
         for row in own.itertuples():
             ax.plot([row.x], [row.value], color=color, marker=PAPER_MARKS[row.mark], markersize=3, markeredgewidth=0.7,
                     markerfacecolor="white" if row.n == 1 else color)  # fmt: skip
-        name = short(drawable(own["method"].iloc[0])[0], LABEL_CHARS)
-        text(ax, plan.x[1] + 1.2 * per_mm, float(end), name, size=size, va="center", weight="bold", clip_on=False,
+        text(ax, plan.x[1] + 1.2 * per_mm, float(end), called[own["method"].iloc[0]], size=size, va="center", weight="bold", clip_on=False,
              color=readable(loss_color(own["loss"].iloc[0]), PAPER.ground))  # fmt: skip
 
 

@@ -24,7 +24,7 @@ MOST_UNFAIR = 3  # sentences on what besides the loss differs
 
 
 class Tested(NamedTuple):
-    """One method of a column against the baseline, over five pairs or more."""
+    """One method of a column against the baseline, over five draws or more (or what stands for them)."""
 
     found: Comparison
     adjusted: float  # p of the sign-flip test after Holm over the column
@@ -38,7 +38,7 @@ class Tested(NamedTuple):
 
     @property
     def could(self) -> bool:
-        """Can so many pairs show a difference at all, if every pair points the same way?"""
+        """Can so many draws show a difference at all, if each points the same way?"""
         return self.family * self.found.smallest < ALPHA
 
 
@@ -120,7 +120,7 @@ def baseline_of(one: Member, found: Sequence[Member], loss: str = "cross_entropy
 
 
 def _tested(found: Sequence[Member], baseline: str, metric: str, predictions_by: str) -> dict[str, Tested]:
-    """Group key -> its test, for the methods of one column that share five pairs or more with the baseline."""
+    """Group key -> its test, for the methods of one column that share five draws or more with the baseline."""
     compared: dict[str, Comparison] = {}
     for one in found:
         base = baseline_of(one, found, baseline)
@@ -175,16 +175,35 @@ def _test_note(found: Sequence[Member], tests: Sequence[Tested], metric: str, ba
     if not others:
         return ""
     if not tests:
-        return f"Differences to {base} are not tested: that takes {FEWEST} pairs of runs with the same draw, seed and fold."
-    counts = sorted({one.found.n for one in tests})
-    pairs = f"{counts[0]} pairs" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} pairs"
+        return f"Differences to {base} are not tested: that takes {FEWEST} {_things(others)} in common, paired by draw, seed and fold."
+    pairs = _counted([one.found for one in tests])
     marks = {one.mark for one in tests}
     said = [f"{sign} {words}" for sign, words in ((BETTER, "better"), (WORSE, "worse")) if sign in marks]
     head = f"{' and '.join(said)} than {base}" if said else f"No difference in {number_word(metric)} to {base} stands"
-    untested = "" if len(tests) == len(others) else f"; methods with fewer than {FEWEST} pairs are not tested"
-    reach = "" if said or any(one.could for one in tests) else " So few pairs could not have shown any."
-    return (f"{head} at the {100 * ALPHA:.0f} % level: two-sided sign-flip permutation test over {pairs} of the same draw, seed and fold, Holm's "
+    untested = "" if len(tests) == len(others) else f"; methods with fewer than {FEWEST} {_things(others)} in common are not tested"
+    reach = "" if said or any(one.could for one in tests) else " So few could not have shown any."
+    return (f"{head} at the {100 * ALPHA:.0f} % level: two-sided sign-flip permutation test over {pairs}, paired by draw, seed and fold, Holm's "
             f"correction over the methods of a column{untested}.{reach}")  # fmt: skip
+
+
+def _counted(found: Sequence[Comparison]) -> str:
+    """What the tests count: "5 draws", "5 to 8 draws (15 to 24 pairs of runs, averaged within a draw)"."""
+    unit = units_words([one.unit for one in found])
+    words = f"{_span([one.n for one in found])} {unit}"
+    if all(one.pairs == one.n for one in found):
+        return words
+    within = " or ".join(one.removesuffix("s") for one in unit.split(" or "))
+    return f"{words} ({_span([one.pairs for one in found])} pairs of runs, averaged within a {within})"
+
+
+def _span(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _things(found: Sequence[Member]) -> str:
+    """What repetitions of these groups are counted in: "draws", "seeds"."""
+    return units_words([units(one.group.runs).name for one in found])
 
 
 def _unfair_notes(found: Sequence[Member]) -> list[str]:

@@ -113,6 +113,38 @@ def test_too_little_height_is_a_sentence():
         compose([strip(2.0)] * 2, preset("custom:100x40mm"))
 
 
+def test_what_would_be_higher_than_a_page_gets_more_columns():
+    sheet = compose([strip(1.6)] * 4, preset("acl-text")).figure  # 2 x 2 would be 256 mm high
+    width, height = size_mm(sheet)
+    assert (width, letters(sheet)) == (pytest.approx(160), list("abcd"))
+    assert height <= 220
+    assert len({round(panel.bbox_relative.x0, 3) for panel in sheet.subfigs}) == 3
+    lncs = compose([strip(2.4)] * 2, preset("lncs-text")).figure  # 180 mm is its page: two of 59 mm fit
+    assert size_mm(lncs)[1] <= 180
+
+
+def test_what_fits_no_page_is_a_sentence_with_both_heights():
+    with pytest.raises(InputError, match=r"2\d\d mm high, and ACL, one column \(acl-column\) allows 220 mm; choose fewer panels, a wider preset\."):
+        compose([strip(1.0)] * 3, preset("acl-column"))
+    with pytest.raises(InputError, match="allows 220 mm; choose fewer panels, a wider preset, or more columns"):
+        compose([strip(1.0)] * 2, preset("acl-text"), columns=1)
+    with pytest.raises(InputError, match="would be 300 mm high, and Single column"):
+        compose([lambda size: canvas(size.width_mm, 300)], preset("single"))
+
+
+def test_a_lone_picture_that_is_too_high_is_drawn_less_wide_in_the_middle():
+    sheet = compose([strip(2.0)], preset("acl-text")).figure  # 320 mm high at its whole width
+    width, height = size_mm(sheet)
+    assert width == pytest.approx(160)
+    assert height <= 220
+    (panel,) = sheet.subfigs
+    wide, high = size_mm(panel)
+    assert (high, height) == (pytest.approx(2 * wide), pytest.approx(high))
+    assert wide > 90  # no narrower than it must
+    assert panel.bbox_relative.x0 == pytest.approx((1 - wide / width) / 2)
+    assert letters(sheet) == []
+
+
 def test_a_slide_is_enlarged_as_a_whole_and_less_when_it_must():
     one, four = compose([strip(0.5)], preset("slide")), compose([strip(1.2)] * 4, preset("slide"))
     assert one.scale == pytest.approx(2.4)
@@ -134,7 +166,8 @@ def printed_size(data, fmt):
     return tuple(float(re.search(rf'{name}="([\d.]+)pt"'.encode(), data)[1]) / 72 * 25.4 for name in ("width", "height"))
 
 
-@pytest.mark.parametrize(("name", "width", "height"), [("custom:120mm", 120, None), ("custom:3.25in", 82.55, None), ("custom:240pt", 84.667, None),
+@pytest.mark.parametrize(("name", "width", "height"), [("custom:120mm", 120, None), ("custom:3.25in", 82.55, None), ("custom:219.086pt", 77.0, None),
+                                                       ("custom:240bp", 84.667, None),
                                                        ("custom:12x8cm", 120, 80), ("custom:120", 120, None)])  # fmt: skip
 def test_own_sizes(name, width, height):
     made = preset(name)

@@ -8,7 +8,7 @@ import pytest
 from figure_cases import HOSTILE
 
 from dmlviz.analysis.graph import similarity_graph, steps
-from dmlviz.draw import Sources, draw
+from dmlviz.draw import Sources, picture
 from dmlviz.figures import FIGURES, graph, graph_degrees, graph_matrix, graph_sigma, graph_why, presets, theme
 from dmlviz.figures.graph_frame import GraphInput, chosen_edges, default_focus, views
 from dmlviz.records import FigureSpec, GraphBatches, InputError, Pane, Progress, Projection, Run, RunArrays, RunConfig, TextDataset
@@ -352,12 +352,13 @@ def test_the_command_line_draws_each_with_hostile_names_and_no_small_print(name)
     if name == "graph_why":
         options |= {"sample": "all"}
     spec = FigureSpec(name=name, run_ids=tuple(one.run.id for one in runs), options=options)
-    drawn = draw(spec, source(runs, label_names, texts))
+    drawn = picture(spec, source(runs, label_names, texts))
     assert drawn.caption
     assert len(drawn.frame)
-    width = drawn.figure.get_size_inches()[0] * 25.4
+    sheet = FIGURES[name].paper(drawn.frame, presets.preset(spec.preset), **drawn.options)
+    width = sheet.get_size_inches()[0] * 25.4
     assert width == pytest.approx(presets.preset(spec.preset).width_mm, abs=1e-6)
-    words = [t for ax in drawn.figure.axes for t in (*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels())] + list(drawn.figure.texts)
+    words = [t for ax in sheet.axes for t in (*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels())] + list(sheet.texts)
     assert min(t.get_fontsize() for t in words if t.get_text()) >= presets.MIN_PT
     screen = FIGURES[name].screen
     figure = screen(drawn.frame) if name in ("graph_sigma", "graph_degrees") else screen(drawn.frame, runs[0].run.id)
@@ -375,7 +376,7 @@ def test_a_recorded_batch_can_be_drawn_from_the_command_line():
     batch = GraphBatches(rows, rng.random((1, 8)) < 0.7, rng.normal(size=(1, 8, 8)).astype(np.float16), np.array([0.55]), np.array([1.0]))
     run = given("g_loss", graph=batch)
     spec = FigureSpec(name="graph", run_ids=(run.run.id,), options={"sample": "batch:0", "visible": "recorded", "sigma": "trained"})
-    drawn = draw(spec, source([run], names(), TEXTS))
+    drawn = picture(spec, source([run], names(), TEXTS))
     nodes = drawn.frame[drawn.frame["mark"] == "node"]
     assert nodes["row_id"].tolist() == list(range(7))
     assert nodes["visible"].tolist() == batch.visible[0, :7].tolist()

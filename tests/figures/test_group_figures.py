@@ -10,7 +10,7 @@ from outcome_cases import run_of
 from pypdf import PdfReader
 
 from dmlviz.analysis.intervals import student
-from dmlviz.draw import draw, sources
+from dmlviz.draw import picture, sources
 from dmlviz.export import Provenance, figure_bytes
 from dmlviz.figures import FIGURES, gain_forest, ranks, shots_curve
 from dmlviz.figures.presets import PRESETS
@@ -174,6 +174,6 @@ def test_paper_has_the_exact_width_and_no_word_is_small_or_outside(name, preset)
 def test_the_table_of_figures_draws_them(name, monkeypatch, tmp_path):
     runs = {run.id: run for run in several(data=("trec", "mr"))}
     source = sources(Store(tmp_path))._replace(run=runs.__getitem__)
-    drawn = draw(FigureSpec(name=name, run_ids=tuple(runs), options={"metric": "macro_f1"}), source)
+    drawn = picture(FigureSpec(name=name, run_ids=tuple(runs), options={"metric": "macro_f1"}), source)
     assert "acro-F1" in drawn.caption
     assert len(drawn.caption) < 400

@@ -102,20 +102,34 @@ def test_marks_stand_where_the_test_says_so_by_hand():
     table = results.make(runs)
     assert [row[1].marks for row in table.rows] == ["", "*", "*"]
     note = next(note for note in table.notes if "sign-flip" in note)
-    for words in ("* better than Cross-entropy", "5 % level", "8 pairs", "Holm", "column"):
+    for words in ("* better than Cross-entropy", "5 % level", "test over 8 draws, paired by draw, seed and fold", "Holm", "column"):
         assert words in note
     worse = results.make(runs, baseline="supcon")
     assert [row[1].marks for row in worse.rows] == ["†", "†", ""]
     assert "† worse than SupCon" in " ".join(worse.notes)
 
 
-def test_below_five_pairs_nothing_is_tested():
+def test_seeds_within_a_draw_are_no_repetitions_of_their_own():
+    """Five draws with three seeds each: the test has five numbers, not fifteen; four draws have too few however many seeds there are."""
+    rng = np.random.default_rng(0)
+    runs = [run_of(draw, seed, accuracy=0.6 + 0.1 * i + 0.001 * rng.normal(), loss=loss, data="trec", shots=4)
+            for i, loss in enumerate(LOSSES[:3]) for draw in range(5) for seed in range(3)]  # fmt: skip
+    said = " ".join(results.make(runs).notes)
+    assert "test over 5 draws (15 pairs of runs, averaged within a draw)" in said
+    four = " ".join(results.make([run for run in runs if run.config.support_seed < 4]).notes)
+    assert "are not tested: that takes 5 draws in common" in four
+    seeds = [run_of(0, seed, accuracy=0.6 + 0.1 * i + 0.001 * rng.normal(), loss=loss, data="trec", shots=4)
+             for i, loss in enumerate(LOSSES[:2]) for seed in range(6)]  # fmt: skip
+    assert "test over 6 seeds, paired" in " ".join(results.make(seeds).notes)
+
+
+def test_below_five_draws_nothing_is_tested():
     table = results.make(several(LOSSES[:3], ("trec",), (4,), draws=4, spread=0.0001))
     assert not any(cell.marks for row in table.rows for cell in row)
-    assert "are not tested: that takes 5 pairs" in " ".join(table.notes)
+    assert "are not tested: that takes 5 draws in common" in " ".join(table.notes)
     five = results.make(several(LOSSES[:3], ("trec",), (4,), draws=5, spread=0.0001))
     assert not any(cell.marks for row in five.rows for cell in row)  # 2 / 32 is above 5 %
-    assert "So few pairs could not have shown any." in " ".join(five.notes)
+    assert "So few could not have shown any." in " ".join(five.notes)
     assert "significant" not in " ".join([*table.notes, *five.notes])
 
 
