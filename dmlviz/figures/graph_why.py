@@ -206,7 +206,7 @@ def _paper_block(figure: Figure, table: pd.DataFrame, pane: str, box: Box, size:
     line = 1.3 * size / PT_PER_MM
     said = f"guessed {first['predicted']}, is {first['label']}" if not first["visible"] else f"label shown: {first['label']}"
     said = trimmed(said, size, 0.62 * box.width, limit=50)
-    title = trimmed(first["title"], size, box.width - width_mm(said, size) - 1, limit=40, bold=True)
+    title = trimmed(first["title"], size, box.width - width_mm(said, size) - 2.5, limit=40, bold=True)
     text(figure, box.left, box.top + line, title, size=size, weight="bold",
          color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
     text(figure, box.left + box.width, box.top + line, said, size=size, ha="right")
