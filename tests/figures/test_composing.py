@@ -274,7 +274,7 @@ def test_what_the_file_says_of_itself():
 
 def test_equal_sheets_are_equal_bytes():
     frame = table()
-    spec = SheetSpec(panels=(FigureSpec(name="manifold", run_ids=("a",)),) * 3, preset="slide", palette="grey")
+    spec = SheetSpec(panels=(FigureSpec(name="manifold", run_ids=("a",)),) * 3, preset="acl-text", palette="grey")
     for fmt in ("pdf", "svg", "png"):
         first, second = (sheet_bytes(drawn(spec, [picture(frame.copy())] * 3), fmt) for _ in range(2))
         assert first == second

@@ -23,7 +23,7 @@ from dmlviz.sweep_spec import spec_of
 from dmlviz.training.local import LocalEngine
 
 pytestmark = pytest.mark.slow
-KILLS = int(os.environ.get("DMLVIZ_KILLS", "5"))  # 20 were tried by hand
+KILLS = int(os.environ.get("DMLVIZ_KILLS", "3"))  # more by hand
 
 
 @pytest.fixture
