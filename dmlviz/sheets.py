@@ -17,7 +17,7 @@ from dmlviz.figures import FIGURES, loading_options
 from dmlviz.figures.composing import LETTERS, compose
 from dmlviz.figures.grey import without_color
 from dmlviz.figures.paper import keys_of, size_mm
-from dmlviz.figures.presets import Preset
+from dmlviz.figures.presets import PRESETS, Preset
 from dmlviz.figures.presets import preset as find_preset
 from dmlviz.figures.words import font_stack, missing_glyphs, typeset
 from dmlviz.panes import read_kind
@@ -154,6 +154,8 @@ def figure_file(
     for name in names:
         one_of(name, FIGURES, "figure")
     spec = SheetSpec(panels=_panels(names, run_ids, options or {}, method), **sheet_fields)
+    if not spec.preset.startswith("custom:"):
+        one_of(spec.preset, PRESETS, "preset")
     size_of(spec)
     if dpi is not None and not 50 <= dpi <= 1200:
         raise InputError(f"--dpi {dpi} is not accepted; choose 50 to 1200")
