@@ -53,7 +53,8 @@ def choose(sheets: Sequence[SheetSpec]) -> tuple[int, list[Any]]:
     """The tray in its order; returns the place of the chosen figure, and the places of the thumbnails (see `thumbnails`)."""
     st.header(f"Tray ({len(sheets)})", anchor=False)
     at = min(st.session_state.get("tray_at", len(sheets) - 1), len(sheets) - 1)
-    places = [_row(sheet, i, chosen=i == at) for i, sheet in enumerate(sheets)]
+    with st.container(height=460 if len(sheets) > 6 else "content", border=False):  # a long tray must not push the picture off a narrow screen
+        places = [_row(sheet, i, chosen=i == at) for i, sheet in enumerate(sheets)]
     with st.container(horizontal=True):
         st.button("Up", icon=":material/arrow_upward:", on_click=_move, args=(sheets[at], -1), disabled=at == 0, key="tray_up")
         st.button("Down", icon=":material/arrow_downward:", on_click=_move, args=(sheets[at], 1), disabled=at == len(sheets) - 1, key="tray_down")
