@@ -29,7 +29,7 @@ def figure(
     palette: option(str, "--palette", "colour or grey") = "colour",
     columns: option(int | None, "--columns", "of panels; default as many as stay legible") = None,
     caption: option(str, "--caption", "own words instead of what is known of the figure") = "",
-    dpi: option(int | None, "--dpi", "of .png; default 300") = None,
+    dpi: option(int | None, "--dpi", "of .png; default 300, of slides and posters 150") = None,
     sidecar: option(bool, "--json", "write beside it what the file says of itself") = False,
     home: Home = None,
 ) -> None:
@@ -135,4 +135,7 @@ def _runs(store: Store, named: str) -> list:
         if not found:
             raise InputError("no run is finished in this home; train one, or name another home with --home")
         return found
-    return [store.run(one.strip()) for one in named.split(",") if one.strip()]
+    ids = [one.strip() for one in named.split(",") if one.strip()]
+    if not ids:
+        raise InputError("no run was named; give their ids as --runs ID,ID, or --runs all")
+    return [store.run(one) for one in ids]

@@ -22,7 +22,6 @@ from dmlviz.store import Store, home_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-FALLBACK = "so these are PCA maps"
 MAPS = ("manifold", "centers_map", "graph")  # drawn at the texts' places on the map
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -71,15 +70,14 @@ def picture(spec: FigureSpec, source: Sources) -> Picture:
     """What a spec shows; its options in LOADED_BY say what is loaded. InputError when a run is gone or an option is not known."""
     entry = FIGURES[spec.name]
     for_frame, for_paper = split_options(spec.name, {key: value for key, value in spec.options.items() if key not in LOADED_BY})
-    needs, words = _needed(source, entry.needs, spec.run_ids, {key: str(value) for key, value in spec.options.items() if key in LOADED_BY})
+    needs, words, shown = _needed(source, entry.needs, spec.run_ids, {key: str(value) for key, value in spec.options.items() if key in LOADED_BY})
     explained = lambda run_id: source.attributions([run_id], "ig", "")[0].found  # noqa: E731
     if spec.name == "manifold" and (values := map_values(str(for_frame.get("color_by", "")), needs[0], source.arrays, explained)):
         for_frame["values"] = values
     frame = entry.frame(*needs, **for_frame)
     if spec.name in MAPS and read_kind(str(spec.options.get("map", "umap"))).dims > 2:
         words.append("note: paper shows the first two of the map's three dimensions")
-    asked = str(spec.options.get("map", "umap")) if {"panes", "centers", "graphs", "influence"} & set(entry.needs) else ""
-    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, "pca" if any(FALLBACK in word for word in words) else asked)
+    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, shown)
 
 
 def one_of(given: str, known: Iterable[str], what: str) -> None:
@@ -99,10 +97,10 @@ def typed_options(name: str, options: Mapping[str, str]) -> dict[str, Any]:
     return {key: SWITCH[value.lower()] if known.get(key) is bool else value for key, value in options.items()}
 
 
-def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loading: Mapping[str, str]) -> tuple[list[Any], list[str]]:
-    """What the figure asks for, in its order, and a sentence where it is not quite what was asked."""
+def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loading: Mapping[str, str]) -> tuple[list[Any], list[str], str]:
+    """What the figure asks for, in its order, a sentence where it is not quite what was asked, and the kind of map it shows ("" for none)."""
     found: dict[str, Any] = {"runs": [source.run(run_id) for run_id in run_ids]}
-    words, method = [], loading.get("map", "umap")
+    words, method, shown = [], loading.get("map", "umap"), ""
     if "attributions" in needs:
         found["attributions"] = source.attributions(run_ids, loading.get("kind", "ig"), loading.get("typed", ""))
     if "outcomes" in needs:
@@ -115,8 +113,10 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
         found["centers"] = [center_input(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "centers" in needs else []
         found["graphs"] = [GraphInput(pane.run, source.arrays(pane.run.id), pane.projection) for pane in found["panes"]] if "graphs" in needs else []
         found["snapshots"] = [EpochInput(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "snapshots" in needs else []
-        if "snapshots" not in needs and found["panes"][0].projection.method != read_kind(method).method:
-            words.append(f"note: not every run has the map {method} yet, {FALLBACK}")
+        if "snapshots" not in needs:
+            shown = method if found["panes"][0].projection.method == read_kind(method).method else found["panes"][0].projection.method
+        if shown and shown != method:
+            words.append(f"note: not every run has the map {method} yet, so these are PCA maps")
     elif {"dataset", "label_names", "texts"} & set(needs):
         dataset = source.dataset(found["runs"][0].config.dataset_hash or "")
         if any(run.config.dataset_hash != dataset.content_hash for run in found["runs"]):
@@ -127,4 +127,4 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
         found["split"] = source.split(run_ids[0])
     if {"panes", "centers", "graphs", "snapshots", "influence", "dataset", "label_names", "texts"} & set(needs):
         found |= {"dataset": dataset, "label_names": dataset.label_names, "texts": dataset.texts}
-    return [found[need] for need in needs], words
+    return [found[need] for need in needs], words, shown

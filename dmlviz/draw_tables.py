@@ -16,7 +16,7 @@ from dmlviz.store import Store
 from dmlviz.tables import Table, entry, latex, markdown, table_frame
 
 LOADED_BY = {"readout": ("outcomes",), "kind": ("attributions",)}  # options of what is loaded -> the needs they belong to
-KINDS = (".tex", ".csv", ".md")
+KINDS = ("tex", "csv", "md")
 WIDTH = "width"  # option of a .tex file: millimetres, or a preset of the figures
 
 
@@ -36,8 +36,8 @@ def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, op
     Everything asked for is checked before a run is read. Raises InputError as `make_table`, and where the file cannot be written.
     """
     entry(name)
-    if out.suffix.lower() not in KINDS:
-        raise InputError(f"cannot write a table as {out.suffix or 'a file without an extension'}; choose {', '.join(KINDS)}.")
+    if out.suffix.lower().removeprefix(".") not in KINDS:
+        raise InputError(f"cannot write a table as {out.suffix or 'a file without an extension'}; choose {', '.join(f'.{kind}' for kind in KINDS)}.")
     if not run_ids:
         raise InputError("no run was named; give their ids as --runs ID,ID, or --runs all")
     width = _width(options.get(WIDTH), out)
@@ -45,7 +45,7 @@ def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, op
     _checked(name, own)
     ids = all_runs(store) if list(run_ids) == ["all"] else list(dict.fromkeys(run_ids))
     made = make_table(name, ids, own, sources(store))
-    return [save_bytes(_bytes(made, out.suffix.lower(), ids, width), out)], [made.caption, *made.notes]
+    return [save_bytes(table_bytes(made, out.suffix.lower().removeprefix("."), ids, width), out)], [made.caption, *made.notes]
 
 
 def all_runs(store: Store) -> list[str]:
@@ -56,11 +56,12 @@ def all_runs(store: Store) -> list[str]:
     return [run.id for run in found]
 
 
-def _bytes(made: Table, kind: str, run_ids: Sequence[str], width: float | None) -> bytes:
+def table_bytes(made: Table, kind: str, run_ids: Sequence[str], width: float | None = None) -> bytes:
+    """The table as one of KINDS; LaTeX (`width` mm wide) and Markdown say in a comment of which runs it is made."""
     said = f"DMLViz {__version__}, table {made.name} of {count_of(len(run_ids), 'run')}: {', '.join(run_ids)}"
-    if kind == ".csv":
+    if kind == "csv":
         return csv_bytes(table_frame(made))
-    if kind == ".md":
+    if kind == "md":
         return f"{markdown(made)}\n<!-- {' '.join(said.replace('--', '- -').replace('>', '').split())} -->\n".encode("utf-8", "replace")
     head = "".join(f"% {line}\n" for line in textwrap.wrap(said, 110, break_on_hyphens=False))
     return (head + latex(made, width_mm=width)).encode("utf-8", "replace")

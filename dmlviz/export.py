@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -109,6 +110,17 @@ def _metadata(fmt: str, provenance: Provenance) -> dict[str, Any]:
 def details_json(details: Mapping[str, Any]) -> str:
     """In ASCII and one order, so that equal details are equal bytes in every file format."""
     return json.dumps(details, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def zip_bytes(files: Mapping[str, bytes]) -> bytes:
+    """Name -> content as one zip: the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the first day a zip knows
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, files[name])
+    return buffer.getvalue()
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -55,15 +53,6 @@ def pgf_files(figure: Figure, stem: str, *, provenance: Provenance | None = None
     scaled = body if scale == 1 else f"\\begingroup\\setbox0=\\hbox{{%\n{body}}}\\scalebox{{{scale:g}}}{{\\box0}}\\endgroup%\n"
     made[f"{stem}.pgf"] = ("\n".join(head) + "\n" + scaled).encode("utf-8")
     return made
-
-
-def pgf_zip(files: dict[str, bytes]) -> bytes:
-    """All of them in one file, the same bytes every time."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), files[name])
-    return buffer.getvalue()
 
 
 def _for_tex(figure: Figure) -> tuple[list[Callable[[], Any]], str]:

@@ -157,8 +157,8 @@ def figure_file(
     if not spec.preset.startswith("custom:"):
         one_of(spec.preset, PRESETS, "preset")
     size_of(spec)
-    if dpi is not None and not 50 <= dpi <= 1200:
-        raise InputError(f"--dpi {dpi} is not accepted; choose 50 to 1200")
+    if dpi is not None and not (out.suffix.lower() == ".png" and 50 <= dpi <= 1200):
+        raise InputError(f"--dpi {dpi} is not accepted for {out.name[:60]}; it belongs to a .png and is 50 to 1200")
     kind = out.suffix.lower().removeprefix(".")
     one_of(f".{kind}", [f".{known}" for known in (*MEDIA_TYPES, "pgf", "html")], "extension")
     source = sources(store)

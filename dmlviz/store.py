@@ -42,6 +42,7 @@ from dmlviz.records import (
 from dmlviz.store_files import (
     atomic_json,
     disk_bytes,
+    process_lives,
     read_dataset,
     read_json,
     read_stored_arrays,
@@ -146,9 +147,9 @@ class Store:
         path = self.folder(run_id) / "status.json"
         atomic_json(path, {**read_json(path), **fields})
 
-    def claim(self, run_id: str, process: psutil.Process | None = None) -> None:
-        """The process (by default this one) takes the run over: its pid, start time and host go into the status."""
-        process = process or psutil.Process()
+    def claim(self, run_id: str) -> None:
+        """This process takes the run over: its pid, start time and host go into the status."""
+        process = psutil.Process()
         whose = {"pid": process.pid, "pid_started": process.create_time(), "host": socket.gethostname()}
         self.update(run_id, state="running", started=time.time(), ended=None, message="", **whose)
         self.beat(run_id)
@@ -449,11 +450,7 @@ def observed_state(status: Mapping[str, Any], folder: Path, now: float) -> State
 
 
 def _alive(status: Mapping[str, Any]) -> bool:
-    """Is the very process that claimed the run still there? A pid alone may have been given to another since."""
+    """Is the very process that claimed the run still there?"""
     if status.get("pid") is None or status.get("host") != socket.gethostname():
         return False
-    try:
-        process = psutil.Process(status["pid"])
-        return abs(process.create_time() - status["pid_started"]) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    return process_lives(status["pid"], status["pid_started"])

@@ -15,8 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from dmlviz.records import ReaderNote, Split, TextDataset
+
+
+def process_lives(pid: int, started: float) -> bool:
+    """Is the very process still there that began at `started` (as psutil says it)? A pid alone may have been given to another since."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def atomic_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -2,16 +2,17 @@
 
 import io
 import sys
+import zipfile
 from pathlib import Path
 
 import pypdf
 import pytest
 from tex import need_tex, pdflatex
 
-from dmlviz.export import Provenance
+from dmlviz.export import Provenance, zip_bytes
 from dmlviz.figures import manifold
 from dmlviz.figures.presets import preset
-from dmlviz.pgf import pgf_files, pgf_zip
+from dmlviz.pgf import pgf_files
 from dmlviz.records import InputError
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
@@ -60,10 +61,8 @@ def test_many_points_are_one_image_and_all_files_go_into_a_zip():
     made = pgf_files(maps(preset("single"), names(3), test=6000), "maps")
     assert "maps.pgf" in made
     assert any(name.endswith(".png") for name in made)
-    assert pgf_zip(made) == pgf_zip(dict(reversed(made.items())))
-    import zipfile
-
-    assert set(zipfile.ZipFile(io.BytesIO(pgf_zip(made))).namelist()) == set(made)
+    assert zip_bytes(made) == zip_bytes(dict(reversed(made.items())))
+    assert set(zipfile.ZipFile(io.BytesIO(zip_bytes(made))).namelist()) == set(made)
 
 
 def test_without_latex_it_is_a_sentence(monkeypatch):

@@ -21,6 +21,7 @@ from dmlviz.draw import Picture
 from dmlviz.frame_files import read_frame
 from dmlviz.records import InputError, SheetSpec
 from dmlviz.sheets import drawn, sheet_bytes, sidecar_bytes
+from dmlviz.training.local import child_environment
 
 FORMATS = ("pdf", "svg", "png")
 WORTH_IT = 8  # figures; fewer are drawn sooner than another process has begun
@@ -37,8 +38,7 @@ def draw_sheets(folder: Path, sheets: Sequence[Mapping[str, Any]], *, say: Calla
             draw_one(folder, one)
             say(one["file"])
         return
-    root = str(Path(__file__).resolve().parents[2])
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep), "OMP_NUM_THREADS": "1"}
+    env = {**child_environment(), "OMP_NUM_THREADS": "1"}
     shares = [",".join(map(str, range(first, len(sheets), processes))) for first in range(processes)]
     command = [sys.executable, "-m", "dmlviz.bundles.drawing", str(folder)]
     with contextlib.ExitStack() as ends:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from typing import NamedTuple
 import psutil
 
 from dmlviz.records import InputError, SheetSpec
-from dmlviz.store_files import atomic_json, file_lock, read_json
+from dmlviz.store_files import atomic_json, file_lock, process_lives, read_json
+from dmlviz.training.local import child_environment
 from dmlviz.trays import tray_text
 
 NAME = re.compile(r"[0-9]{8}-[0-9]{6}(-[0-9]+)?")
@@ -69,12 +70,10 @@ def _started(home: Path, sheets: list[SheetSpec], with_texts: bool) -> str:
     (folder / "tray.json").write_text(tray_text(sheets), encoding="utf-8")
     command = [sys.executable, "-m", "dmlviz", "bundle", "--tray", str(folder / "tray.json"), "--out", str(folder / f"dmlviz-{name}"), "--zip",
                "--home", str(home), *(["--with-texts"] if with_texts else [])]  # fmt: skip
-    root = str(Path(__file__).resolve().parents[2])
     with open(folder / "log.txt", "wb") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)},
-        )  # fmt: skip
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
+                                   env=child_environment())  # fmt: skip
+    threading.Thread(target=process.wait, daemon=True).start()  # its end is noted at once, and no dead process stays behind
     atomic_json(folder / "process.json", {"pid": process.pid, "started": psutil.Process(process.pid).create_time()})
     return name
 
@@ -98,9 +97,8 @@ def _bundle(folder: Path) -> Bundle:
 def _alive(folder: Path) -> bool:
     try:
         known = read_json(folder / "process.json")
-        process = psutil.Process(known["pid"])
-        return abs(process.create_time() - known["started"]) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, OSError, ValueError, KeyError, TypeError, InputError):
+        return process_lives(known["pid"], known["started"])
+    except (OSError, ValueError, KeyError, TypeError, InputError):
         return False
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import os
 import platform
 import shutil
 import sys
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -27,21 +25,20 @@ from dmlviz.bundles.words import captions_markdown, captions_tex, read_me, scrip
 from dmlviz.citing import bibtex, methods
 from dmlviz.data.catalogue import restricted
 from dmlviz.draw import Picture, Sources, sources
-from dmlviz.draw_tables import make_table
-from dmlviz.export import csv_bytes, file_name
-from dmlviz.figures import FIGURES
+from dmlviz.draw_tables import KINDS, make_table, table_bytes
+from dmlviz.export import file_name, zip_bytes
+from dmlviz.figures.composing import LETTERS
 from dmlviz.frame_files import write_frame
 from dmlviz.records import FigureSpec, InputError, Run, SheetSpec, TextDataset
-from dmlviz.sheets import gather, last_part, told_of
+from dmlviz.sheets import gather, last_part, title_of, told_of, versions
 from dmlviz.store import Store
-from dmlviz.tables import table_frame
-from dmlviz.tables.stored import table_from_json, table_json, table_texts
+from dmlviz.tables import Table
+from dmlviz.tables.stored import table_from_json, table_json
 
 FORMAT = 1
 DRAWS_TEXTS = ("attribution_words", "graph_why", "influence")  # figures that show whole texts
 TEXT_COLUMNS = ("text", "node_text")  # texts of the data set in a figure's table
 BIG_ROWS = 50_000  # a longer table is packed
-LETTERS = "abcdef"
 
 
 class Wanted(NamedTuple):
@@ -109,7 +106,10 @@ def rebuild(folder: Path, out: Path, *, say: Say = lambda words: None) -> list[s
 
 def draw_bundle(folder: Path, *, say: Say = lambda words: None) -> list[str]:
     """Figures, sidecars, tables and captions of the folder, from its data/; returns their names."""
-    content = json.loads((folder / "data" / "content.json").read_text(encoding="utf-8"))
+    try:
+        content = json.loads((folder / "data" / "content.json").read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError("data/content.json is not JSON; take the bundle's own file again") from None
     if content.get("format") != FORMAT:
         made_by = content.get("dmlviz")
         raise InputError(f"the bundle has format {content.get('format')!r}, this DMLViz reads {FORMAT}; use the version {made_by}, which made it")
@@ -120,13 +120,18 @@ def draw_bundle(folder: Path, *, say: Say = lambda words: None) -> list[str]:
     for one in content["tables"]:
         table = table_from_json(one["table"])
         plain(one["file"])
-        made |= {f"tables/{one['file']}.{kind}": text.encode("utf-8", "replace") for kind, text in table_texts(table).items()}
-        made[f"tables/{one['file']}.csv"] = csv_bytes(table_frame(table))
+        made |= {f"tables/{one['file']}.{kind}": table_bytes(table, kind, one["runs"]) for kind in KINDS}
+        made[f"tables/{one['file']}.json"] = _table_sidecar(table, one["runs"])
     made["captions.md"], made["captions.tex"] = captions_markdown(captions).encode(), captions_tex(captions).encode()
     for name, data in made.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     return [*(f"figures/{one['file']}.{kind}" for one in content["sheets"] for kind in (*FORMATS, "json")), *made]
+
+
+def _table_sidecar(table: Table, run_ids: Sequence[str]) -> bytes:
+    said = {"title": table.title, "caption": table.caption, "notes": list(table.notes), "runs": list(run_ids), "versions": versions()}
+    return (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
 def _caption(folder: Path, file: str) -> tuple[str, str, str]:
@@ -137,13 +142,7 @@ def _caption(folder: Path, file: str) -> tuple[str, str, str]:
 
 def zipped(folder: Path) -> bytes:
     """The bundle as one zip: the same bytes for the same files."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", (1980, 1, 1, 0, 0, 0))
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, path.read_bytes())
-    return buffer.getvalue()
+    return zip_bytes({f"{folder.name}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*") if path.is_file()})
 
 
 # ---- what is drawn from
@@ -159,13 +158,13 @@ def _write_data(
         withheld = [] if wanted.with_texts else _withheld(spec, by_id, datasets)
         name = file_name([f"{len(sheets) + 1:02d}", *dict.fromkeys(panel.name for panel in spec.panels)], "x").removesuffix(".x")
         if withheld and any(panel.name in DRAWS_TEXTS for panel in spec.panels):
-            words.append(f"left out: {_title(spec)} shows whole texts of {', '.join(withheld)}, whose terms do not clearly let them leave; "
+            words.append(f"left out: {title_of(spec)} shows whole texts of {', '.join(withheld)}, whose terms do not clearly let them leave; "
                          "ask for texts (--with-texts) where you may share them")  # fmt: skip
             continue
         try:
             found = gather(spec, source)
         except InputError as error:
-            words.append(f"left out: {_title(spec)}: {error}")
+            words.append(f"left out: {title_of(spec)}: {error}")
             continue
         panels = [_write_panel(folder, f"{name}{letter}", one, bool(withheld)) for letter, one in zip(LETTERS, found, strict=False)]
         if withheld:
@@ -174,7 +173,7 @@ def _write_data(
         shown += [panel.model_copy(update={"options": {**panel.options, **({"map": one.map} if one.map else {})}})
                   for panel, one in zip(spec.panels, found, strict=True)]  # fmt: skip
         sheets.append({"file": name, "spec": spec.model_dump(mode="json"), "panels": panels, "runs": told})
-        say(f"data of figure {len(sheets)}: {_title(spec)}")
+        say(f"data of figure {len(sheets)}: {title_of(spec)}")
     tables = []
     for name, run_ids in wanted.tables:
         try:
@@ -182,7 +181,8 @@ def _write_data(
         except InputError as error:
             words.append(f"left out: the table {name}: {error}")
             continue
-        tables.append({"file": file_name([f"{len(tables) + 1:02d}", name], "x").removesuffix(".x"), "table": table_json(table)})
+        file = file_name([f"{len(tables) + 1:02d}", name], "x").removesuffix(".x")
+        tables.append({"file": file, "table": table_json(table), "runs": list(run_ids)})
     if not sheets and not tables:
         raise InputError(words[0] if words else "nothing was asked for; name figures, tables or runs")
     content = {"format": FORMAT, "dmlviz": __version__, "sheets": sheets, "tables": tables}
@@ -208,10 +208,6 @@ def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, T
     configs = [runs[run_id].config for run_id in spec.run_ids]
     kept = [one.dataset for one in configs if one.dataset_hash not in datasets or restricted(one.dataset, datasets[one.dataset_hash].source)]
     return [Path(name).name for name in dict.fromkeys(kept)]
-
-
-def _title(spec: SheetSpec) -> str:
-    return spec.title or ", ".join(dict.fromkeys(FIGURES[panel.name].title for panel in spec.panels))
 
 
 # ---- what the runs were

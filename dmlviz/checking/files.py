@@ -70,7 +70,8 @@ def check_bytes(data: bytes, fmt: str, *, preset: str = "", name: str = "the fil
         raise
     except Exception as error:  # whatever a broken file makes its reader raise
         raise InputError(f"{name} is not a readable {fmt.upper()} ({type(error).__name__}); export it again") from None
-    found = [_fonts(facts), _width(facts, preset), _text(facts), _contrast(facts), _grey(facts), _size(len(data))]
+    found = [_fonts(facts), _width(facts, preset), _text(facts), _contrast(facts), _grey(facts)]
+    found += [_size(len(data))] if fmt != "html" else []  # a page for the screen has its library inside
     return [*(one for one in found if one is not None), *facts.more]
 
 

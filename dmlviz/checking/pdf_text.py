@@ -22,7 +22,6 @@ class _State(NamedTuple):
 
     placed: np.ndarray  # (3, 3) row vectors to the page
     color: str = "#000000"
-    font: str = ""
     size: float = 0.0
 
 
@@ -51,7 +50,7 @@ def _read(stream: Any, resources: Any, state: _State, found: list[Word], depth: 
         elif name in ("g", "rg", "k", "sc", "scn"):
             state = state._replace(color=_color(operands) or state.color)
         elif name == "Tf":
-            state = state._replace(font=str(operands[0]), size=float(operands[1]))
+            state = state._replace(size=float(operands[1]))
         elif name == "BT":
             line = _ONE
         elif name == "Tm":

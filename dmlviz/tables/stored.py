@@ -1,4 +1,4 @@
-"""A table as JSON and back, and as the files of a bundle."""
+"""A table as JSON and back."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from .latex import latex
-from .markdown import markdown
 from .table import Cell, Column, Table
 
 
@@ -23,8 +21,3 @@ def table_from_json(found: Mapping[str, Any]) -> Table:
         **found, "columns": tuple(Column(**one) for one in found["columns"]), "rows": rows,
         "rules": tuple(found["rules"]), "notes": tuple(found["notes"]),
     })  # fmt: skip
-
-
-def table_texts(table: Table) -> dict[str, str]:
-    """Extension -> the table as LaTeX and Markdown."""
-    return {"tex": latex(table), "md": markdown(table)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -28,8 +30,13 @@ def show(sheets: Sequence[SheetSpec]) -> None:
 
 
 def _start(sheets: list[SheetSpec], texts: bool) -> None:
+    _done(partial(start_bundle, with_texts=texts), loaders.store().home, sheets)
+
+
+def _done(work: Callable[..., Any], *given: Any) -> None:
+    """Whatever goes wrong on a click becomes a sentence."""
     try:
-        start_bundle(loaders.store().home, sheets, with_texts=texts)
+        work(*given)
     except InputError as error:
         st.toast(str(error), icon=":material/error:")
     except OSError as error:
@@ -53,16 +60,17 @@ def _one(one: Bundle, *, newest: bool) -> None:
     home = loaders.store().home
     if one.state == "running":
         st.info(escaped(one.lines[-1]) if one.lines else "The bundle is being made", icon=":material/hourglass_top:")
-        st.button("Cancel", key=f"bundle_cancel_{one.name}", on_click=cancel_bundle, args=(home, one.name))
+        st.button("Cancel", key=f"bundle_cancel_{one.name}", on_click=_done, args=(cancel_bundle, home, one.name))
     elif one.state == "failed":
         if newest:
             sentence(one.lines[-1] if one.lines else "the bundle's process ended without a word; ask for it again")
+            st.button("Delete", key=f"bundle_delete_{one.name}", on_click=_done, args=(delete_bundle, home, one.name))
     else:
         with st.container(horizontal=True, vertical_alignment="center"):
             size = one.zip_path.stat().st_size
             st.download_button(f"Bundle of {one.name} ({size / 1e6:.1f} MB)", one.zip_path.read_bytes, one.zip_path.name, "application/zip",
                                key=f"bundle_{one.name}", on_click="ignore")  # fmt: skip
-            st.button("Delete", key=f"bundle_delete_{one.name}", on_click=delete_bundle, args=(home, one.name), type="tertiary")
+            st.button("Delete", key=f"bundle_delete_{one.name}", on_click=_done, args=(delete_bundle, home, one.name), type="tertiary")
         for line in one.lines if newest else ():
             if line.startswith(("left out", "texts of")):
-                st.caption(escaped(line[:1].upper() + line[1:]))
+                st.caption(escaped((line[:1].upper() + line[1:]).replace(" (--with-texts)", "")))

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -14,12 +14,13 @@ import streamlit as st
 
 from dmlviz.checking import Finding, check_bytes, passed
 from dmlviz.draw import Sources
-from dmlviz.export import MEDIA_TYPES, csv_bytes, details_json, file_name
+from dmlviz.export import MEDIA_TYPES, csv_bytes, details_json, file_name, zip_bytes
 from dmlviz.figures import FIGURES
+from dmlviz.figures.composing import LETTERS, MOST_PANELS
 from dmlviz.figures.presets import LEAST_MM, MOST_MM, PRESETS
 from dmlviz.figures.presets import preset as find_preset
 from dmlviz.figures.theme import loss_title
-from dmlviz.pgf import TEX, pgf_files, pgf_zip
+from dmlviz.pgf import TEX, pgf_files
 from dmlviz.records import InputError, Run, SheetSpec
 from dmlviz.sheets import Sheet, drawn, gather, sheet_bytes, size_of, told_of
 from dmlviz.standalone import html_bytes
@@ -33,7 +34,6 @@ OWN = "custom"
 THUMBNAILS = 12  # in the tray; more would keep the page waiting
 FAMILIES = {"venue": "As the venue", "sans": "Sans serif", "serif": "Serif"}
 PALETTES = {"colour": "Colour", "grey": "As grey print"}
-MOST_PANELS = 6
 
 
 class Files(NamedTuple):
@@ -53,8 +53,9 @@ def choose(sheets: Sequence[SheetSpec]) -> tuple[int, list[Any]]:
     """The tray in its order; returns the place of the chosen figure, and the places of the thumbnails (see `thumbnails`)."""
     st.header(f"Tray ({len(sheets)})", anchor=False)
     at = min(st.session_state.get("tray_at", len(sheets) - 1), len(sheets) - 1)
+    names = names_of(sheets)
     with st.container(height=460 if len(sheets) > 6 else "content", border=False):  # a long tray must not push the picture off a narrow screen
-        places = [_row(sheet, i, chosen=i == at) for i, sheet in enumerate(sheets)]
+        places = [_row(names[i], i, chosen=i == at) for i in range(len(sheets))]
     with st.container(horizontal=True):
         st.button("Up", icon=":material/arrow_upward:", on_click=_move, args=(sheets[at], -1), disabled=at == 0, key="tray_up")
         st.button("Down", icon=":material/arrow_downward:", on_click=_move, args=(sheets[at], 1), disabled=at == len(sheets) - 1, key="tray_down")
@@ -62,7 +63,7 @@ def choose(sheets: Sequence[SheetSpec]) -> tuple[int, list[Any]]:
         with st.popover("Empty the tray"):
             st.write(f"{len(sheets)} figures leave the tray, with the presets and captions that you gave them.")
             st.button("Empty it", on_click=_clear, key="tray_clear", type="primary")
-    _combine(sheets, at)
+    _combine(sheets, names, at)
     return at, places
 
 
@@ -74,42 +75,46 @@ def thumbnails(sheets: Sequence[SheetSpec], places: Sequence[Any]) -> None:
             place.html(f'<img alt="" style="{look}" src="data:image/png;base64,{small}">', width=66)
 
 
-def _row(sheet: SheetSpec, place: int, *, chosen: bool) -> Any:
+def _row(name: str, place: int, *, chosen: bool) -> Any:
     with st.container(border=chosen, horizontal=True, vertical_alignment="center", key=f"tray_row_{place}"):
         small = st.empty()
         if place < THUMBNAILS:
             small.html('<div style="width:64px;height:56px"></div>', width=66)
-        st.button(escaped(name_of(sheet)), key=f"tray_pick_{place}", type="tertiary", on_click=_pick, args=(place,), width="stretch")
+        st.button(escaped(name), key=f"tray_pick_{place}", type="tertiary", on_click=_pick, args=(place,), width="stretch")
     return small
 
 
 def _thumbnail(sheet: SheetSpec) -> str:
     try:
-        return base64.b64encode(_small(sheet.model_dump_json(), stamp(sheet.run_ids))).decode()
+        return base64.b64encode(_small(sheet.model_dump_json(), _changed(sheet))).decode()
     except (InputError, OSError):
         return ""  # the preview says what is wrong
 
 
-def name_of(sheet: SheetSpec) -> str:
-    """What the tray calls it: its title, else its pictures and their losses."""
+def names_of(sheets: Sequence[SheetSpec]) -> list[str]:
+    """What the tray calls them: the title, else the pictures and their losses."""
+    known = {run.id: run for run in loaders.runs()}
+    return [_name(sheet, known) for sheet in sheets]
+
+
+def _name(sheet: SheetSpec, known: Mapping[str, Run]) -> str:
     if sheet.title:
         return sheet.title
     if len(sheet.panels) > 1:
         return " + ".join(FIGURES[panel.name].title for panel in sheet.panels)
-    known = {run.id: run for run in loaders.runs()}
     losses = list(dict.fromkeys(loss_title(known[i].config.shown_loss, known[i].config.ce_weight) for i in sheet.run_ids if i in known))
     options = sheet.panels[0].options
     detail = ", ".join(str(value).strip() for key, value in options.items() if key in ("color_by", "kind", "by", "signal"))
     return f"{FIGURES[sheet.panels[0].name].title}: {', '.join(losses) or 'its runs were deleted'}" + (f" ({detail})" if detail else "")
 
 
-def _combine(sheets: Sequence[SheetSpec], at: int) -> None:
+def _combine(sheets: Sequence[SheetSpec], names: Sequence[str], at: int) -> None:
     """Several figures as the lettered panels of one, and back."""
     if len(sheets[at].panels) > 1:
         st.button("Take the panels apart", on_click=_apart, args=(sheets[at],), key="tray_apart")
     if len(sheets) > 1:
         chosen = st.multiselect(
-            "Combine into one figure", range(len(sheets)), format_func=lambda i: f"{i + 1}. {name_of(sheets[i])}" if i < len(sheets) else "",
+            "Combine into one figure", range(len(sheets)), format_func=lambda i: f"{i + 1}. {names[i]}" if i < len(names) else "",
             key="tray_combine", help="They become panels a, b, c in the order in which you name them; a figure holds up to six.",
         )  # fmt: skip
         panels = sum(len(sheets[i].panels) for i in chosen)
@@ -247,7 +252,7 @@ def _with(sheets: list[SheetSpec], seen: SheetSpec, changed: dict[str, Any]) -> 
 def preview(sheet: SheetSpec) -> None:
     """The figure at print size on white paper, its checks, its files, its caption."""
     with st.spinner("Drawing the figure"):
-        files = _files(sheet.model_dump_json(), stamp(sheet.run_ids))
+        files = _files(sheet.model_dump_json(), _changed(sheet))
     size = size_of(sheet)
     picture, checks = st.columns([2.4, 1], gap="medium")
     with picture:
@@ -292,7 +297,7 @@ def _downloads(sheet: SheetSpec, files: Files) -> None:
             st.download_button("PGF", lambda: _pgf(sheet), file_name(words, "zip"), "application/zip", key="tray_pgf", on_click="ignore",
                                help="Set by LaTeX in the paper's own font; \\input it after \\usepackage{pgf,graphicx}.")  # fmt: skip
         for i, panel in enumerate(sheet.panels):
-            letter = f" {'abcdef'[i]}" if len(sheet.panels) > 1 else ""
+            letter = f" {LETTERS[i]}" if len(sheet.panels) > 1 else ""
             name = file_name([panel.name, sheet.preset], "csv")
             st.download_button(f"CSV{letter}", lambda i=i: _csv(sheet, i), name, "text/csv", key=f"tray_csv{i}",
                                on_click="ignore", help="The data that is drawn.")  # fmt: skip
@@ -307,7 +312,7 @@ def _page(sheet: SheetSpec) -> bytes:
 
 def _pgf(sheet: SheetSpec) -> bytes:
     made = _made(sheet.model_dump_json())
-    return pgf_zip(pgf_files(made.figure, "figure", provenance=made.provenance, scale=made.scale))
+    return zip_bytes(pgf_files(made.figure, "figure", provenance=made.provenance, scale=made.scale))
 
 
 def _csv(sheet: SheetSpec, place: int) -> bytes:
@@ -338,6 +343,12 @@ def stamp(run_ids: Sequence[str]) -> tuple[Any, ...]:
             views = store.folder(run_id) / "views"
             found.append(max((path.stat().st_mtime_ns for path in (views, *views.iterdir())), default=0) if views.is_dir() else 0)
     return tuple(found)
+
+
+def _changed(sheet: SheetSpec) -> tuple[Any, ...]:
+    """What a drawn sheet depends on besides its spec. Influence draws on runs that the figure does not name."""
+    others = sum(run.state == "finished" for run in loaders.runs()) if any(panel.name == "influence" for panel in sheet.panels) else 0
+    return (*stamp(sheet.run_ids), others)
 
 
 def sources() -> Sources:

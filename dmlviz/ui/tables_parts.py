@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from dmlviz.draw_tables import make_table
-from dmlviz.export import csv_bytes, file_name
+from dmlviz.draw_tables import KINDS, make_table, table_bytes
+from dmlviz.export import file_name
 from dmlviz.records import Run
-from dmlviz.tables import TABLES, Table, latex, markdown, table_frame
+from dmlviz.tables import TABLES, Table, markdown
 from dmlviz.ui.figures_parts import sources, stamp
 from dmlviz.ui.frame import guard
 
@@ -34,8 +34,8 @@ def show(runs: Sequence[Run]) -> None:
         with st.spinner("Making the table"):
             run_ids = tuple(run.id for run in finished)
             made = _made(name, run_ids, stamp(run_ids) if name == "attributions" else ())
-        data = {"tex": latex(made).encode(), "csv": csv_bytes(table_frame(made)), "md": markdown(made).encode()}
-        st.markdown(data["md"].decode(), unsafe_allow_html=True)  # only <u> and <sup> of our own: names are escaped by the writer
+        data = {kind: table_bytes(made, kind, run_ids) for kind in KINDS}
+        st.markdown(markdown(made), unsafe_allow_html=True)  # only <u> and <sup> of our own: names are escaped by the writer
         with st.container(horizontal=True):
             for kind, words in (("tex", "LaTeX"), ("csv", "CSV"), ("md", "Markdown")):
                 st.download_button(words, data[kind], file_name(["table", name], kind), MEDIA[kind], key=f"table_{kind}", on_click="ignore",
