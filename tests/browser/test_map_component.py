@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import waiting
 from PIL import Image
+from playwright import sync_api
 
 from dmlviz.figures.map_marks import MapEvent
 from dmlviz.records import Pane
@@ -123,7 +124,10 @@ def slow_rows(pane: Pane, polygon: list[list[float]], scale: float = 1.0) -> lis
 
 
 def selected(page, pattern: str, key: str = "map") -> dict:
-    page.get_by_text(re.compile(f"^{key}: {pattern}$")).wait_for()
+    try:
+        page.get_by_text(re.compile(f"^{key}: {pattern}$")).wait_for()
+    except sync_api.TimeoutError as error:
+        raise AssertionError(f"the script knows {said(page, key)}, not {pattern}") from error
     rested(page)
     return said(page, key)
 
@@ -238,6 +242,20 @@ def test_the_highlight_does_not_wait_for_the_server_and_nothing_quick_is_lost(op
         os.kill(served.pid, signal.SIGCONT)
     assert len(selected(page, str(both))["rows"]) == both
     assert page.locator(MARKS).get_attribute("data-selected") == str(both)
+
+
+DEAF = """() => { const send = WebSocket.prototype.send; window.lost = 0;
+    WebSocket.prototype.send = function (data) { if (window.deaf) window.lost += 1; else send.call(this, data); }; }"""
+
+
+def test_what_a_breaking_connection_swallowed_is_said_again(open_maps):
+    page = open_maps("n=600&panes=2", before=f"({DEAF})()")
+    page.evaluate("window.deaf = true")
+    lasso(page, 0, (0.5, 0.3), 0.15)
+    count = page.locator(MARKS).get_attribute("data-selected")
+    page.wait_for_function("window.lost > 0")
+    page.evaluate("window.deaf = false")
+    assert len(selected(page, count)["rows"]) == int(count)
 
 
 def test_hover_rings_the_text_in_every_pane_and_shows_it_as_text(open_maps):

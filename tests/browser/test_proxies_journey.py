@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_centre_is_picked_its_texts_are_read_and_the_address_opens_the_same_vi
     page = new_page()
     page.goto(f"{app.url}/proxies?runs={with_centers},{without}", wait_until="domcontentloaded")
     page.get_by_role("heading", name="Which centres does each class really use?").wait_for()
-    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot .main-svg').length >= 4")
+    page.wait_for_function(f"() => ({STARS})().length === 2")
     settled(page)
     assert page.get_by_test_id("stException").count() == 0
     stars = page.evaluate(STARS)
@@ -101,9 +102,9 @@ def test_a_centre_is_picked_its_texts_are_read_and_the_address_opens_the_same_vi
     # a copied address opens the same view
     other = new_page()
     other.goto(address, wait_until="domcontentloaded")
-    other.wait_for_function("() => document.querySelectorAll('.js-plotly-plot .main-svg').length >= 4")
+    other.wait_for_function(f"() => ({STARS})().length === 2")
     picked(other, chosen)
     other.wait_for_function("n => document.querySelectorAll('.js-plotly-plot').length === n", arg=len(drawn))
-    assert other.evaluate(DRAWN) == drawn
+    other.wait_for_function(f"n => JSON.stringify(({DRAWN})()) === n", arg=json.dumps(drawn, separators=(",", ":")))
     assert cells(other, table_with(other, "Cosine")) == cells(page, table_with(page, "Cosine"))
     assert other.get_by_test_id("stException").count() == 0

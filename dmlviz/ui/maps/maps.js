@@ -3,7 +3,7 @@
 
 const GAP = 16, LEAST_SIDE = 300, CLICK_PX = 8, STILL_PX = 4, LABEL_HEIGHT = 15, LABEL_CHARS = 22, MOST_CORNERS = 400;
 const ARROW_PX = 5, ARROW_INSET = 9;
-const SETTLE_MS = 180, DOUBLE_MS = 260, STEP_MS = 900;
+const SETTLE_MS = 180, DOUBLE_MS = 260, STEP_MS = 900, REPEAT_MS = 4000, GIVE_UP_MS = 60_000;
 const DEEPEST = 1 / 400; // of the window: how far one can zoom in
 const TYPED_INTO = "input:not([type=range], [type=checkbox], [type=radio], [type=button]), textarea, select, [contenteditable]";
 const carried = new Map(); // channel -> {points, texts}
@@ -160,6 +160,7 @@ class Maps {
     clearTimeout(this.settling);
     clearTimeout(this.clicking);
     clearTimeout(this.warming);
+    clearTimeout(this.repeating);
     this.stop();
     this.sizes.disconnect();
     document.removeEventListener("keydown", this.onKey, true);
@@ -173,7 +174,7 @@ class Maps {
   update(data, tell) {
     const before = this.data;
     Object.assign(this, { data, tell });
-    if (this.pending.length && data.ack >= this.pending.at(-1).sequence) this.pending = [];
+    if (this.pending.length && data.ack >= this.pending.at(-1).sequence) { this.pending = []; clearTimeout(this.repeating); }
     if (!this.look || JSON.stringify(before.themes) !== JSON.stringify(data.themes) || this.isDark() !== this.dark) this.setColors();
     if (!this.panes.length || JSON.stringify(before.panes) !== JSON.stringify(data.panes) || this.wasDark !== this.dark) this.buildPanes();
     this.buildTime();
@@ -671,6 +672,19 @@ class Maps {
     lastSequence = Math.max(lastSequence + 1, Date.now());
     this.pending = [...(event.add ? this.pending : []), { ...event, sequence: lastSequence }];
     this.tell("event", { events: this.pending });
+    this.repeat(REPEAT_MS);
+  }
+
+  // What was said into a connection that was about to break is said again, until the server has heard it. A script that is running is left in
+  // peace: a word from here would start it anew.
+  repeat(wait) {
+    clearTimeout(this.repeating);
+    this.repeating = setTimeout(() => {
+      if (!this.pending.length || wait > GIVE_UP_MS) return;
+      const app = document.querySelector("[data-testid=stApp]")?.dataset;
+      if (app?.testScriptState !== "running" && (app?.testConnectionState ?? "CONNECTED") === "CONNECTED") this.tell("event", { events: this.pending });
+      this.repeat(2 * wait);
+    }, wait);
   }
 
   say() {
