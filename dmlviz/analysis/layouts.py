@@ -43,10 +43,22 @@ def _numba_threads(count: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
+def _keep_compiled() -> None:
+    """Let numba keep UMAP's slow functions on disk, beside the library or in the user's cache, for the next process: compiling them takes six
+    seconds, reading them a tenth of one, and every run has a process of its own. numba itself notices another version or processor."""
+    from umap import layouts as umap_layouts
+    from umap import umap_
+
+    for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths, umap_layouts._nb_optimize_layout_euclidean_single_epoch):
+        with contextlib.suppress(RuntimeError, AttributeError, OSError):  # no folder to write in, or a version that does without numba
+            function.enable_caching()
+
+
 def umap(vectors: np.ndarray, start: np.ndarray, metric: str, seed: int, settings: Mapping[str, float], advance: Advance) -> np.ndarray:
     """McInnes et al. 2018. (N, D), start (N, dims) -> (N, dims)."""
     from umap import UMAP
 
+    _keep_compiled()
     n, near = len(vectors), int(settings["n_neighbors"])
     known = _with_self(vectors, near, metric) if n <= EXACT_LIMIT else (None, None, None)
     advance(0.1)
@@ -160,6 +172,7 @@ def aligned_umap(
     """One UMAP per run, pulled towards each other text by text: row i of a run belongs to row i of the next. On one thread, so that it repeats."""
     from umap import AlignedUMAP
 
+    _keep_compiled()
     same = {i: i for i in range(len(vectors[0]))}
     made = AlignedUMAP(
         n_components=dims, n_neighbors=int(settings["n_neighbors"]), min_dist=float(settings["min_dist"]), metric=metric,

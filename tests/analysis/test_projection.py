@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -445,3 +446,25 @@ def test_no_library_is_loaded_before_a_map_is_made():
     code = f"import sys; from dmlviz.analysis import {rooms}; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+COMPILED = """
+import sys, numpy as np, umap.umap_ as u
+from dmlviz.analysis import layouts
+from dmlviz.analysis.projection import project
+if sys.argv[1] == "never":
+    layouts._keep_compiled = lambda: None
+points = project(np.random.default_rng(0).normal(size=(60, 8)).astype("f4"), np.arange(60), method="umap").points
+print(sum(u.smooth_knn_dist.stats.cache_hits.values()), points.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+def test_a_second_process_reads_what_the_first_compiled_and_the_map_is_the_same(tmp_path):
+    said, env = [], {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for kept in ("kept", "kept", "never"):
+        done = subprocess.run([sys.executable, "-c", COMPILED, kept], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.split())
+    assert [hits for hits, _ in said] == ["0", "1", "0"]
+    assert len({points for _, points in said}) == 1
