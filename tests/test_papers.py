@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import waiting
 import yaml
 from papers_pinned import PINNED
 
@@ -31,7 +29,6 @@ NAMES = [
     "triple_entropy_may",
 ]  # fmt: skip
 NUMBERS = {"g_loss_glue": 3 * 3 * 2, "g_loss_integrated": 3 * 4 * 5 * 2, "g_loss_standalone": 4 * 5 * 6, "gunel_few_shot": 2 * 3 * 2}
-WORK = "import sys; from dmlviz.store import Store; from dmlviz.training.worker import work; [work(Store(sys.argv[1]), one) for one in sys.argv[2:]]"
 
 
 def run_of(config: RunConfig, run_id: str = "a", accuracy: float = 0.9, **metrics) -> Run:
@@ -442,10 +439,7 @@ def small_runs(tmp_path_factory, tiny_csv, tiny_encoder) -> dict[str, list[Run]]
             small |= {"folds": 2} if chosen.folds else {"validation": 6}
             wanted = configs(chosen, datasets=[str(tiny_csv)], encoder=str(tiny_encoder), limit=1, overrides=small)
             ids[name] = [submit(config, store=store, dataset=texts) for config in wanted]
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        words = [sys.executable, "-c", WORK, str(store.home), *(one for some in ids.values() for one in some)]
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=900, check=False)
-    assert done.returncode == 0, done.stderr
+        waiting.train(store, [one for some in ids.values() for one in some])
     return {name: [store.run(one) for one in some] for name, some in ids.items()}
 
 

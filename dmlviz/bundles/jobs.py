@@ -89,9 +89,9 @@ def _bundle(folder: Path) -> Bundle:
     made = folder / f"dmlviz-{folder.name}.zip"
     log = folder / "log.txt"
     lines = tuple(log.read_text(encoding="utf-8", errors="replace").splitlines()) if log.is_file() else ()
-    if made.is_file():
-        return Bundle(folder.name, "finished", lines, made)
-    return Bundle(folder.name, "running" if _alive(folder) else "failed", lines, None)
+    if _alive(folder):  # first: a zip that is there may still be growing
+        return Bundle(folder.name, "running", lines, None)
+    return Bundle(folder.name, "finished", lines, made) if made.is_file() else Bundle(folder.name, "failed", lines, None)
 
 
 def _alive(folder: Path) -> bool:

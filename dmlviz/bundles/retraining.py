@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from dmlviz.submit import submit
 from dmlviz.training.local import LocalEngine
 
 LOOK_SECONDS = 1.0
+SPLIT = re.compile(r"splits/[0-9a-f]{16}\.json")
 Say = Callable[[str], None]
 
 
@@ -48,10 +50,14 @@ def _wanted(folder: Path) -> list[Mapping[str, Any]]:
     """What configs/ holds, less the runs that were fine-tuned elsewhere, whose training is not known here."""
     try:
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "configs").glob("*.json"))]
-        [(run["run"], run["config"]["dataset"], run["split"]) for run in found]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = [run for run in found if run.get("origin", "trained") == "trained"]
+        for run in found:
+            run["config"] = RunConfig.model_validate(run["config"]).model_dump(mode="json")
+            if not isinstance(run["run"], str) or not SPLIT.fullmatch(run["split"]):
+                raise ValueError("a name that no bundle gives")
+            json.loads((folder / run["split"]).read_text(encoding="utf-8"))["support"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"the configs of {folder} cannot be read ({type(error).__name__}); take the bundle's own files again") from None
-    found = [run for run in found if run.get("origin", "trained") == "trained"]
     if not found:
         raise InputError(f"{folder} has no configs of trained runs; name a folder that `bundle` made")
     return found

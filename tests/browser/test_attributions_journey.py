@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import waiting
 
 from dmlviz.data import draw_split, read_file
 from dmlviz.records import RunConfig
 from tests.browser.seen import MARKS, chosen, lasso
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
-WORK = "import sys; from dmlviz.store import Store; from dmlviz.training.worker import work; [work(Store(sys.argv[1]), one) for one in sys.argv[2:]]"
 ROWS = "() => [...document.querySelectorAll('div[dir=auto]')].map(row => row.textContent)"
 
 
@@ -25,8 +21,7 @@ def three_runs(app, tiny_encoder, tiny_csv) -> list[str]:
     for loss in ("cross_entropy", "soft_triple", "g_loss"):
         config = RunConfig(dataset=str(tiny_csv), encoder=str(tiny_encoder), shots=2, epochs=2, batch_size=4, max_length=16, lr=1e-3, loss=loss)
         ids.append(app.store.create(config, dataset, draw_split(dataset, shots=2)))
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", WORK, str(app.store.home), *ids], env=env, check=True, timeout=600, capture_output=True)
+    waiting.train(app.store, ids)
     return ids
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+import waiting
 from test_journey import choose, no_errors, open_page, settled
 
 from dmlviz.data import draw_split, read_file
@@ -16,8 +13,6 @@ from dmlviz.records import RunConfig
 from dmlviz.store import Store
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[2]
-WORK = "import sys; from dmlviz.store import Store; from dmlviz.training.worker import work; [work(Store(sys.argv[1]), one) for one in sys.argv[2:]]"
 HIDDEN = """pane => { const plots = [...document.querySelectorAll('.js-plotly-plot')].filter(p => p._fullData.some(t => t.name === 'hidden'));
     const plot = plots[pane], box = plot.getBoundingClientRect(), {xaxis, yaxis} = plot._fullLayout;
     const trace = plot._fullData.find(t => t.name === 'hidden');
@@ -38,8 +33,7 @@ def two_runs(app, tiny_csv, tiny_encoder) -> Store:
     dataset = read_file(tiny_csv)
     common = {"dataset": str(tiny_csv), "encoder": str(tiny_encoder), "shots": 4, "epochs": 2, "batch_size": 8, "max_length": 16, "lr": 1e-3}
     ids = [app.store.create(RunConfig(loss=loss, **common), dataset, draw_split(dataset, shots=4)) for loss in ("cross_entropy", "g_loss")]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", WORK, str(app.store.home), *ids], env=env, check=True, timeout=1200, capture_output=True)
+    waiting.train(app.store, ids)
     return app.store
 
 

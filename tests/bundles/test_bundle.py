@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -185,3 +186,22 @@ def test_the_gallery_of_runs_leaves_out_what_does_not_apply_and_says_why(store, 
     made = sorted(path.stem.split("_", 1)[1] for path in (tmp_path / "all" / "figures").glob("*.pdf"))
     assert {"calibration", "confusion", "gain-forest", "manifold", "strata"} <= set(made)
     assert main(["check", *map(str, sorted((tmp_path / "all" / "figures").glob("*.pdf")))]) == 0
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda told: told["config"].update(shots="many"), lambda told: told.update(split="../../secret.json"),
+        lambda told: told["config"].pop("dataset"),
+        lambda told: told.update(split="splits/0123456789abcdef.json"), lambda told: told.pop("run"), lambda told: told.update(config=3),
+    ],
+)  # fmt: skip
+def test_a_spoiled_config_is_one_sentence_and_trains_nothing(folder, tmp_path, capsys, spoil):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = sorted((copy / "configs").glob("*.json"))[0]
+    told = json.loads(path.read_text())
+    spoil(told)
+    path.write_text(json.dumps(told))
+    assert main(["retrain", str(copy), "--home", str(tmp_path / "home")]) == 2
+    assert re.fullmatch(r".*the configs of .* cannot be read \(\w+\); take the bundle's own files again\n", capsys.readouterr().err)
+    assert not Store(tmp_path / "home").run_ids()

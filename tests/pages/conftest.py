@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import waiting
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -19,7 +17,6 @@ from dmlviz.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = ["<script>alert(1)</script>", "😀 emoji", "عربي", "**bold**", "$x$", ":red[x]", "日本語"]
-WORK = "import sys; from dmlviz.store import Store; from dmlviz.training.worker import work; [work(Store(sys.argv[1]), one) for one in sys.argv[2:]]"
 
 
 class Home(NamedTuple):
@@ -54,8 +51,7 @@ def home(tmp_path_factory, tiny_encoder, tiny_csv, hostile_csv) -> Home:
 
     hostile = [create(hostile_csv, loss=loss) for loss in ("cross_entropy", "triple_entropy")]
     tiny, failed = create(tiny_csv, loss="g_loss"), create(tiny_csv, encoder=broken, loss="cross_entropy")
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", WORK, str(store.home), *hostile, tiny, failed], env=env, check=True, timeout=900, capture_output=True)
+    waiting.train(store, [*hostile, tiny, failed])
     assert [store.run(one).state for one in (*hostile, tiny, failed)] == ["finished"] * 3 + ["failed"]
     return Home(store, hostile, tiny, failed)
 

@@ -8,10 +8,12 @@ import re
 import shutil
 
 import pytest
+import waiting
 from tray_cases import emptied, panels
 
+from dmlviz.bundles.jobs import bundles
 from dmlviz.losses import LOSSES
-from dmlviz.trays import tray
+from dmlviz.trays import change_tray, tray
 
 HOSTILE = ["<script>alert(1)</script>", "😀 emoji", "عربي", "**bold**", "$x$", ":red[x]", "日本語"]
 EMPTY = {
@@ -468,6 +470,38 @@ def test_the_tray_is_there_after_a_reload(visit, home):
     button(app, "Add to figures").click().run()
     again = visit("figures", home.store.home)
     assert again.header[0].value == "Tray (1)"
+
+
+def test_a_bundle_is_asked_for_watched_and_deleted(visit, own_home):
+    app = visit("manifold", emptied(own_home.store.home), runs=own_home.hostile)
+    button(app, "Add to figures").click().run()
+    app.switch_page("pages/figures.py").run()
+    app.button(key="bundle_make").click().run()
+    (asked,) = bundles(own_home.store.home)
+    assert asked.state == "running"
+    assert app.button(key="bundle_make").disabled
+    assert button(app, "Cancel")
+    made = waiting.until(lambda: (one := bundles(own_home.store.home)[0]).state != "running" and one, 120, "the bundle")
+    assert made.state == "finished", made.lines
+    app.run()
+    assert not app.exception
+    assert not app.button(key="bundle_make").disabled
+    assert any(one.label.startswith(f"Bundle of {made.name} (") for one in app.get("download_button"))
+    app.button(key=f"bundle_delete_{made.name}").click().run()
+    assert bundles(own_home.store.home) == []
+
+    # one that fails says why, and its traces can be removed
+    change_tray(own_home.store.home, lambda sheets: [sheets[0].model_copy(update={"title": "Later deleted"})])
+    own_home.store.delete(own_home.hostile[0])
+    app.run()
+    app.button(key="bundle_make").click().run()
+    failed = waiting.until(lambda: (one := bundles(own_home.store.home)[0]).state != "running" and one, 120, "the bundle")
+    assert failed.state == "failed"
+    app.run()
+    assert any(own_home.hostile[0] in re.sub(r"\\(.)", r"\1", one.value) for one in app.error)
+    app.button(key=f"bundle_delete_{failed.name}").click().run()
+    assert bundles(own_home.store.home) == []
+    assert not app.exception
 
 
 def test_a_figure_whose_run_was_deleted_is_a_sentence(visit, own_home):
