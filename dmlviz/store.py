@@ -99,6 +99,7 @@ class Store:
         return dataset.content_hash
 
     def dataset(self, content_hash: str) -> TextDataset:
+        """The texts and labels kept under this hash (64 hex digits). Raises InputError where they are not here, or not readable."""
         path = self.datasets_folder / f"{content_hash}.parquet"
         if not re.fullmatch(r"[0-9a-f]{64}", content_hash) or not path.is_file():
             raise InputError(
@@ -213,6 +214,7 @@ class Store:
         return found
 
     def run(self, run_id: str) -> Run:
+        """The run as its folder says now. Raises InputError for one that is not here or cannot be read."""
         folder = self.folder(run_id)
         try:
             return _read_run(run_id, folder)
@@ -251,6 +253,7 @@ class Store:
         return sorted(rows.values(), key=lambda row: row.get("step", 0))
 
     def log_tail(self, run_id: str, lines: int = 40) -> str:
+        """The last lines of what its process printed; nothing where it printed nothing."""
         path = self.log_file(run_id)
         if not path.is_file():
             return ""

@@ -154,6 +154,7 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:
+    """One sentence a pane for whoever cannot see it: the mean confidence, the accuracy, and whether the run is too sure."""
     kept = table[table["pane"] == pane_id] if pane_id else table
     words = []
     for row in kept.drop_duplicates("pane").itertuples():

@@ -192,6 +192,7 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:
+    """The three commonest mistakes of each pane, for whoever cannot see it."""
     said = []
     for _, rows in (table[table["pane"] == pane_id] if pane_id else table).groupby("pane", sort=False):
         wrong = rows[(rows["row"] != rows["column"])].sort_values("texts", ascending=False).head(3)

@@ -23,6 +23,7 @@ def check_readout(config: RunConfig) -> None:
 
 
 def no_such_readout(asked: str, who: str, known: tuple[str, ...]) -> str:
+    """The sentence for a readout that a run has not: what it lacks, and which ones there are."""
     lacks = {
         "head": "it has no head, which cross-entropy trains",
         "centers": "it has no centres",

@@ -199,6 +199,7 @@ class _RunTrainer(Trainer):
         return BalancedSampler(self.job.train_labels(), config.batch_size, config.seed)
 
     def create_scheduler(self, num_training_steps, optimizer=None):
+        """The library's schedules, and `step` of our own."""
         config = self.job.config
         if config.schedule != "step":
             return super().create_scheduler(num_training_steps, optimizer)
@@ -213,6 +214,7 @@ class _RunTrainer(Trainer):
         return self.lr_scheduler
 
     def create_optimizer(self, model=None):
+        """The library's optimiser, with centres and proxies at `center_lr`."""
         if self.optimizer is None:
             super().create_optimizer(model)
             own = {id(p) for p in (self.model.metric.parameters() if self.model.metric is not None else ())}
@@ -265,6 +267,7 @@ class History(TrainerCallback, ExportableState):
             self._look(state)
 
     def on_step_end(self, args, state, control, **kwargs):
+        """Tells how far it is; ends training where the person has cancelled."""
         self.on_substep_end(args, state, control)
         self.reporter.progress("training", state.global_step, state.max_steps)
         if self.reporter.cancelled():
@@ -301,6 +304,7 @@ class History(TrainerCallback, ExportableState):
         return f"the {' and the '.join(terms)} term of {config.loss} was no longer a number at step {step}; lower lr (now {config.lr:g}){other}"
 
     def on_epoch_end(self, args, state, control, **kwargs):
+        """After whole epochs: keeps the moments of the film, validates, stops for want of progress, and says whether a checkpoint is due."""
         if not _is_whole(state.epoch):  # cancelled in the middle of it
             return
         self._look(state)
