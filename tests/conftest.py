@@ -27,6 +27,19 @@ CLASS_WORDS = {
 }
 FILLERS = "the a one some this that small big old new good was is near with and very we saw had".split()  # noqa: SIM905
 
+# Files that take minutes begin first, so that no core waits for another at the end
+LONG = (
+    "browser/test_journey.py", "training/test_sweep_processes.py", "training/test_ray_engine.py", "bundles/test_gallery.py",
+    "training/test_processes.py", "browser/test_map_component.py", "test_papers.py", "training/test_fit.py", "pages/test_pages.py",
+    "test_tuning.py", "test_cli.py", "pages/test_attributions_page.py", "browser/test_sweep_journey.py",
+    "browser/test_attributions_journey.py", "test_desk.py", "test_layers.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    first = {str(ROOT / "tests" / name): place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: first.get(str(item.path), len(first)))
+
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory) -> Path:

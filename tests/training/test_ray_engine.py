@@ -70,7 +70,7 @@ def local(store: Store, plan, **fields) -> Store:
 
 
 def test_a_node_killed_in_the_middle_loses_nothing_and_both_engines_give_equal_arrays(cluster, ray, store, plan, tmp_path):
-    fields = {"epochs": 300, "support_seeds": [0, 1], "checkpoint_seconds": 0.3}  # long enough to be in the middle of it
+    fields = {"epochs": 150, "support_seeds": [0, 1], "checkpoint_seconds": 0.3}  # long enough to be in the middle of it
     name = start(plan(store, **fields), store)
     assert not processes_of(store.home)  # the local engine leaves these runs alone
     ids = sweep_state(store, name).sweep.run_ids
@@ -104,11 +104,11 @@ def test_folders_travel_where_the_home_is_not_shared(cluster, ray, store, plan, 
 
 
 def test_a_worker_that_is_killed_goes_on_from_its_checkpoint(cluster, ray, store, plan):
-    name = start(plan(store, losses=["g_loss"], support_seeds=[0], epochs=300), store)
+    name = start(plan(store, losses=["g_loss"], support_seeds=[0], epochs=100), store)
     (run_id,) = sweep_state(store, name).sweep.run_ids
     feeder = threading.Thread(target=RayEngine(store).run, args=([run_id],), daemon=True)
     feeder.start()
-    until(lambda: store.run(run_id).progress.phase == "training" and store.run(run_id).progress.done > 50, 240, "training")
+    until(lambda: store.run(run_id).progress.phase == "training" and store.run(run_id).progress.done > 20, 240, "training")
     os.kill(store.process(run_id)[0], signal.SIGKILL)
     feeder.join(240)
     run = store.run(run_id)
