@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -13,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from . import __version__
 from .figures.theme import drawing
@@ -73,8 +76,31 @@ def figure_bytes(figure: Figure, fmt: str, *, provenance: Provenance | None = No
     with drawing(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unknown infodict keyword")  # PDF allows keys of one's own
         figure.savefig(buffer, format=fmt, dpi=max(dpi * scale, DPI) if fmt != "png" else dpi * scale, **told)
-    data = buffer.getvalue()
+    data = buffer.getvalue() if fmt != "svg" else _with_small_images(buffer.getvalue())
     return data if scale == 1 or fmt == "png" else _enlarged(data, fmt, scale)
+
+
+def _with_small_images(svg: bytes) -> bytes:
+    """The same SVG; images of few colours, such as matrices, hold a palette instead of four bytes a pixel."""
+
+    def smaller(found: re.Match[bytes]) -> bytes:
+        packed = _with_palette(base64.b64decode(found[2]))
+        return found[0] if packed is None else found[1] + base64.b64encode(packed)
+
+    return re.sub(rb"(data:image/png;base64,\s*)([A-Za-z0-9+/=\s]+)", smaller, svg)
+
+
+def _with_palette(png: bytes) -> bytes | None:
+    """The very same pixels; None where there are more than 256 colours, or nothing is gained."""
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+    colors, places = np.unique(np.ascontiguousarray(pixels).view(np.uint32), return_inverse=True)
+    if len(colors) > 256:
+        return None
+    made, told = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8), "P"), colors.view(np.uint8).reshape(-1, 4)
+    made.putpalette(told[:, :3].tobytes())
+    buffer = io.BytesIO()
+    made.save(buffer, "png", optimize=True, transparency=told[:, 3].tobytes())
+    return buffer.getvalue() if buffer.tell() < len(png) else None
 
 
 def _enlarged(data: bytes, fmt: str, scale: float) -> bytes:

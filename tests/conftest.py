@@ -8,6 +8,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# Before torch: two files are tested at a time, and threads that wait for each other on taken cores cost more than they bring
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 import waiting
 

@@ -1,18 +1,24 @@
 """Files: exact, without Type 3 fonts, the same bytes every time, harmless in a spreadsheet."""
 
+import base64
 import io
 import os
+import re
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pypdf
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from dmlviz.export import Provenance, csv_bytes, figure_bytes, file_name, save_figure
 from dmlviz.figures import manifold, presets
+from dmlviz.figures.theme import drawing
 from dmlviz.records import InputError
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
@@ -106,3 +112,21 @@ def test_file_names_are_plain():
     assert file_name(["../../etc", "名"], ".csv") == "etc.csv"
     assert file_name([], "png") == "dmlviz.png"
     assert len(file_name(["x" * 500], "svg")) < 100
+
+
+def test_images_of_few_colours_hold_a_palette_in_svg_and_the_same_pixels():
+    figure = Figure(figsize=(2, 1))
+    few, many = figure.add_axes((0, 0, 0.5, 1)), figure.add_axes((0.5, 0, 0.5, 1))
+    rng = np.random.default_rng(0)
+    few.imshow(rng.integers(0, 64, (60, 60)), cmap="cividis", interpolation="nearest")
+    many.imshow(rng.random((60, 60, 3)), interpolation="nearest")
+    buffer = io.BytesIO()
+    with drawing():
+        figure.savefig(buffer, format="svg", dpi=300)
+    found = [
+        [Image.open(io.BytesIO(base64.b64decode(text))) for text in re.findall(rb"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)", svg)]
+        for svg in (buffer.getvalue(), figure_bytes(figure, "svg"))
+    ]
+    assert [[one.mode for one in images] for images in found] == [["RGBA", "RGBA"], ["P", "RGBA"]]
+    for before, after in zip(*found, strict=True):
+        np.testing.assert_array_equal(np.asarray(before), np.asarray(after.convert("RGBA")))

@@ -23,10 +23,12 @@ from .theme import LIGHT, OTHER, PAPER, SCREEN_FONT, Theme, drawing, loss_color,
 from .words import missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 WHOLE_LIMIT = 400  # texts; above, means over the texts of two classes
 MOST_CLASSES = 20  # rows of means; the smaller classes share the last one
+STEPS = 64  # of the colours on paper
 MOMENTS = ("now", "epochs")
 COLUMNS = ("pane", "title", "loss", "moment", "epoch", "kind", "row", "column", "row_class", "column_class", "weight", "texts", "sigma", "accuracy")
 
@@ -284,10 +286,17 @@ def _boxes(
     return boxes, top
 
 
+def _colors() -> Colormap:
+    """No eye tells more steps apart, and a file of hundreds of thousands of cells becomes a quarter smaller."""
+    from matplotlib import colormaps
+
+    return colormaps["cividis"].resampled(STEPS)
+
+
 def _paper_matrix(figure: Figure, rows: pd.DataFrame, box: Box, scale: tuple[float, float], preset: Preset, *, names: bool) -> Any:
     values, found = matrix(rows), bands(rows)
     ax = axes(figure, box)
-    image = ax.imshow(values, cmap="cividis", vmin=scale[0], vmax=scale[1], interpolation="nearest", aspect="auto")
+    image = ax.imshow(values, cmap=_colors(), vmin=scale[0], vmax=scale[1], interpolation="nearest", aspect="auto")
     ax.set(xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set(color=PAPER.lines, linewidth=0.4)
@@ -312,7 +321,7 @@ def _moment_title(figure: Figure, box: Box, rows: pd.DataFrame, preset: Preset, 
 
 def _paper_bar(figure: Figure, image: Any, scale: tuple[float, float], box: Box, preset: Preset) -> None:
     ax = axes(figure, box)
-    ax.imshow(np.linspace(0, 1, 64)[None], cmap="cividis", aspect="auto", extent=(0, 1, 0, 1))
+    ax.imshow(np.linspace(0, 1, STEPS)[None], cmap=_colors(), aspect="auto", extent=(0, 1, 0, 1))
     ax.set(xticks=[], yticks=[], gid="scale")
     for spine in ax.spines.values():
         spine.set(linewidth=0.3, color=PAPER.lines)

@@ -78,8 +78,8 @@ def thumbnails(sheets: Sequence[SheetSpec], places: Sequence[Any]) -> None:
 def _row(name: str, place: int, *, chosen: bool) -> Any:
     with st.container(border=chosen, horizontal=True, vertical_alignment="center", key=f"tray_row_{place}"):
         small = st.empty()
-        if place < THUMBNAILS:
-            small.html('<div style="width:64px;height:56px"></div>', width=66)
+        height = 56 if place < THUMBNAILS else 1  # names stand below each other, with a picture or without
+        small.html(f'<div style="width:64px;height:{height}px"></div>', width=66)
         st.button(escaped(name), key=f"tray_pick_{place}", type="tertiary", on_click=_pick, args=(place,), width="stretch")
     return small
 

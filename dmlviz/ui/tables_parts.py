@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from dmlviz.draw_tables import KINDS, make_table, table_bytes
 from dmlviz.export import file_name
+from dmlviz.figures.reliability_frame import METRICS
+from dmlviz.figures.theme import base_title
+from dmlviz.papers import protocol, protocol_names
 from dmlviz.records import Run
 from dmlviz.tables import TABLES, Table, markdown
 from dmlviz.ui.figures_parts import sources, stamp
 from dmlviz.ui.frame import guard
+from dmlviz.ui.proxies_parts import PART_WORDS
+from dmlviz.ui.words import READOUTS, readouts
 
 MEDIA = {"tex": "application/x-tex", "csv": "text/csv", "md": "text/markdown"}
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
-def _made(name: str, run_ids: tuple[str, ...], changed: tuple[Any, ...]) -> Table:
+def _made(name: str, run_ids: tuple[str, ...], options: tuple[tuple[str, str], ...], changed: tuple[Any, ...]) -> Table:
     """A finished run never changes; what is found out about it later does (`changed`)."""
-    return make_table(name, run_ids, {}, sources())
+    return make_table(name, run_ids, dict(options), sources())
 
 
 def show(runs: Sequence[Run]) -> None:
@@ -31,12 +36,42 @@ def show(runs: Sequence[Run]) -> None:
     st.header("Tables", anchor=False)
     name = st.selectbox("Table", list(TABLES), format_func=lambda one: f"{TABLES[one].title}: {TABLES[one].question}", key="table_name", width=460)
     with guard():
+        options = tuple((key, value) for key, value in _options(name, finished).items() if value)
         with st.spinner("Making the table"):
             run_ids = tuple(run.id for run in finished)
-            made = _made(name, run_ids, stamp(run_ids) if name == "attributions" else ())
+            made = _made(name, run_ids, options, stamp(run_ids) if name == "attributions" else ())
         data = {kind: table_bytes(made, kind, run_ids) for kind in KINDS}
         st.markdown(markdown(made), unsafe_allow_html=True)  # only <u> and <sup> of our own: names are escaped by the writer
         with st.container(horizontal=True):
             for kind, words in (("tex", "LaTeX"), ("csv", "CSV"), ("md", "Markdown")):
                 st.download_button(words, data[kind], file_name(["table", name], kind), MEDIA[kind], key=f"table_{kind}", on_click="ignore",
                                    type="primary" if kind == "tex" else "secondary")  # fmt: skip
+
+
+def _options(name: str, runs: Sequence[Run]) -> dict[str, str]:
+    """What may be chosen of this table, as the command line's --set names it; "" where the table decides."""
+    with st.container(horizontal=True):
+        if name == "results":
+            losses = {run.config.loss: base_title(run.config) for run in runs}
+            first = list(losses).index("cross_entropy") if "cross_entropy" in losses else 0
+            return {"metric": _choice("Metric", METRICS, "metric"), "predictions_by": _readout(runs),
+                    "baseline": _choice("Compared with", losses, "baseline", first)}  # fmt: skip
+        if name == "calibration":
+            return {"readout": _readout(runs)}
+        if name == "published":
+            known = {"": "the one that most runs fit", **{one: protocol(one).title for one in protocol_names()}}
+            return {"protocol": _choice("Protocol", known, "protocol")}
+        if name == "centers":
+            return {"by": _choice("One row for each", {"run": "run", "class": "class and run"}, "by"), "part": _choice("Of", PART_WORDS, "part")}
+    return {}
+
+
+def _readout(runs: Sequence[Run]) -> str:
+    """A readout that every run has stored."""
+    stored = [set(readouts(run)) for run in runs if "accuracy" in run.metrics]
+    shared = set.intersection(*stored) if stored else set()
+    return _choice("Predictions by", {"": "each run's own readout", **{one: words for one, words in READOUTS.items() if one in shared}}, "readout")
+
+
+def _choice(label: str, known: Mapping[str, str], key: str, first: int = 0) -> str:
+    return st.selectbox(label, list(known), first, format_func=lambda one: known.get(one, one), key=f"table_{key}", width=300)

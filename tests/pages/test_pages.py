@@ -472,6 +472,30 @@ def test_the_tray_is_there_after_a_reload(visit, home):
     assert again.header[0].value == "Tray (1)"
 
 
+def test_tables_take_the_choices_of_the_command_line(visit, home):
+    app = visit("figures", emptied(home.store.home), runs=home.hostile)
+
+    def chosen(**values: str) -> str:
+        for key, value in values.items():
+            app.selectbox(key=f"table_{key}").set_value(value).run()
+            assert not app.exception
+            assert not app.error
+        return words(app)
+
+    assert "Accuracy in per cent" in words(app)
+    assert "Macro-F1 in per cent" in chosen(metric="macro_f1")
+    assert "predictions by" not in words(app)
+    assert "predictions by knn" in chosen(readout="knn")
+    assert chosen(name="calibration") != chosen(readout="knn")
+    by_run = chosen(name="centers")
+    assert chosen(by="class").count("\n") > by_run.count("\n")
+    assert chosen(part="support") != by_run
+    app.selectbox(key="table_name").set_value("published").run()
+    app.selectbox(key="table_protocol").set_value("g_loss_standalone").run()
+    assert not app.exception
+    assert [one.value for one in app.error]  # none of these runs fits it: a sentence
+
+
 def test_a_bundle_is_asked_for_watched_and_deleted(visit, own_home):
     app = visit("manifold", emptied(own_home.store.home), runs=own_home.hostile)
     button(app, "Add to figures").click().run()
