@@ -94,9 +94,10 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
         table = table.drop(columns=["sign-flip p", "after Holm", "Wilcoxon p", "paired t p"])
     number = lambda name, shape: st.column_config.NumberColumn(format=shape, help=HELP.get(name), width="small")  # noqa: E731
     config = {name: number(name, "%.3f") for name in ("sign-flip p", "after Holm", "Wilcoxon p", "paired t p")}
-    config |= {"n": number("n", "%d"), "difference": number("difference", "%+.1f"), "d_z": number("d_z", "%.2f"),
+    config |= {"n": st.column_config.NumberColumn(format="%d", help=HELP.get("n"), width=40), "difference": number("difference", "%+.1f"),
+               "d_z": st.column_config.NumberColumn(format="%.2f", help=HELP.get("d_z"), width=52),
                "detectable": number("detectable", "%.1f"),
-               "in words": st.column_config.Column(width="medium", help=HELP["in words"])}  # fmt: skip
+               "in words": st.column_config.Column(width=246, help=HELP["in words"])}  # fmt: skip
     st.dataframe(table, hide_index=True, column_config=config, placeholder="–", height=38 + 35 * len(table),
                  alt=f"{len(table)} comparisons with interval, tests and effect size")  # fmt: skip
     counted = f"Holm's correction counts {tested} comparisons. " if tested > 1 else ""
