@@ -62,7 +62,7 @@ def published(runs: list[Run]) -> None:
         return
     name = st.selectbox(
         "Protocol", list(fitting), format_func=lambda one: f"{protocol(one).title} ({protocol(one).paper})", key="overview_paper",
-        persist_state="session", label_visibility="collapsed", width=560,
+        persist_state="session", label_visibility="collapsed", width=720,
     )  # fmt: skip
     table = _shown(fitting[name])
     number = st.column_config.NumberColumn(format="%.2f", width="small")

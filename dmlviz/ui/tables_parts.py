@@ -74,4 +74,4 @@ def _readout(runs: Sequence[Run]) -> str:
 
 
 def _choice(label: str, known: Mapping[str, str], key: str, first: int = 0) -> str:
-    return st.selectbox(label, list(known), first, format_func=lambda one: known.get(one, one), key=f"table_{key}", width=300)
+    return st.selectbox(label, list(known), first, format_func=lambda one: known.get(one, one), key=f"table_{key}", width=210)
