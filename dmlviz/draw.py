@@ -74,8 +74,10 @@ def picture(spec: FigureSpec, source: Sources) -> Picture:
     explained = lambda run_id: source.attributions([run_id], "ig", "")[0].found  # noqa: E731
     if spec.name == "manifold" and (values := map_values(str(for_frame.get("color_by", "")), needs[0], source.arrays, explained)):
         for_frame["values"] = values
-    frame = entry.frame(*needs, **for_frame)
-    if spec.name in MAPS and read_kind(str(spec.options.get("map", "umap"))).dims > 2:
+    frame, asked = entry.frame(*needs, **for_frame), str(spec.options.get("map", "umap"))
+    if shown and shown != asked and spec.name in (*MAPS, "influence"):  # others need the vectors, not the places
+        words.append(f"note: not every run has the map {asked} yet, so these are PCA maps")
+    if spec.name in MAPS and read_kind(asked).dims > 2:
         words.append("note: paper shows the first two of the map's three dimensions")
     return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, shown)
 
@@ -115,8 +117,6 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
         found["snapshots"] = [EpochInput(pane, source.arrays(pane.run.id)) for pane in found["panes"]] if "snapshots" in needs else []
         if "snapshots" not in needs:
             shown = method if found["panes"][0].projection.method == read_kind(method).method else found["panes"][0].projection.method
-        if shown and shown != method:
-            words.append(f"note: not every run has the map {method} yet, so these are PCA maps")
     elif {"dataset", "label_names", "texts"} & set(needs):
         dataset = source.dataset(found["runs"][0].config.dataset_hash or "")
         if any(run.config.dataset_hash != dataset.content_hash for run in found["runs"]):

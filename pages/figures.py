@@ -12,7 +12,7 @@ with ui.guard():
         ui.empty(
             "The tray is empty. Every picture has an “Add to figures” button; the maps are a good start.", "Go to the maps", "pages/manifold.py"
         )
-        tables_parts.show(ui.picked_runs())
+        tables_parts.show(ui.picked_runs(), "runs side by side")
         st.stop()
     tray_column, sheet_column = st.columns([1, 2.6], gap="large")
     with tray_column:
@@ -21,5 +21,5 @@ with ui.guard():
         figures_parts.controls(sheets[at], at)
         figures_parts.preview(sheets[at])
     figures_parts.thumbnails(sheets, places)
-    tables_parts.show(figures_parts.runs_of(sheets))
+    tables_parts.show(figures_parts.runs_of(sheets), "runs of the tray")
     bundle_parts.show(sheets)

@@ -186,7 +186,7 @@ def _row(place: int, stratum: int, found: pd.DataFrame, side: Side) -> tuple:
 
 def _words(by: str, dataset: TextDataset | None, shared: object, space: str) -> str:
     where = "the cross-entropy run of the same draw" if shared else "each run's own space"
-    lacking = "" if shared or space == "own" else "; paper 2 takes the cross-entropy model's, and not every run here has such a partner"
+    lacking = "" if shared or space == "own" else "; arXiv 2211.15195 takes the cross-entropy model's, and not every run here has such a partner"
     if by == "distance":
         return f"Test texts by their Euclidean distance to the mean embedding of the test texts, in {where}{lacking}."
     if by == "purity":

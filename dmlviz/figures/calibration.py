@@ -73,8 +73,8 @@ def _parts(table: pd.DataFrame, pane_id: str) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def said(first: pd.Series | dict) -> str:
-    """"ECE 0.12; a calibrated model would show 0.03": the number beside what few texts alone make of it."""
-    return f"ECE {first['ece']:.3f}; calibrated: {first['chance']:.3f}"
+    """"ECE 0.12; by chance 0.03": the number beside what few texts alone make of it."""
+    return f"ECE {first['ece']:.3f}; by chance {first['chance']:.3f}"
 
 
 def screen(table: pd.DataFrame, pane_id: str = "", *, theme: Theme = LIGHT, height: int = 380) -> go.Figure:

@@ -168,8 +168,10 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
         ax.set(xlim=plan.x, ylim=(plan.last + 0.5, -0.5), yticks=[])
         ground = {"bbox": {"facecolor": "white", "linewidth": 0, "pad": 0.6}} if stacked else {}  # the line of no gain stops at words
         ax.axvline(0, color=PAPER.muted, linewidth=0.6)
-        middle = inside(box.left + box.width / 2, _x_title(table), size, preset.width_mm)
-        text(figure, middle, box.height + 0.75 * foot, _x_title(table), size=size, ha="center", color=PAPER.muted)
+        under = f"gain over cross-entropy, {_x_title(table)}"  # on screen that is the title
+        under = under if width_mm(under, size) <= preset.width_mm else _x_title(table)
+        middle = inside(box.left + box.width / 2, under, size, preset.width_mm)
+        text(figure, middle, box.height + 0.75 * foot, under, size=size, ha="center", color=PAPER.muted)
         height = lambda place: 0.5 + (place + 0.5 - above) * step  # noqa: E731
         for head in plan.heads.itertuples():
             title = trimmed(head.pane, size, preset.width_mm - 1, limit=40, bold=True)
@@ -198,10 +200,11 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     for cell in dict.fromkeys(one.cell for one in found):
         own = [run for one in found if one.cell == cell for run in one.group.runs]
         unequal |= dict.fromkeys(unfair(own, [base_title(run.config) for run in own]))
+    encoders = sorted({run.config.encoder.rsplit("/", 1)[-1] for run in runs})
     return (
         f"Gain of {number_word(first['metric'])} over cross-entropy in percentage points, paired by draw of the shots, seed and fold"
         f"{by_readout(first['predictions_by'])}. {bars}.{' Some bars reach beyond the frame.' if _Plan(table).cut else ''}"
-        f"{''.join(' ' + sentence for sentence in list(unequal)[:2])}"
+        f"{''.join(' ' + sentence for sentence in list(unequal)[:2])} Encoder {', '.join(encoders)}; {len(runs):,} runs."
     )
 
 

@@ -104,7 +104,7 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
 def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
     """What was sorted by what, and of which runs."""
     found = sides(outcomes)
-    again = " As in paper 2's notebooks (arXiv 2211.15195), there on one run." if table["by"].iloc[0] in ("distance", "length") else ""
+    again = " As in the notebooks beside arXiv 2211.15195, there on one run." if table["by"].iloc[0] in ("distance", "length") else ""
     return f"Accuracy by {BY[table['by'].iloc[0]].lower()}. {table['words'].iloc[0]}{again} {of_runs(found, side_titles(found))}"
 
 

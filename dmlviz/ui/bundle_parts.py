@@ -19,7 +19,8 @@ LOOK_SECONDS = 2
 def show(sheets: Sequence[SheetSpec]) -> None:
     """Everything of the tray in one folder: figures, tables, data, configs, splits, and what draws them again."""
     st.header("Bundle for reviewers", anchor=False)
-    st.caption("Figures, tables, captions, their data, configs, splits and checksums in one zip that can draw itself again, without a run.")
+    st.caption("Figures, tables, captions, their data, configs, splits and checksums in one zip that can draw itself again, without a run. "
+               "Texts of the data sets stay out of it unless you tick the box.")
     with guard(), st.container(horizontal=True, vertical_alignment="center"):
         words = ("Most data sets are for research use: their texts stay out of the data, and figures that show whole texts are left out, unless you "
                  "may share them.")  # fmt: skip

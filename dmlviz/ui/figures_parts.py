@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from dmlviz.checking import Finding, check_bytes, passed
+from dmlviz.data.wording import count_of
 from dmlviz.draw import Sources
 from dmlviz.export import MEDIA_TYPES, csv_bytes, details_json, file_name, zip_bytes
 from dmlviz.figures import FIGURES
@@ -61,7 +62,7 @@ def choose(sheets: Sequence[SheetSpec]) -> tuple[int, list[Any]]:
         st.button("Down", icon=":material/arrow_downward:", on_click=_move, args=(sheets[at], 1), disabled=at == len(sheets) - 1, key="tray_down")
         st.button("Remove", icon=":material/delete:", on_click=_remove, args=(sheets[at],), key="tray_remove")
         with st.popover("Empty the tray"):
-            st.write(f"{len(sheets)} figures leave the tray, with the presets and captions that you gave them.")
+            st.write(f"{count_of(len(sheets), 'figure')} and what you gave them, presets and captions, will be gone.")
             st.button("Empty it", on_click=_clear, key="tray_clear", type="primary")
     _combine(sheets, names, at)
     return at, places

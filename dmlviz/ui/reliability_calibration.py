@@ -158,7 +158,7 @@ def strata(scope: Scope) -> None:
     by = a.selectbox("Accuracy by", list(BY), format_func=BY.get, key="strata_by")
     space = "cross_entropy"
     if by in ("distance", "purity"):
-        words = {"cross_entropy": "the cross-entropy run of the same draw, as paper 2", "own": "each run's own"}
+        words = {"cross_entropy": "the cross-entropy run of the same draw, as in arXiv 2211.15195", "own": "each run's own"}
         space = b.selectbox("In the space of", list(words), format_func=words.get, key="strata_space")
     options = {"by": by, "space": space} if by in ("distance", "purity") else {"by": by}
     table = shown.figure("strata", outcomes, scope, key="strata", **options)

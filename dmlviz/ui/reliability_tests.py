@@ -103,7 +103,7 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
     counted = f"Holm's correction counts {tested} comparisons. " if tested > 1 else ""
     st.caption(escaped(
         f"Differences in points of {number_word(scope.metric)}, paired by draw of the shots, seed and fold. Interval: {KINDS[kind]}. "
-        f"{counted}Pairs within a draw are averaged first. "
+        f"{counted}The words follow p after it; the intervals are not corrected. Pairs within a draw are averaged first. "
         f"With n draws the sign-flip test gives no p below 2 / 2ⁿ; below {FEWEST} draws no test is shown."
     ))  # fmt: skip
     with st.container(horizontal=True, horizontal_alignment="right"):

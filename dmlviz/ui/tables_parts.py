@@ -9,11 +9,13 @@ import streamlit as st
 
 from dmlviz.draw_tables import KINDS, make_table, table_bytes
 from dmlviz.export import file_name
+from dmlviz.figures.presets import PRESETS
 from dmlviz.figures.reliability_frame import METRICS
 from dmlviz.figures.theme import base_title
 from dmlviz.papers import protocol, protocol_names
 from dmlviz.records import Run
 from dmlviz.tables import TABLES, Table, markdown
+from dmlviz.ui import loaders
 from dmlviz.ui.figures_parts import sources, stamp
 from dmlviz.ui.frame import guard
 from dmlviz.ui.proxies_parts import PART_WORDS
@@ -28,21 +30,29 @@ def _made(name: str, run_ids: tuple[str, ...], options: tuple[tuple[str, str], .
     return make_table(name, run_ids, dict(options), sources())
 
 
-def show(runs: Sequence[Run]) -> None:
-    """A table of these runs, and its files."""
-    finished = [run for run in runs if run.state == "finished"]
-    if not finished:
+def show(runs: Sequence[Run], whose: str) -> None:
+    """A table of these runs (`whose` says which they are), or of all that are finished, and its files."""
+    every = [run for run in loaders.runs() if run.state == "finished"]
+    if not every:
         return
     st.header("Tables", anchor=False)
-    name = st.selectbox("Table", list(TABLES), format_func=lambda one: f"{TABLES[one].title}: {TABLES[one].question}", key="table_name", width=460)
+    with st.container(horizontal=True):
+        questions = {name: f"{one.title}: {one.question}" for name, one in TABLES.items()}
+        name = _choice("Table", questions, "name", width=460)
+        finished = [run for run in runs if run.state == "finished"]
+        sets = {"these": f"{whose} ({len(finished):,})", "every": f"all finished runs ({len(every):,})"}
+        if not finished or _choice("Of", sets, "whose", width=260) == "every":
+            finished = every
     with guard():
         options = tuple((key, value) for key, value in _options(name, finished).items() if value)
         with st.spinner("Making the table"):
             run_ids = tuple(run.id for run in finished)
             made = _made(name, run_ids, options, stamp(run_ids) if name == "attributions" else ())
-        data = {kind: table_bytes(made, kind, run_ids) for kind in KINDS}
         st.markdown(markdown(made), unsafe_allow_html=True)  # only <u> and <sup> of our own: names are escaped by the writer
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            known = {"": "text width, 160 mm", **{one.name: one.title for one in PRESETS.values() if one.scale == 1}}
+            width = _choice("LaTeX as wide as", known, "width", width=260)
+            data = {kind: table_bytes(made, kind, run_ids, PRESETS[width].width_mm if width else None) for kind in KINDS}
             for kind, words in (("tex", "LaTeX"), ("csv", "CSV"), ("md", "Markdown")):
                 st.download_button(words, data[kind], file_name(["table", name], kind), MEDIA[kind], key=f"table_{kind}", on_click="ignore",
                                    type="primary" if kind == "tex" else "secondary")  # fmt: skip
@@ -62,7 +72,7 @@ def _options(name: str, runs: Sequence[Run]) -> dict[str, str]:
             known = {"": "the one that most runs fit", **{one: protocol(one).title for one in protocol_names()}}
             return {"protocol": _choice("Protocol", known, "protocol")}
         if name == "centers":
-            return {"by": _choice("One row for each", {"run": "run", "class": "class and run"}, "by"), "part": _choice("Of", PART_WORDS, "part")}
+            return {"by": _choice("One row for each", {"run": "run", "class": "class and run"}, "by"), "part": _choice("Texts", PART_WORDS, "part")}
     return {}
 
 
@@ -73,5 +83,5 @@ def _readout(runs: Sequence[Run]) -> str:
     return _choice("Predictions by", {"": "each run's own readout", **{one: words for one, words in READOUTS.items() if one in shared}}, "readout")
 
 
-def _choice(label: str, known: Mapping[str, str], key: str, first: int = 0) -> str:
-    return st.selectbox(label, list(known), first, format_func=lambda one: known.get(one, one), key=f"table_{key}", width=210)
+def _choice(label: str, known: Mapping[str, str], key: str, first: int = 0, width: int = 210) -> str:
+    return st.selectbox(label, list(known), first, format_func=lambda one: known.get(one, one), key=f"table_{key}", width=width)

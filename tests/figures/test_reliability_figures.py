@@ -102,7 +102,7 @@ def test_the_reliability_diagram_is_its_frame(outcomes):
     assert list(drawn.data[1].y) == pytest.approx(bins["accuracy"].tolist())
     assert sum(drawn.data[2].y) == pytest.approx(120)  # every test text is in one bar
     assert bins["n"].sum() == pytest.approx(120)
-    assert f"ECE {bins['ece'].iloc[0]:.3f}; calibrated: {bins['chance'].iloc[0]:.3f}" in drawn.layout.annotations[0].text
+    assert f"ECE {bins['ece'].iloc[0]:.3f}; by chance {bins['chance'].iloc[0]:.3f}" in drawn.layout.annotations[0].text
     scaled = entry.frame(outcomes, scaled=True)
     assert scaled["scaled"].all()
     assert "after temperature scaling" in entry.caption(scaled, outcomes)
@@ -131,7 +131,7 @@ def test_strata_hold_every_test_text_once(outcomes, dataset, by):
     drawn = FIGURES["strata"].screen(table)
     assert len(drawn.layout.xaxis.ticktext) == table["stratum"].nunique()
     words = FIGURES["strata"].caption(table, outcomes)
-    assert ("paper 2" in words) == (by in ("distance", "length"))
+    assert ("arXiv 2211.15195" in words) == (by in ("distance", "length"))
 
 
 def test_rows_of_the_confusion_matrix_are_whole(outcomes, dataset):

@@ -475,6 +475,9 @@ def test_the_tray_is_there_after_a_reload(visit, home):
 def test_tables_take_the_choices_of_the_command_line(visit, home):
     app = visit("figures", emptied(home.store.home), runs=home.hostile)
 
+    def tables(app) -> str:
+        return "\n".join(str(one.value) for one in app.markdown if "|" in str(one.value))
+
     def chosen(**values: str) -> str:
         for key, value in values.items():
             app.selectbox(key=f"table_{key}").set_value(value).run()
@@ -494,6 +497,13 @@ def test_tables_take_the_choices_of_the_command_line(visit, home):
     app.selectbox(key="table_protocol").set_value("g_loss_standalone").run()
     assert not app.exception
     assert [one.value for one in app.error]  # none of these runs fits it: a sentence
+    app.selectbox(key="table_name").set_value("datasets").run()
+    assert len(app.selectbox(key="table_whose").options) == 2
+    assert "tiny" not in tables(app)
+    app.selectbox(key="table_whose").set_value("every").run()
+    assert "tiny" in tables(app)
+    app.selectbox(key="table_width").set_value("acl-column").run()
+    assert not app.exception
 
 
 def test_a_bundle_is_asked_for_watched_and_deleted(visit, own_home):
