@@ -92,10 +92,13 @@ def _with_small_images(svg: bytes) -> bytes:
 
 def _with_palette(png: bytes) -> bytes | None:
     """The very same pixels; None where there are more than 256 colours, or nothing is gained."""
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
-    colors, places = np.unique(np.ascontiguousarray(pixels).view(np.uint32), return_inverse=True)
-    if len(colors) > 256:
+    image = Image.open(io.BytesIO(png)).convert("RGBA")
+    counted = image.getcolors(256)
+    if counted is None:
         return None
+    pixels = np.asarray(image)
+    colors = np.sort(np.array([color for _, color in counted], dtype=np.uint8).view(np.uint32).ravel())
+    places = np.searchsorted(colors, np.ascontiguousarray(pixels).view(np.uint32).ravel())
     made, told = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8), "P"), colors.view(np.uint8).reshape(-1, 4)
     made.putpalette(told[:, :3].tobytes())
     buffer = io.BytesIO()
