@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 from collections.abc import Mapping
@@ -44,6 +45,16 @@ def write_frame(frame: pd.DataFrame) -> tuple[bytes, dict[str, Any]]:
 
 def read_frame(data: bytes, schema: Mapping[str, Any]) -> pd.DataFrame:
     """The table that `write_frame` was given, equal to the last bit. Raises InputError for a file that does not fit its schema."""
+    collects = gc.isenabled()
+    gc.disable()  # millions of cells, none of them in a cycle: looking through them again and again takes most of the time
+    try:
+        return _read(data, schema)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _read(data: bytes, schema: Mapping[str, Any]) -> pd.DataFrame:
     try:
         rows = list(csv.reader(io.StringIO(data.decode("utf-8", "surrogatepass"), newline="")))
     except UnicodeDecodeError:
@@ -78,8 +89,8 @@ def _column(series: pd.Series) -> tuple[str, list[int], list[str]]:
         return "category", np.flatnonzero(series.isna()).tolist(), [written[code] if code >= 0 else "" for code in series.cat.codes]
     values = series.tolist()
     gaps = [i for i, value in enumerate(values) if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA]
-    if all(isinstance(value, str) for i, value in enumerate(values) if i not in set(gaps)) and (dtype != "object" or not gaps):
-        there = set(gaps)
+    there = set(gaps)
+    if all(isinstance(value, str) for i, value in enumerate(values) if i not in there) and (dtype != "object" or not gaps):
         return "text", gaps, ["" if i in there else harmless(value) for i, value in enumerate(values)]
     return "json", [], [harmless(json.dumps(_plain(value), ensure_ascii=True)) for value in values]
 
@@ -114,16 +125,19 @@ def _back(value: Any) -> Any:
 def _series(cells: list[str], column: Mapping[str, Any]) -> pd.Series:
     kind, dtype = column["kind"], column["dtype"]
     if kind in NUMBERS:
-        return pd.Series(np.array([float(cell) for cell in cells], dtype=kind))
+        return pd.Series(np.array(list(map(float, cells)), dtype=kind))
     if kind == "bool":
         return pd.Series(np.array([cell == "True" for cell in cells], dtype=bool))
     if kind == "int":
-        return pd.Series(np.array([int(cell) for cell in cells], dtype=dtype))
+        return pd.Series(np.array(list(map(int, cells)), dtype=dtype))
     if kind == "json":
         values = np.empty(len(cells), dtype=object)
         values[:] = [_back(json.loads(restored(cell))) for cell in cells]
         return pd.Series(values, dtype=object)
     gaps = set(column.get("missing", ()))
     if kind == "category":
-        return pd.Series(pd.Categorical([None if i in gaps else restored(cell) for i, cell in enumerate(cells)], categories=column["categories"]))
+        codes = {harmless(one): code for code, one in enumerate(column["categories"])}
+        found = np.array([codes.get(cell, -1) for cell in cells], dtype=np.int64)
+        found[list(gaps)] = -1  # an empty cell may be a category, too
+        return pd.Series(pd.Categorical.from_codes(found, categories=column["categories"]))
     return pd.Series([None if i in gaps else restored(cell) for i, cell in enumerate(cells)], dtype=dtype)
