@@ -11,6 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -43,6 +44,7 @@ def _numba_threads(count: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
+@cache
 def _keep_compiled() -> None:
     """Let numba keep UMAP's slow functions on disk, beside the library or in the user's cache, for the next process: compiling them takes six
     seconds, reading them a tenth of one, and every run has a process of its own. numba itself notices another version or processor."""
@@ -52,6 +54,17 @@ def _keep_compiled() -> None:
     for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths, umap_layouts._nb_optimize_layout_euclidean_single_epoch):
         with contextlib.suppress(RuntimeError, AttributeError, OSError):  # no folder to write in, or a version that does without numba
             function.enable_caching()
+            function._cache.save_overload = _unless_full(function._cache.save_overload)
+
+
+def _unless_full(save: Callable[..., None]) -> Callable[..., None]:
+    """numba lets a full disk or a used-up quota end the work; what is compiled can be used all the same."""
+
+    def tried(*given: object) -> None:
+        with contextlib.suppress(OSError):
+            save(*given)
+
+    return tried
 
 
 def umap(vectors: np.ndarray, start: np.ndarray, metric: str, seed: int, settings: Mapping[str, float], advance: Advance) -> np.ndarray:

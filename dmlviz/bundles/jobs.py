@@ -73,8 +73,8 @@ def _started(home: Path, sheets: list[SheetSpec], with_texts: bool) -> str:
     with open(folder / "log.txt", "wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
                                    env=child_environment())  # fmt: skip
-    threading.Thread(target=process.wait, daemon=True).start()  # its end is noted at once, and no dead process stays behind
     atomic_json(folder / "process.json", {"pid": process.pid, "started": psutil.Process(process.pid).create_time()})
+    threading.Thread(target=process.wait, daemon=True).start()  # only now: its end is noted at once, and no dead process stays behind
     return name
 
 
