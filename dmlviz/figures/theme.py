@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 from ..records import RunConfig
@@ -160,11 +161,19 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Matplotlib's settings and its font cache are global: one thread at a time, under our settings."""
+    """Matplotlib's settings and its font cache are global: one thread at a time, under its defaults and our settings, whatever the user's own are."""
     import matplotlib
 
-    with _LOCK, matplotlib.rc_context(RC):
+    with _LOCK, matplotlib.rc_context({**_defaults(), **RC}):
         yield
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """All that shapes a picture; not which window system shows it."""
+    import matplotlib
+
+    return {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith(("backend", "interactive", "toolbar", "webagg"))}
 
 
 def _channels(color: str) -> tuple[float, float, float]:
