@@ -20,6 +20,7 @@ import typer
 from pydantic import ValidationError
 
 from dmlviz import cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
+from dmlviz.analysis.load_words import load_line, report_rows
 from dmlviz.asked import merged_fields, read_config, validation_sentence
 from dmlviz.cli_app import (
     AsJson,
@@ -36,6 +37,7 @@ from dmlviz.cli_app import (
     Lr,
     MaxLength,
     PairColumn,
+    Pooling,
     RunId,
     Seed,
     Sets,
@@ -43,6 +45,7 @@ from dmlviz.cli_app import (
     ShotsBy,
     SupportSeed,
     TextColumn,
+    Tokenizer,
     UsageError,
     app,
     option,
@@ -75,6 +78,8 @@ def train(
     dataset: Dataset = None,
     loss: Loss = None,
     encoder: Encoder = None,
+    tokenizer: Tokenizer = None,
+    pooling: Pooling = None,
     shots: Shots = None,
     shots_by: ShotsBy = None,
     support_seed: SupportSeed = None,
@@ -96,8 +101,9 @@ def train(
     from dmlviz.submit import checked_config, submit
 
     given = {
-        "dataset": dataset, "loss": loss, "encoder": encoder, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
-        "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight, "max_length": max_length,
+        "dataset": dataset, "loss": loss, "encoder": encoder, "tokenizer": tokenizer, "pooling": pooling, "shots": shots, "shots_by": shots_by,
+        "support_seed": support_seed, "seed": seed, "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight,
+        "max_length": max_length,
     }  # fmt: skip
     wanted = checked_config(RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)))
     store = Store(home)
@@ -190,6 +196,8 @@ def papers(
 def load(
     model: option(str, "--model", "folder or Hub id of a model fine-tuned elsewhere"),
     dataset: option(str, "--dataset", "catalogue name, folder, file or Hub id"),
+    tokenizer: Tokenizer = None,
+    pooling: Pooling = None,
     loss: Loss = None,
     shots: Shots = None,
     shots_by: ShotsBy = None,
@@ -206,7 +214,10 @@ def load(
     """Make a run of a model fine-tuned elsewhere; prints its id."""
     from dmlviz.submit import checked_config, loaded_config, submit_loaded
 
-    given = {"loss": loss, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed, "max_length": max_length}
+    given = {
+        "tokenizer": tokenizer, "pooling": pooling, "loss": loss, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
+        "max_length": max_length,
+    }  # fmt: skip
     fields = merged_fields({}, sets or [], given)
     fields = {name: value for name, value in fields.items() if name not in ("dataset", "encoder")}
     store, wanted = Store(home), checked_config(loaded_config(model, dataset, **fields))
@@ -226,9 +237,11 @@ def runs(as_json: AsJson = False, home: Home = None) -> None:
         return
     share = lambda value: "-" if value is None else f"{100 * value:.1f}"  # noqa: E731
     rows = [
-        (run.id, run.state, run.config.loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy"))) for run in found
-    ]
-    table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY"), rows)
+        (run.id, run.state, run.config.shown_loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy")),
+         str(run.metrics.get("readout", "-")).replace("_", " "))
+        for run in found
+    ]  # fmt: skip
+    table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY", "PREDICTED BY"), rows)
 
 
 @app.command()
@@ -244,6 +257,8 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
             put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
         else:
             put(f"{name}: {plain(value)}")
+    if rows := report_rows(store.run(run)):
+        put("encoder:\n" + "\n".join(f"  {name}: {words}" for name, words in rows))
     if facts["state"] == "failed":
         say(store.log_tail(run))
 
@@ -409,7 +424,9 @@ def _follow(store: Store, run_id: str, detach: bool) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     if run.state == "finished":
-        say(f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished")
+        accuracy = f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished"
+        say("; ".join([accuracy, *([f"predicted by {why}"] if (why := run.facts.get("readout_why")) else [])]))
+        say(load_line(run))
     else:
         say(run.message or f"run {run_id} is {run.state}; 'python -m dmlviz resume {run_id}' goes on")
     return 130 if asked else 0 if run.state == "finished" else 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dmlviz import __version__
+from dmlviz.analysis.load_words import load_lines
 from dmlviz.data.wording import count_of, did_you_mean
 from dmlviz.draw import SWITCH, Sources, sources
 from dmlviz.export import csv_bytes, save_bytes
@@ -17,6 +19,7 @@ from dmlviz.tables import Table, entry, latex, markdown, table_frame
 
 LOADED_BY = {"readout": ("outcomes",), "kind": ("attributions",)}  # options of what is loaded -> the needs they belong to
 KINDS = ("tex", "csv", "md")
+WITHOUT_ENCODER = ("datasets", "settings", "published")  # tables of no encoder's numbers, or that name it in a column
 WIDTH = "width"  # option of a .tex file: millimetres, or a preset of the figures
 
 
@@ -27,7 +30,9 @@ def make_table(name: str, run_ids: Sequence[str], options: Mapping[str, Any], so
     loading = {key: str(value) for key, value in given.items() if key in LOADED_BY}
     runs = [source.run(run_id) for run_id in run_ids]
     needed = [_load(need, runs, loading, source) for need in chosen.needs]
-    return chosen.make(*needed, **{key: value for key, value in given.items() if key not in LOADED_BY})
+    made = chosen.make(*needed, **{key: value for key, value in given.items() if key not in LOADED_BY})
+    told = load_lines(run for run in runs if run.state == "finished") if name not in WITHOUT_ENCODER else []
+    return replace(made, notes=(*made.notes, *told))
 
 
 def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, options: Mapping[str, Any]) -> tuple[list[Path], list[str]]:

@@ -89,12 +89,14 @@ def title_of(spec: SheetSpec) -> str:
 
 
 def caption_of(spec: SheetSpec, pictures: Sequence[Picture]) -> str:
-    """Somebody's own words, else every panel's caption behind its letter."""
+    """Somebody's own words, else every panel's caption behind its letter, then what is to be known of the encoders."""
     if spec.caption:
         return spec.caption
-    if len(pictures) == 1:
-        return pictures[0].caption
-    return " ".join(f"({letter}) {one.caption}" for letter, one in zip(LETTERS, pictures, strict=False))
+    encoders = dict.fromkeys(one.encoder for one in pictures if one.encoder)
+    captions = [one.caption for one in pictures]
+    if len(pictures) > 1:
+        captions = [f"({letter}) {one}" for letter, one in zip(LETTERS, captions, strict=False)]
+    return " ".join([*captions, *encoders])
 
 
 def details(spec: SheetSpec, figure: Figure, scale: float, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -414,6 +414,7 @@ def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
     if written.pop("format", FORMAT) > FORMAT:
         raise InputError(f"run {run_id} was written by a newer DMLViz; update this one to read it")
     config, status = RunConfig(**written), read_json(folder / "status.json")
+    config = _with_known_loss(config, status)
     run = Run(
         id=run_id,
         config=config,
@@ -433,6 +434,14 @@ def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
         ends=status.get("ends", {}),
     )
     return run, status
+
+
+def _with_known_loss(config: RunConfig, status: Mapping[str, Any]) -> RunConfig:
+    """Older versions called every loaded model a cross-entropy run; a loss that nobody named is not known."""
+    ours = status.get("facts", {}).get("load", {}).get("kind") == "weights of a DMLViz run"
+    if status.get("origin") == "loaded" and not ours and (config.control, config.loss) == ("none", "cross_entropy"):
+        return config.model_copy(update={"control": "as_loaded"})
+    return config
 
 
 def observed_state(status: Mapping[str, Any], folder: Path, now: float) -> State:

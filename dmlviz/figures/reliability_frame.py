@@ -145,10 +145,5 @@ def number_word(metric: str) -> str:
     return {"accuracy": "accuracy", "macro_f1": "macro-F1"}[metric]
 
 
-def encoder_words(runs: Sequence[Run]) -> str:
-    """'Encoder all-MiniLM-L6-v2', or several."""
-    return f"Encoder {', '.join(sorted({run.config.encoder.rsplit('/', 1)[-1] for run in runs}))}"
-
-
 def by_readout(predictions_by: str) -> str:
     return f", predictions by {predictions_by.replace('_', ' ')}" if predictions_by else ""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from html import escape
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.groups import Group, group_runs
+from dmlviz.analysis.load_words import report_rows
 from dmlviz.data.wording import count_of
 from dmlviz.figures import curves
 from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.figures.theme import base_title, loss_title
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant
-from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
+from dmlviz.records import ACTIVE_STATES, POOLING_NAMES, FigureSpec, Run, RunConfig
 from dmlviz.submit import submit_loaded
 from dmlviz.ui import groups_parts, loaders
 from dmlviz.ui.frame import escaped, notes, theme
@@ -61,7 +63,7 @@ def _run_table(runs: list[Run], key: str) -> list[Run]:
     rows = pd.DataFrame(
         {
             "State": [run.state for run in runs],
-            "Loss": [base_title(run.config) + (" (loaded)" if run.origin == "loaded" else "") for run in runs],
+            "Loss": [_method(run) for run in runs],
             "Accuracy %": [None if value is None else 100 * value for value in share],
             "Macro-F1 %": [None if value is None else 100 * value for value in f1],
             "Data set": [dataset_name(run) for run in runs],
@@ -82,6 +84,11 @@ def _run_table(runs: list[Run], key: str) -> list[Run]:
     )  # fmt: skip
     st.caption(f"{len(runs):,} runs. Accuracy and macro-F1 on the test part; each row is a single run.")
     return [runs[i] for i in event["selection"]["rows"] if i < len(runs)]
+
+
+def _method(run: Run) -> str:
+    title = base_title(run.config)
+    return f"{title} (loaded)" if run.origin == "loaded" and not title.endswith("(loaded)") else title
 
 
 def _group_table(runs: list[Run]) -> list[Run]:
@@ -136,6 +143,7 @@ def details(picked: list[Run]) -> None:
         left, middle, right = st.columns([1, 1, 1.2], gap="medium")
     with left:
         _readouts(run)
+        _encoder(run)
         _facts(run)
     with middle:
         st.markdown("**Config**")
@@ -165,8 +173,19 @@ def _readouts(run: Run) -> None:
     st.markdown("**Readouts** on the test part")
     one = st.column_config.NumberColumn(format="%.1f")
     st.dataframe(table, hide_index=True, column_config={"Accuracy %": one, "Macro-F1 %": one})
+    if why := run.facts.get("readout_why"):
+        st.caption(escaped(f"It predicts by {why}."))
     st.caption(f"{run.metrics['n_support']:,} support, {run.metrics['n_validation']:,} validation, {run.metrics['n_test']:,} test texts; single run. "
                f"Always guessing the largest class gives {100 * run.metrics.get('majority', 0):.1f} %.")  # fmt: skip
+
+
+def _encoder(run: Run) -> None:
+    """What was read of the run's encoder, what was assumed and what was left out."""
+    rows = report_rows(run)
+    if not rows:
+        return
+    st.markdown("**Encoder**")
+    st.html("<dl class='report'>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in rows) + "</dl>")
 
 
 def _facts(run: Run) -> None:
@@ -238,7 +257,8 @@ def _confirm(run: Run) -> None:
 def load_form() -> None:
     """A model fine-tuned elsewhere becomes a run."""
     with st.expander("Load a model fine-tuned elsewhere"):
-        st.caption("A Hugging Face checkpoint (config.json and .safetensors). Its classifier is used where its classes are the data set's.")
+        st.caption("A Hugging Face checkpoint, a sentence-transformers or SetFit model, or an adapter, as .safetensors. A classifier is used where "
+                   "its classes are the data set's. What was read, assumed and left out stands with the run.")  # fmt: skip
         model = st.text_input("Checkpoint folder or Hub id", key="load_model", placeholder="a folder on this machine, or owner/name").strip()
         chosen = pick_dataset_for_load()
         fields = _load_fields()
@@ -264,7 +284,13 @@ def _load_fields() -> dict[str, Any]:
         "Shots per class (0: every text)", 0, 100_000, 8, key="load_shots", help="Which texts count as support, marked on the map."
     )
     draw = c.number_input("Support draw", 0, 10_000, 0, key="load_draw")
-    return {"loss": loss, "shots": int(shots_given) or None, "support_seed": int(draw)}
+    d, e, f = st.columns(3)
+    known = RunConfig.model_fields
+    length = d.number_input("Tokens per text", 4, 8192, known["max_length"].default, 16, key="load_length", help="The rest is cut.")
+    pooling = e.selectbox("Pooling", ["auto", *POOLING_NAMES], key="load_pooling", help=known["pooling"].description)
+    tokenizer = f.text_input("Tokenizer (where the folder has none)", key="load_tokenizer", placeholder="the model's own").strip()
+    return {"loss": loss, "shots": int(shots_given) or None, "support_seed": int(draw), "max_length": int(length), "pooling": pooling,
+            "tokenizer": tokenizer or None}  # fmt: skip
 
 
 @st.fragment(run_every=1.0)
