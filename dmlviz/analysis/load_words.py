@@ -51,7 +51,9 @@ def _line(runs: Sequence[Run]) -> str:
     kind = "" if said.get("kind") in USUAL else f" ({said.get('kind')})"
     parts = [f"{_name(runs[0])}{kind}, {', then '.join([pooled_words(str(said.get('pooling', ''))), *said.get('modules', ())])}"]
     parts += [*_warnings([report_of(run) for run in runs]), *said.get("assumed", ())]
-    parts += [f"not read: {one}" for one in said.get("left_out", ())] if origin == "loaded" else []
+    if origin == "loaded":
+        parts += [f"not read: {one}" for one in said.get("left_out", ())]
+        parts += [f"predicted by {why}"] if (why := runs[0].facts.get("readout_why")) else []
     return f"Encoder {'; '.join(parts)}."
 
 

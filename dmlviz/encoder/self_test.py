@@ -76,16 +76,17 @@ def reaches_no_other(encoder: TextEncoder) -> bool:
     """Is the first token's vector the same whatever follows? So it is in causal models, where no token sees a later one."""
     with _evaluated(encoder):
         ids = encoder.pad(encoder.token_ids([LONG]))
-        if ids["input_ids"].shape[1] < 3:
+        words = ids["input_ids"][0]
+        others = words[words != words[-2]] if len(words) > 2 else words[:0]
+        if not len(others):
             return False
         other = {**ids, "input_ids": ids["input_ids"].clone()}
-        other["input_ids"][:, -2] = ids["input_ids"][:, 1]
-        same = torch.equal(ids["input_ids"], other["input_ids"])
+        other["input_ids"][0, -2] = others[0]
         try:
             first, second = (_tokens(encoder.model, batch)[:, 0] for batch in (ids, other))
         except FAILURES:  # whatever cannot be run is refused by `check_encoder`
             return False
-        return not same and torch.equal(first, second)
+        return float((first - second).abs().max()) <= TOLERANCE * float(first.abs().max())  # equal but for rounding
 
 
 def _check_length(encoder: TextEncoder, name: str) -> None:

@@ -111,3 +111,10 @@ def test_the_test_leaves_chance_and_modes_alone(folder):
 def test_a_config_that_names_no_architecture_is_a_sentence(folder):
     with pytest.raises(InputError, match="could not be loaded"):
         load_encoder(str(change_config(folder("bert"), model_type="a-model-of-tomorrow")))
+
+
+@pytest.mark.parametrize("length", [5, 8, 16, 32, 64])
+def test_a_causal_model_is_known_at_every_length(folder, length):
+    """Whichever token stands at the end of what is tried."""
+    for name, pooling in (("qwen2", "last"), ("llama", "last"), ("bert", "cls")):
+        assert load_encoder(str(folder(name)), max_length=length).pooling == pooling
