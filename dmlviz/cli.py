@@ -254,7 +254,8 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
+            shown = {key: inner for key, inner in value.items() if key != "load"}  # said below, in words
+            put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in shown.items()) if shown else f"{name}: -")
         else:
             put(f"{name}: {plain(value)}")
     if rows := report_rows(store.run(run)):
@@ -426,7 +427,7 @@ def _follow(store: Store, run_id: str, detach: bool) -> int:
     if run.state == "finished":
         accuracy = f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished"
         say("; ".join([accuracy, *([f"predicted by {why}"] if (why := run.facts.get("readout_why")) else [])]))
-        say(load_line(run))
+        say(load_line(run, readout=False))
     else:
         say(run.message or f"run {run_id} is {run.state}; 'python -m dmlviz resume {run_id}' goes on")
     return 130 if asked else 0 if run.state == "finished" else 1

@@ -11,9 +11,7 @@ MUCH_UNKNOWN = 0.2  # share of unknown tokens from which on it is a warning
 MUCH_CUT = 0.05  # share of texts that lose words from which on a caption says so
 POOLED = {"cls": "class-token", "mean": "mean", "max": "max", "last": "last-token", "mean_sqrt_len": "sum-over-root-length",
           "weighted_mean": "position-weighted mean"}  # fmt: skip
-TESTS = {"batch": "beside a longer text", "left": "padded on the left", "embeds": "by its word vectors",
-         "logits_batch": "logits, beside a longer text", "logits_left": "logits, padded on the left",
-         "logits_embeds": "logits, by word vectors"}  # fmt: skip
+EQUAL = 1e-4  # share of the largest value up to which two results count as the same
 USUAL = ("Hugging Face checkpoint", "weights of a DMLViz run", "sentence-transformers model")  # kinds that a caption need not name
 
 
@@ -34,9 +32,9 @@ def load_lines(runs: Iterable[Run]) -> list[str]:
     return list(dict.fromkeys(_line(own) for own in same.values()))
 
 
-def load_line(run: Run) -> str:
-    """The sentence of one run."""
-    return _line([run])
+def load_line(run: Run, *, readout: bool = True) -> str:
+    """The sentence of one run; without what it predicts by where that is said already."""
+    return _line([run], readout)
 
 
 def _name(run: Run) -> str:
@@ -44,7 +42,7 @@ def _name(run: Run) -> str:
     return str(report_of(run).get("source") or run.config.encoder.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1])
 
 
-def _line(runs: Sequence[Run]) -> str:
+def _line(runs: Sequence[Run], readout: bool = True) -> str:
     said, origin = report_of(runs[0]), runs[0].origin
     if not said:
         return f"Encoder {_name(runs[0])}."
@@ -52,8 +50,9 @@ def _line(runs: Sequence[Run]) -> str:
     parts = [f"{_name(runs[0])}{kind}, {', then '.join([pooled_words(str(said.get('pooling', ''))), *said.get('modules', ())])}"]
     parts += [*_warnings([report_of(run) for run in runs]), *said.get("assumed", ())]
     if origin == "loaded":
-        parts += [f"not read: {one}" for one in said.get("left_out", ())]
-        parts += [f"predicted by {why}"] if (why := runs[0].facts.get("readout_why")) else []
+        why = str(runs[0].facts.get("readout_why", ""))
+        parts += [f"not read: {one}" for one in said.get("left_out", ()) if not (readout and one in why)]
+        parts += [f"predicted by {why}"] if why and readout else []
     return f"Encoder {'; '.join(parts)}."
 
 
@@ -89,11 +88,30 @@ def report_rows(run: Run) -> Sequence[tuple[str, str]]:
     vector = ", then ".join([pooled_words(said["pooling"]).capitalize(), *said.get("modules", ())])
     rows = [("Model", f"{said['source']}, {said['architecture']} ({said['kind']})"), ("Text vector", vector)]
     rows += [(name, one) for name, key in (("Read", "read"), ("Assumed", "assumed"), ("Not read", "left_out")) for one in said.get(key, ())]
-    shown = [f"{TESTS.get(key, key)} {'cannot be' if value is None else f'{value:.0e}'}" for key, value in said.get("self_test", {}).items()]
-    rows.append(("Self-test", f"largest difference of one text alone and {'; '.join(shown)} (share of the largest value)"))
+    rows += _test_rows(said.get("self_test", {}))
     if said.get("texts"):
         rows.append(("Unknown tokens", f"{100 * said['unknown']:.1f}% in {said['texts']:,} texts"))
         rows.append(("Cut", cut_words(said) if said["cut"] else f"no text loses words at {said['max_length']:,} tokens"))
     if said.get("spread") == 0:
         rows.append(("Vectors", "every text has the same vector, so nothing can be told apart"))
     return rows
+
+
+def _test_rows(found: Mapping[str, float | None]) -> list[tuple[str, str]]:
+    """What the self-test showed of the vectors, and of the logits of a classifier that came along."""
+    rows = []
+    for prefix, what in (("", "vector"), ("logits_", "logits")):
+        if f"{prefix}batch" not in found:
+            continue
+        beside, left, words = (found.get(f"{prefix}{key}") for key in ("batch", "left", "embeds"))
+        parts = [f"{what} of a text alone and beside a longer one: {_apart(beside)}", f"by its word vectors: {_apart(words)}"]
+        if left is not None and left > EQUAL and not prefix:
+            parts.append(f"padding on the left would change it by {100 * left:.0f}%, so texts are padded on the right")
+        rows.append(("Self-test", "; ".join(parts)))
+    return rows
+
+
+def _apart(value: float | None) -> str:
+    if value is None:
+        return "cannot be run"
+    return f"the same (to {value:.0e})" if value <= EQUAL else f"another, by {100 * value:.0f}% of the largest value"

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from dmlviz.encoder.places import Place, called, find_model
 from dmlviz.records import InputError
 
+OTHER_TASK = ", which another task needs"
 MOST_NAMED = 3  # weights named in a sentence
 UNREAD = ("pooler.", "pooler_", "position_ids")  # of an encoder: not in the way to its last layer
 
@@ -34,8 +35,10 @@ class Notes:
     left_out: list[str] = field(default_factory=list)
 
     def then(self, later: Notes) -> Notes:
-        """These, and the later ones that say something new."""
-        return Notes(*(list(dict.fromkeys([*getattr(self, one), *getattr(later, one)])) for one in ("read", "assumed", "left_out")))
+        """These, and the later ones that say something new. A head whose fate is told already is not told again as one of another task."""
+        heads = [one for one in later.left_out if not (self.left_out and one.endswith(OTHER_TASK))]
+        joined = lambda first, second: list(dict.fromkeys([*first, *second]))  # noqa: E731
+        return Notes(joined(self.read, later.read), joined(self.assumed, later.assumed), joined(self.left_out, heads))
 
 
 def read_config(place: Place) -> Any:
@@ -105,11 +108,11 @@ def _read(auto: Any, place: Place, notes: Notes, *, head: bool = False, **kwargs
         missing = _missing(info, head=head)
         notes.assumed.append(f"the names of its weights begin with {prefix!r}, which was taken off")
     if head and missing and _head_is_missing(place, model, missing):
-        notes.left_out.append("its classifier, whose weights are not in the file")
+        notes.left_out.append("its classifier, since its weights are not in the file")
         return None
     _refuse(place.name, model, info, missing)
     if heads := sorted({_top(name) for name in info["unexpected_keys"] if not any(part in name for part in UNREAD)}):
-        notes.left_out.append(f"{', '.join(heads[:4])}{' and more' if len(heads) > 4 else ''}, which another task needs")
+        notes.left_out.append(f"{', '.join(heads[:4])}{' and more' if len(heads) > 4 else ''}{OTHER_TASK}")
     return model
 
 
@@ -249,7 +252,7 @@ def _with_adapter(place: Place, notes: Notes, *, head: bool) -> nn.Module | None
     base_place = find_model(base_name)
     outputs = _head_outputs(place.folder) if said.get("task_type") == "SEQ_CLS" else None
     if head and outputs is None:
-        notes.left_out.append("a classifier: the adapter has none")
+        notes.left_out.append("a classifier, since the adapter has none")
         return None
     own = Notes()
     if outputs is None:

@@ -94,15 +94,14 @@ def _pooling_of(encoder: TextEncoder, place: Place, notes: Notes) -> str:
     """What suits an architecture that does not say how it pools: the class token wherever it stands, else the last token where only that has seen
     the others, else the mean."""
     cls, ids = encoder.tokenizer.cls_token_id, encoder.token_ids(["a b c"])[0]["input_ids"]
-    why = "the model does not say how it pools" + ("; the Hub did not answer, and its cache may lack the file that says so" if place.partial else "")
+    why = "it does not say how it pools" + ("; the Hub did not answer, and its cache may lack the file that says so" if place.partial else "")
     if reaches_no_other(encoder):
-        pooling, said = "last", "of its last token stands for a text (last), since its first token sees no other"
+        pooling, why = "last", "its first token sees no other"
     elif cls is not None and cls in (ids[0], ids[-1]):
         pooling = "cls" if cls == ids[0] else "last"
-        said = f"of its class token stands for a text ({pooling}), since {why}"
     else:
-        pooling, said = "mean", f"that is the mean of its tokens stands for a text (mean), since it has no class token and {why}"
-    notes.assumed.append(f"the vector {said}")
+        pooling, why = "mean", f"it has no class token, and {why}"
+    notes.assumed.append(f"{pooling} pooling, since {why}")
     return pooling
 
 

@@ -38,8 +38,8 @@ def read_setfit_head(place: Place, notes: Notes) -> LinearHead | None:
     if (folder / "model_head.skops").is_file():
         return _named(place, *_from_skops(folder / "model_head.skops"))
     if (folder / "model_head.pkl").is_file():
-        notes.left_out.append(f"its head: model_head.pkl is a pickle, which can run code when it is read; where you trust it, run in its folder: "
-                              f"{CONVERT}")
+        notes.left_out.append(f"its head, since model_head.pkl is a pickle, which can run code when it is read; where you trust it, run in its "
+                              f"folder: {CONVERT}")
     return None
 
 

@@ -92,7 +92,7 @@ def foreign_head(place: Place, job: Job) -> tuple[ForeignHead | None, Notes]:
         return None, notes
     match = match_classes(_stored_order(place), classifier.config.id2label, job.dataset)
     if match.order is None:
-        notes.left_out.append(f"its own classifier: {match.sentence}")
+        notes.left_out.append(f"its own classifier, since {match.sentence}")
         return None, notes
     if match.sentence:
         notes.assumed.append(match.sentence)
@@ -100,16 +100,16 @@ def foreign_head(place: Place, job: Job) -> tuple[ForeignHead | None, Notes]:
     try:
         return _checked(ForeignHead(classifier, encoder, match.order, guessed=match.guessed), place.name), notes
     except InputError as error:
-        notes.left_out.append(f"its own classifier: {str(error).replace(place.name, called(place.name))}")
+        notes.left_out.append(f"its own classifier, since {str(error).replace(place.name, called(place.name))}")
         return None, notes
 
 
 def _no_classes(config: Any) -> str | None:
     """Why a head gives no probabilities of classes."""
     if config.num_labels == 1 or config.problem_type == "regression":
-        return "its head, which predicts a number (regression) and no class"
+        return "its head, since it predicts a number (regression) and no class"
     if config.problem_type == "multi_label_classification":
-        return "its head, which says yes or no for each class by itself (multi-label), so its classes have no shares of one"
+        return "its head, since it says yes or no for each class by itself (multi-label), so they share no probability"
     return None
 
 
@@ -149,7 +149,7 @@ def _with_setfit_head(job: Job, place: Place) -> FineTuneModel:
     report = encoder.report
     if match.order is None or head.weight.shape[1] != encoder.dim:
         why = match.sentence or f"it takes vectors of {head.weight.shape[1]} numbers, and the body gives {encoder.dim}"
-        encoder.report = replace(report, left_out=(*report.left_out, f"its head: {why}"))
+        encoder.report = replace(report, left_out=(*report.left_out, f"its head, since {why}"))
         return model
     encoder.report = replace(report, assumed=(*report.assumed, *([match.sentence] if match.sentence else [])))
     with torch.no_grad():
@@ -172,6 +172,6 @@ def readout_reason(run: Run, report: Mapping[str, Any], metrics: Mapping[str, An
         if own in ("head", "centers"):
             return {"head": "its own classifier", "centers": "its own centres"}[own]
         heads = [one for one in report.get("left_out", ()) if "head" in one or "classifier" in one]
-        return f"a linear probe on the support texts, since {'it has no head: ' + heads[0] if heads else 'it came without a head'}"
+        return f"a linear probe on the support texts{'; not read: ' + heads[0] if heads else ', since it came without a head'}"
     return {"head": "the linear head, which cross-entropy trained", "centers": "the loss's own centres, since no head was trained",
             "linear_probe": "a linear probe on the support texts, since the loss trains neither a head nor centres"}.get(own, own)  # fmt: skip

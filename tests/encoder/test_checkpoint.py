@@ -87,7 +87,7 @@ def test_a_missing_head_is_no_classifier(folder, prefix):
     place = change_weights(folder("bert", label_names=CLASSES), headless)
     notes = Notes()
     assert read_classifier(find_model(str(place)), notes) is None
-    assert notes.left_out == ["its classifier, whose weights are not in the file"]
+    assert notes.left_out == ["its classifier, since its weights are not in the file"]
     assert embed(load_encoder(str(place)), TEXTS).shape == (len(TEXTS), 32)
 
 

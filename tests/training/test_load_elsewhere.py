@@ -121,14 +121,14 @@ def test_heads_that_give_no_shares_of_classes_are_not_read_and_said(load, classi
     assert run.metrics["readout"] == "linear_probe"
     assert "head_accuracy" not in run.metrics
     assert any(reason in one for one in run.facts["load"]["left_out"])
-    assert run.facts["readout_why"].startswith("a linear probe on the support texts, since it has no head: its head, which")
+    assert run.facts["readout_why"].startswith("a linear probe on the support texts; not read: its head, since it")
 
 
 def test_a_head_that_is_not_in_the_file_is_never_a_random_one(load, classifier):
     folder = change_weights(classifier(), lambda state: {name: value for name, value in state.items() if "classifier" not in name})
     run = load(folder)
     assert run.metrics["readout"] == "linear_probe"
-    assert "its classifier, whose weights are not in the file" in run.facts["load"]["left_out"]
+    assert "its classifier, since its weights are not in the file" in run.facts["load"]["left_out"]
 
 
 def test_classes_of_another_data_set_are_not_read_and_said(load, classifier):
