@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the run folder; raised when an older reader would misread it
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
-POOLING_NAMES = ("cls", "mean", "max", "last", "mean_sqrt_len", "weighted_mean")  # of encoder.pooling
+POOLED = {"cls": "class-token", "mean": "mean", "max": "max", "last": "last-token", "mean_sqrt_len": "sum-over-root-length",
+          "weighted_mean": "position-weighted mean"}  # of encoder.pooling, in words  # fmt: skip
+POOLING_NAMES = tuple(POOLED)
 POOLING_PATTERN = rf"^(auto|({'|'.join(POOLING_NAMES)})(\+({'|'.join(POOLING_NAMES)}))*)$"
 
 State = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled", "interrupted"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..records import Run
+from ..records import POOLED, Run
 
 MUCH_UNKNOWN = 0.2  # share of unknown tokens from which on it is a warning
 MUCH_CUT = 0.05  # share of texts that lose words from which on a caption says so
-POOLED = {"cls": "class-token", "mean": "mean", "max": "max", "last": "last-token", "mean_sqrt_len": "sum-over-root-length",
-          "weighted_mean": "position-weighted mean"}  # fmt: skip
 EQUAL = 1e-4  # share of the largest value up to which two results count as the same
 USUAL = ("Hugging Face checkpoint", "weights of a DMLViz run", "sentence-transformers model")  # kinds that a caption need not name
 
@@ -47,8 +45,10 @@ def _line(runs: Sequence[Run], readout: bool = True) -> str:
     if not said:
         return f"Encoder {_name(runs[0])}."
     kind = "" if said.get("kind") in USUAL else f" ({said.get('kind')})"
-    parts = [f"{_name(runs[0])}{kind}, {', then '.join([pooled_words(str(said.get('pooling', ''))), *said.get('modules', ())])}"]
-    parts += [*_warnings([report_of(run) for run in runs]), *said.get("assumed", ())]
+    pooled, assumed = pooled_words(str(said.get("pooling", ""))), list(said.get("assumed", ()))
+    guessed = next((one for one in assumed if one.startswith(f"{pooled}, since")), "")
+    parts = [f"{_name(runs[0])}{kind}, {', then '.join([guessed or pooled, *said.get('modules', ())])}"]
+    parts += [*_warnings([report_of(run) for run in runs]), *(one for one in assumed if one != guessed)]
     if origin == "loaded":
         why = str(runs[0].facts.get("readout_why", ""))
         parts += [f"not read: {one}" for one in said.get("left_out", ()) if not (readout and one in why)]

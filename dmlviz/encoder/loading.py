@@ -13,7 +13,7 @@ from dmlviz.encoder.self_test import check_encoder, reaches_no_other
 from dmlviz.encoder.sentence_modules import Normalize, SentenceModules, read_modules
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.encoder.tokenizers import fit_table, read_tokenizer
-from dmlviz.records import InputError, LoadReport
+from dmlviz.records import POOLED, InputError, LoadReport
 
 KINDS = {"transformers": "Hugging Face checkpoint", "sentence-transformers": "sentence-transformers model", "SetFit": "SetFit model",
          "adapter": "adapter", "dmlviz": "weights of a DMLViz run"}  # fmt: skip
@@ -101,7 +101,7 @@ def _pooling_of(encoder: TextEncoder, place: Place, notes: Notes) -> str:
         pooling = "cls" if cls == ids[0] else "last"
     else:
         pooling, why = "mean", f"it has no class token, and {why}"
-    notes.assumed.append(f"{pooling} pooling, since {why}")
+    notes.assumed.append(f"{POOLED[pooling]} pooling, since {why}")
     return pooling
 
 

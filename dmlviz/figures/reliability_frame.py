@@ -10,7 +10,7 @@ import numpy as np
 from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
 from ..records import InputError, Run, RunConfig
-from .theme import LOSS_COLORS, base_title
+from .theme import LOSS_COLORS, method_title
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 OPTIONS = {"metric": tuple(METRICS), "predictions_by": object}  # of every figure here; predictions_by: a readout, "" for each run's own
@@ -80,7 +80,7 @@ def members(runs: Sequence[Run], *, predictions_by: str = "") -> list[Member]:
 
 def method_titles(groups: Sequence[Group]) -> list[str]:
     """One title a group: its loss, and what tells it from other groups of that loss on the same data set and shots ("SupCon + CE, epochs 8")."""
-    bases = [base_title(group.config) + (", loaded" if group.runs[0].origin == "loaded" else "") for group in groups]
+    bases = [method_title(group.runs[0]) for group in groups]
     cells = [(dataset_key(group), group.config.shots, group.config.shots_by) for group in groups]
     configs = [group.config.model_dump(mode="json") for group in groups]
     titles = []

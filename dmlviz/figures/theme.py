@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-from ..records import RunConfig
+from ..records import Run, RunConfig
 
 LOSS_COLORS = {
     "cross_entropy": "#6B7280", "soft_triple": "#0072B2", "triple_entropy": "#D55E00", "supcon": "#009E73",
@@ -140,6 +140,12 @@ def base_title(config: RunConfig) -> str:
         return f"{_told(config, 'encoder')} (loaded)"
     title = loss_title(config.shown_loss, config.ce_weight)
     return f"{title}, shuffled labels" if config.control == "shuffled_labels" else title
+
+
+def method_title(run: Run) -> str:
+    """What a run's method is called where runs of many kinds stand together: its loss, and whether it was trained elsewhere."""
+    title = base_title(run.config)
+    return f"{title} (loaded)" if run.origin == "loaded" and run.config.control != "as_loaded" else title
 
 
 def _told(config: RunConfig, field: str) -> str:

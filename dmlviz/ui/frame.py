@@ -29,9 +29,9 @@ section[data-testid="stSidebar"][aria-expanded="true"] {width: 260px !important;
 [class*="st-key-tray_row"] {flex-wrap: nowrap !important; gap: .4rem;}
 [class*="st-key-tray_pick"] button {justify-content: flex-start; text-align: left; padding: 0 .2rem;}
 [class*="st-key-tray_pick"] button * {white-space: normal; overflow: visible; text-overflow: clip;}
-dl.report {font-size: .86rem; margin: 0;}
+dl.report {font-size: .86rem; margin: 0 !important; padding: 0 !important;}
 dl.report dt {font-weight: 600; margin-top: .35rem;}
-dl.report dd {margin: 0; overflow-wrap: anywhere; opacity: .85;}
+dl.report dd {margin: 0 0 .15rem 0 !important; padding: 0 !important; overflow-wrap: anywhere; opacity: .85;}
 span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em;}
 </style>"""
 

@@ -14,7 +14,7 @@ from dmlviz.analysis.load_words import report_rows
 from dmlviz.data.wording import count_of
 from dmlviz.figures import curves
 from dmlviz.figures.reliability_frame import method_titles
-from dmlviz.figures.theme import base_title, loss_title
+from dmlviz.figures.theme import loss_title, method_title
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant
 from dmlviz.records import ACTIVE_STATES, POOLING_NAMES, FigureSpec, Run, RunConfig
@@ -26,6 +26,11 @@ from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_form import pick_dataset
 from dmlviz.ui.train_live import KINDS, row
 from dmlviz.ui.words import accuracy_by, ago, dataset_name, duration, readouts, run_name, shots
+
+WITHOUT_TRAINING = {  # fields that say something of every run
+    "dataset", "dataset_hash", "encoder", "tokenizer", "shots", "shots_by", "support_seed", "seed", "left_out", "validation", "folds", "fold",
+    "max_length", "pooling", "precision", "device", "readout", "control",
+}  # fmt: skip
 
 
 def unreadable() -> None:
@@ -63,32 +68,27 @@ def _run_table(runs: list[Run], key: str) -> list[Run]:
     rows = pd.DataFrame(
         {
             "State": [run.state for run in runs],
-            "Loss": [_method(run) for run in runs],
+            "Loss": [method_title(run) for run in runs],
             "Accuracy %": [None if value is None else 100 * value for value in share],
             "Macro-F1 %": [None if value is None else 100 * value for value in f1],
             "Data set": [dataset_name(run) for run in runs],
             "Shots": [shots(run) for run in runs],
             "Draw": [run.config.support_seed for run in runs],
             "Seed": [run.config.seed for run in runs],
-            "Readout": [run.metrics.get("readout", "") for run in runs],
+            "Readout": [str(run.metrics.get("readout", "")).replace("_", " ") for run in runs],
             "Trained in": [duration(run.metrics["train_seconds"]) if "train_seconds" in run.metrics else "" for run in runs],
             "Made": [ago(run.created) for run in runs],
             "Id": [run.id[-6:] for run in runs],
         }
     )
     one, small = st.column_config.NumberColumn(format="%.1f", width="small"), st.column_config.Column(width="small")
-    config = {name: small for name in ("State", "Draw", "Seed", "Readout", "Trained in", "Made", "Id")} | {"Accuracy %": one, "Macro-F1 %": one}
+    config = {name: small for name in ("State", "Draw", "Seed", "Trained in", "Made", "Id")} | {"Accuracy %": one, "Macro-F1 %": one}
     event = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key=key, column_config=config,
         height=min(38 + 35 * max(len(rows), 1), 430), alt="All runs with state, loss, data set, seeds and accuracy",
     )  # fmt: skip
     st.caption(f"{len(runs):,} runs. Accuracy and macro-F1 on the test part; each row is a single run.")
     return [runs[i] for i in event["selection"]["rows"] if i < len(runs)]
-
-
-def _method(run: Run) -> str:
-    title = base_title(run.config)
-    return f"{title} (loaded)" if run.origin == "loaded" and not title.endswith("(loaded)") else title
 
 
 def _group_table(runs: list[Run]) -> list[Run]:
@@ -143,13 +143,13 @@ def details(picked: list[Run]) -> None:
         left, middle, right = st.columns([1, 1, 1.2], gap="medium")
     with left:
         _readouts(run)
-        _encoder(run)
         _facts(run)
     with middle:
         st.markdown("**Config**")
         st.dataframe(_config_rows([run]), hide_index=True, height=420, column_config={"Field": st.column_config.Column(width=130)})
     with right:
         _curve(run)
+        _encoder(run)
         notes(loaders.store().split(run.id).notes, title="About the draw")
         with st.expander("Log"):
             st.code(loaders.store().log_tail(run.id) or "the log is empty", language=None)
@@ -185,7 +185,10 @@ def _encoder(run: Run) -> None:
     if not rows:
         return
     st.markdown("**Encoder**")
-    st.html("<dl class='report'>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in rows) + "</dl>")
+    names = dict.fromkeys(name for name, _ in rows)
+    shown = [(name, words if name == "Model" else words[:1].upper() + words[1:]) for name, words in rows]
+    lines = {name: "".join(f"<dd>{escape(words)}</dd>" for one, words in shown if one == name) for name in names}
+    st.html("<dl class='report'>" + "".join(f"<dt>{escape(name)}</dt>{own}" for name, own in lines.items()) + "</dl>")
 
 
 def _facts(run: Run) -> None:
@@ -208,10 +211,17 @@ def _form(run: Run) -> str:
 
 
 def _config_rows(runs: list[Run]) -> pd.DataFrame:
-    configs = [run.config.model_dump() for run in runs]
+    configs = [_told_config(run) for run in runs]
     return pd.DataFrame(
         [{"Field": name, **{run.id[-6:]: str(config[name]) for run, config in zip(runs, configs, strict=True)}} for name in configs[0]]
     )
+
+
+def _told_config(run: Run) -> dict[str, Any]:
+    """The config; what a run that was not trained here has of a training is not shown as if it had been."""
+    said = run.config.model_dump()
+    word = {"as_loaded": "not known", "pre_trained": "not trained"}.get(run.config.control)
+    return {name: word if word and name not in WITHOUT_TRAINING else value for name, value in said.items()}
 
 
 def _differences(picked: list[Run]) -> None:

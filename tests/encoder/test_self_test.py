@@ -10,7 +10,7 @@ from encoder_folders import TEXTS, change_config, change_weights
 
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.self_test import TOLERANCE, reaches_no_other
-from dmlviz.records import InputError
+from dmlviz.records import POOLED, InputError
 from dmlviz.training.embed import embed
 
 READ = [name for name, entry in ARCHITECTURES.items() if not entry.refused]
@@ -44,7 +44,7 @@ def test_training_in_groups_sees_the_same_vectors(folder, name):
 def test_the_pooling_that_nobody_names_follows_the_architecture_and_is_said(folder, name, pooling):
     found = load_encoder(str(folder(name)))
     assert found.pooling == pooling
-    assert any(one.startswith(f"{pooling} pooling, since ") for one in found.report.assumed)
+    assert any(one.startswith(f"{POOLED[pooling]} pooling, since ") for one in found.report.assumed)
     assert np.ptp(embed(found, TEXTS), axis=0).max() > 0.01
 
 
