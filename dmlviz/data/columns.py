@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dmlviz.data.cleaning import Rows, is_blank
 from dmlviz.data.wording import did_you_mean, listed, note, shown
@@ -31,6 +33,19 @@ PART_NAMES = ("part", "split", "set", "partition", "fold")
 
 class Nested(str):
     """A list or an object found where a cell should be, as JSON. Harmless until its column is chosen."""
+
+
+def cell_text(value: Any) -> str | None:
+    """A cell as plain text: true/false for booleans, 1 for 1, 1.0 for 1.0, None for a missing value."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, dict | list | tuple):
+        return Nested(json.dumps(value, default=str, ensure_ascii=False))
+    return str(value)
 
 
 class Table(NamedTuple):

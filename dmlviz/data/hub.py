@@ -11,8 +11,7 @@ from typing import Any
 
 from dmlviz.data.catalogue import HubSource
 from dmlviz.data.cleaning import Rows, build_dataset
-from dmlviz.data.columns import PART_WORDS, Table, choose_rows
-from dmlviz.data.formats import cell_text
+from dmlviz.data.columns import PART_WORDS, Table, cell_text, choose_rows
 from dmlviz.data.wording import WAYS_OUT, listed, note
 from dmlviz.records import InputError, ReaderNote, TextDataset
 
