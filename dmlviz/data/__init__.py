@@ -19,7 +19,7 @@ __all__ = ["CATALOGUE", "CatalogueEntry", "draw_split", "load_dataset", "peek_co
 
 
 def load_dataset(
-    ref: PathLike, *, home: PathLike, text: str | None = None, label: str | None = None, text_pair: str | None = None
+    ref: PathLike, *, home: PathLike, text: str | None = None, label: str | None = None, text_pair: str | None = None, encoding: str | None = None
 ) -> TextDataset:
     """The data set of a catalogue name, a folder, a file, or a Hub id ("owner/name", "owner/name:config").
 
@@ -27,12 +27,13 @@ def load_dataset(
     Raises InputError with what is known and what to do next.
     """
     chosen = {"text": text, "label": label, "text_pair": text_pair}
+    here = {**chosen, "encoding": encoding}
     key = str(ref).strip()
     if key.lower() in CATALOGUE:
-        return _from_catalogue(key.lower(), home, chosen)
+        return _from_catalogue(key.lower(), home, chosen, encoding)
     path = Path(ref).expanduser()
     if key and _exists(path):
-        return read_folder(path, **chosen) if path.is_dir() else read_file(path, **chosen)
+        return read_folder(path, **here) if path.is_dir() else read_file(path, **here)
     if re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", key) and path.suffix.lower() not in (*READERS, ".gz") and not key.startswith("."):
         from dmlviz.data.hub import read_hub
 
@@ -40,11 +41,11 @@ def load_dataset(
     return _unknown(key, path)
 
 
-def _from_catalogue(name: str, home: PathLike, chosen: dict[str, str | None]) -> TextDataset:
+def _from_catalogue(name: str, home: PathLike, chosen: dict[str, str | None], encoding: str | None) -> TextDataset:
     entry = CATALOGUE[name]
     data_dir = os.environ.get("DMLVIZ_DATA")
     if data_dir and (Path(data_dir) / name).is_dir():
-        return read_folder(Path(data_dir) / name, name, **chosen)
+        return read_folder(Path(data_dir) / name, name, encoding=encoding, **chosen)
     files = "train.jsonl.gz and test.jsonl.gz (or all.jsonl.gz)"
     refused = InputError(f"{name} has no source that can be fetched; put {files} into $DMLVIZ_DATA/{name}/.")
     if entry.package:

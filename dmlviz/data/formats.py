@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dmlviz.data.arrow_tables import parquet_table
-from dmlviz.data.columns import Table
 from dmlviz.data.delimited import read_csv, read_tsv
 from dmlviz.data.json_tables import read_json, read_jsonl
+from dmlviz.data.labelled_lines import read_txt
+from dmlviz.data.spreadsheets import xlsx_table
+from dmlviz.data.tables import Table
 
 MAX_BYTES = 500 * 2**20  # of a file, also after unpacking
 
 
-def read_parquet(raw: bytes, name: str) -> Table:
-    """A Parquet table; numbers and booleans become their plain text."""
+def read_parquet(raw: bytes, name: str, encoding: str | None = None) -> Table:
+    """A Parquet table; numbers and booleans become their plain text. It says its encoding itself."""
     return parquet_table(raw, name, MAX_BYTES)
 
 
-READERS: dict[str, Callable[[bytes, str], Table]] = {
+def read_xlsx(raw: bytes, name: str, encoding: str | None = None) -> Table:
+    """An Excel sheet. It says its encoding itself."""
+    return xlsx_table(raw, name, MAX_BYTES)
+
+
+READERS: dict[str, Callable[[bytes, str, str | None], Table]] = {
     ".csv": read_csv, ".tsv": read_tsv, ".tab": read_tsv, ".jsonl": read_jsonl, ".ndjson": read_jsonl, ".json": read_json, ".parquet": read_parquet,
+    ".xlsx": read_xlsx, ".txt": read_txt,
 }  # fmt: skip
