@@ -176,7 +176,9 @@ def _no_columns(table: Table, name: str, mapping: Mapping) -> InputError:
     reasons = {column: why_not_labels(column, cells, texts) for column, cells in table.columns.items() if column not in taken}
     possible = [column for column, reason in reasons.items() if not reason]
     likely = {"text": likely_text, "label": min(possible, key=lambda column: len(set(table.columns[column])), default=None)}
-    sentence = f"{name} has no {' and no '.join(missing)} column that could be told by its name; its columns are {said_columns(table)}."
+    which = " and no ".join(f"{what} column" for what in missing)
+    whose = "its name" if len(missing) == 1 else "their names"
+    sentence = f"{name} has no {which} that could be told by {whose}; its columns are {said_columns(table)}."
     not_taken = ", ".join(f"{shown(column)} ({reason})" for column, reason in list(reasons.items())[:6] if reason)
     if "label" in missing and not_taken:
         sentence += f" Not taken for the labels: {not_taken}."

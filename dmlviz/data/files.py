@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from dmlviz.data.annotation_exports import accepted_rows
 from dmlviz.data.cleaning import build_dataset
-from dmlviz.data.columns import Mapping, choose_rows, guess_columns
+from dmlviz.data.columns import Mapping as Columns
+from dmlviz.data.columns import choose_rows, guess_columns
 from dmlviz.data.formats import MAX_BYTES, READERS
 from dmlviz.data.label_columns import with_class_column
 from dmlviz.data.part_files import ending_of, stem
@@ -29,7 +31,7 @@ class Peek(NamedTuple):
 
     columns: list[str]
     rows: list[dict[str, str | None]]  # the first five
-    mapping: Mapping  # the guess: text, label, text_pair, part; None where there is none
+    mapping: Columns  # the guess: text, label, text_pair, part; None where there is none
 
 
 def read_file(
@@ -48,26 +50,43 @@ def read_file(
     Raises InputError naming file, lines and remedy.
     """
     raw, shown_name = read_bytes(path_or_bytes, filename)
-    rows, notes = read_rows(raw, shown_name, text=text, label=label, text_pair=text_pair, encoding=encoding)
-    dataset = build_dataset(rows, name=shown_name, source=f"The file {shown_name}.", notes=notes)
-    return replace(dataset, name=name or stem(shown_name))
+    return _dataset_of(read_table(raw, shown_name, encoding), shown_name, name, {"text": text, "label": label, "text_pair": text_pair})
 
 
 def peek_columns(path_or_bytes: PathLike | bytes, filename: str | None = None, encoding: str | None = None) -> Peek:
     """Columns, first rows and the guess of which column is what. Raises InputError as `read_file` does for a broken file."""
     raw, shown_name = read_bytes(path_or_bytes, filename)
-    table = with_class_column(read_table(raw, shown_name, encoding))
+    return _peek(with_class_column(read_table(raw, shown_name, encoding)))
+
+
+def read_with_peek(
+    path_or_bytes: PathLike | bytes, *, filename: str | None = None, encoding: str | None = None, **chosen: str | None
+) -> tuple[Peek, TextDataset | InputError]:  # fmt: skip
+    """`peek_columns` and `read_file` of one parse. What stands against the columns is returned; raises InputError for a broken file."""
+    raw, shown_name = read_bytes(path_or_bytes, filename)
+    table = read_table(raw, shown_name, encoding)
+    peek = _peek(with_class_column(table))
+    try:
+        return peek, _dataset_of(table, shown_name, None, chosen)
+    except InputError as error:
+        return peek, InputError(str(error))  # without its traceback, which holds on to the table
+
+
+def _peek(table: Table) -> Peek:
     size = min(5, len(table.lines))
     rows = [{column: cells[i] for column, cells in table.columns.items()} for i in range(size)]
     return Peek(list(table.columns), rows, guess_columns(table))
 
 
-def read_rows(
-    raw: bytes, shown_name: str, *, text: str | None = None, label: str | None = None, text_pair: str | None = None, encoding: str | None = None
-) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    """The chosen columns of a file's bytes, not yet cleaned, and what the reader noticed."""
-    table = read_table(raw, shown_name, encoding)
-    rows, notes = choose_rows(table, shown_name, text=text, label=label, text_pair=text_pair)
+def _dataset_of(table: Table, shown_name: str, name: str | None, chosen: Mapping[str, str | None]) -> TextDataset:
+    rows, notes = rows_of_table(table, shown_name, chosen)
+    dataset = build_dataset(rows, name=shown_name, source=f"The file {shown_name}.", notes=notes)
+    return replace(dataset, name=name or stem(shown_name))
+
+
+def rows_of_table(table: Table, shown_name: str, chosen: Mapping[str, str | None]) -> tuple[Rows, tuple[ReaderNote, ...]]:
+    """The chosen columns of a table, not yet cleaned, and what was noticed. `chosen`: text, label, text_pair."""
+    rows, notes = choose_rows(table, shown_name, **chosen)
     rows, more = visible_parts(rows, shown_name)
     return rows, table.notes + notes + more
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dmlviz.data.class_folders import class_folder_rows, class_folders
 from dmlviz.data.cleaning import build_dataset
-from dmlviz.data.files import read_bytes, read_rows, read_table
+from dmlviz.data.files import read_bytes, read_table, rows_of_table
 from dmlviz.data.part_files import LAYOUT, named_parts, table_files
 from dmlviz.data.parts import merged_notes, rows_of_parts, visible_parts
 from dmlviz.data.rows import Rows
@@ -58,7 +58,8 @@ def _rows_in(folder: Path, chosen: dict[str, str | None], encoding: str | None) 
     alone = table_files(folder)
     if not parts.files and len(alone) == 1:
         raw, shown_name = read_bytes(alone[0])
-        rows, notes = read_rows(raw, f"{folder.name}/{shown_name}", encoding=encoding, **chosen)
+        full_name = f"{folder.name}/{shown_name}"
+        rows, notes = rows_of_table(read_table(raw, full_name, encoding), full_name, chosen)
         return rows, notes, shown_name
     has = f" Its files are {listed([file.name for file in alone], 6)}: give one of them." if alone else ""
     raise InputError(f"the folder {folder} has no training texts; it needs {LAYOUT}, or a folder per class.{has}")

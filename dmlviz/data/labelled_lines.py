@@ -33,9 +33,7 @@ def _fasttext(lines: list[tuple[int, str]], name: str) -> tuple[dict[str, list[s
     without = [i for i, match in found if match is None]
     several = [i for i, match in found if match is not None and match[1].count("__label__") > 1]
     if without:
-        raise InputError(
-            f"{name}: {count_of(len(without), 'line')} without __label__ at the start ({numbered(without)}); give every text its label."
-        )
+        raise InputError(f"{name}: {count_of(len(without), 'line')} without __label__ at the start ({numbered(without)}); give every text its label.")
     if several:
         sentence = f"{count_of(len(several), 'line')} with several labels ({numbered(several)}); one label a text is needed"
         raise InputError(f"{name}: {sentence}. Leave these lines out or keep one label.")

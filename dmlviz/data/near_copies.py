@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dmlviz.data.wording import count_of, note
+from dmlviz.data.wording import note
 from dmlviz.records import ReaderNote
 
 MOST_LETTERS = 40_000_000  # of both parts: some ten seconds of work
@@ -32,11 +32,11 @@ def near_copies(
     fresh = [i for i in judged.tolist() if key(i) not in exact]
     words = [_words(texts[i], None if pairs is None else pairs[i]) for i in (*known.tolist(), *fresh)]
     same, one_word = _counted(words[: len(known)], words[len(known) :])
-    of = f"of {count_of(len(judged), f'{part} text')}"
-    repeats = f"{same:,} {of} repeat a training text but for case and punctuation" if same else ""
+    ways = [f"{same:,} differing from a training text in case or punctuation alone"] if same else []
     if one_word:
-        repeats += f", {one_word:,} more but for one added or missing word" if same else f"{one_word:,} {of} repeat a training text but for one word"
-    return note("near_copies", same + one_word, f"{repeats}; such texts are easier than new ones.")
+        ways.append(f"{one_word:,} {'more' if same else 'differing from a training text'} in one added or missing word")
+    sentence = f"near copies among {len(judged):,} {part} texts: {', '.join(ways)}; such texts are easier than new ones."
+    return note("near_copies", same + one_word, sentence)
 
 
 def _words(text: str, pair: str | None) -> list[str]:
