@@ -14,13 +14,13 @@ from dmlviz.data.files import Peek, peek_columns, read_file, read_with_peek
 from dmlviz.data.folders import read_folder
 from dmlviz.data.formats import READERS
 from dmlviz.data.own_folders import own_folder, own_folders
-from dmlviz.data.sampling import draw_split
+from dmlviz.data.sampling import DRAWN_BY, draw_split, split_of
 from dmlviz.data.wording import did_you_mean, shown
 from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 
 __all__ = [
-    "CATALOGUE", "ENCODINGS", "CatalogueEntry", "Peek", "draw_split", "file_states", "load_dataset", "own_folders", "peek_columns", "read_file",
-    "read_folder", "read_with_peek", "where",
+    "CATALOGUE", "DRAWN_BY", "ENCODINGS", "CatalogueEntry", "Peek", "draw_split", "file_states", "load_dataset", "own_folders", "peek_columns",
+    "read_file", "read_folder", "read_with_peek", "split_of", "where",
 ]  # fmt: skip
 
 

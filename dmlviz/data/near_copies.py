@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dmlviz.data.wording import note
-from dmlviz.records import ReaderNote
+from dmlviz.records import ReaderNote, TextDataset
 
 MOST_LETTERS = 40_000_000  # of both parts: some ten seconds of work
 FEWEST_WORDS = 3  # of a text in which one word more or less is looked for
@@ -37,6 +37,19 @@ def near_copies(
         ways.append(f"{one_word:,} {'more' if same else 'differing from a training text'} in one added or missing word")
     sentence = f"near copies among {len(judged):,} {part} texts: {', '.join(ways)}; such texts are easier than new ones."
     return note("near_copies", same + one_word, sentence)
+
+
+_FOUND: dict[tuple[object, ...], tuple[ReaderNote, ...]] = {}  # of cuts: every draw of a data set has the same
+
+
+def near_copies_of_cut(dataset: TextDataset, known: np.ndarray, judged: np.ndarray, cut_seed: int) -> tuple[ReaderNote, ...]:
+    """The same for a data set's test part that was cut with this seed; looked for once for all draws."""
+    key = (dataset.content_hash, cut_seed, len(known))
+    if key not in _FOUND:
+        if len(_FOUND) > 64:
+            _FOUND.clear()
+        _FOUND[key] = near_copies(dataset.texts, dataset.text_pairs, known, judged, "test")
+    return _FOUND[key]
 
 
 def _words(text: str, pair: str | None) -> list[str]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dmlviz.data import Peek, draw_split, file_states, load_dataset, read_with_peek
+from dmlviz.data import DRAWN_BY, Peek, draw_split, file_states, load_dataset, read_with_peek
 from dmlviz.data.catalogue import where as catalogue_where
 from dmlviz.data.changes import State
 from dmlviz.panes import load_panes, missing_maps, read_kind
-from dmlviz.records import InputError, Pane, Run, Split, TextDataset
+from dmlviz.records import InputError, Pane, Run, RunConfig, Split, TextDataset
 from dmlviz.store import Store, home_folder
 from dmlviz.training.local import LocalEngine
 
@@ -112,13 +112,14 @@ def _read_upload(
         return str(error)
 
 
-DRAWN_BY = ("shots", "shots_by", "support_seed", "validation", "folds", "fold")  # fields of a RunConfig that decide the split
-
-
 @st.cache_data(max_entries=64, show_spinner=False)
-def drawn_split(content_hash: str, _dataset: TextDataset, *drawn_by: int | str | None) -> Split:
-    """The few-shot draw, for the estimate. `drawn_by`: the values of DRAWN_BY."""
+def _drawn_split(content_hash: str, _dataset: TextDataset, *drawn_by: int | str | None) -> Split:
     return draw_split(_dataset, **dict(zip(DRAWN_BY, drawn_by, strict=True)))
+
+
+def drawn_split(dataset: TextDataset, config: RunConfig) -> Split:
+    """The few-shot draw, for the estimate."""
+    return _drawn_split(dataset.content_hash, dataset, *(getattr(config, name) for name in DRAWN_BY))
 
 
 def where(name: str) -> str:

@@ -132,6 +132,8 @@ def _rare() -> dict[str, Any]:
             picked |= {"folds": int(folds), "fold": int(fold)}
         elif folds == 1:
             st.caption("One fold would leave nothing to train on; 2 or more, or 0.")
+        cut = st.number_input("cut_seed", 0, 1_000_000, 0, key="train_cut", help=f"{FIELDS['cut_seed'].description} (0 here)", **KEEP)
+        picked["cut_seed"] = int(cut) or None
         if picked["schedule"] == "step":
             picked["step_epoch"] = number("step_epoch", 1, 10_000, 1)
         help_patience = f"{FIELDS['patience'].description} (0 here)"
@@ -145,7 +147,7 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
     past = loaders.runs()
     costs = []
     for config in configs:
-        split = loaders.drawn_split(chosen.dataset.content_hash, chosen.dataset, *(getattr(config, name) for name in loaders.DRAWN_BY))
+        split = loaders.drawn_split(chosen.dataset, config)
         costs.append(estimate(config, chosen.dataset, split, past))
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
     trust = "from finished runs here" if costs[0].calibrated else "a rough guess until a run has finished here"
