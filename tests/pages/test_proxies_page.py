@@ -40,7 +40,7 @@ def frames(app: AppTest, column: str):
 def kept(tmp_path_factory):
     """A home with one run of every kind."""
     folder = tmp_path_factory.mktemp("proxies")
-    rows = [f"some words {label} number {i} of many,{label}" for label in ("earn", "grain", "trade") for i in range(16)]
+    rows = [f"some words {label} number {i} of many,{label}" for label in ("earn", "grain", "trade") for i in range(24)]
     (folder / "toy.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     odd = [f"cat {i} <b>dog</b> $x$ {label},{label}" for label in MARKUP for i in range(8)]
     (folder / "odd.csv").write_text("\n".join(["text,label", *odd]) + "\n", encoding="utf-8")
