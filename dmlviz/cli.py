@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from dmlviz import cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
+from dmlviz import cli_datasets, cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
 from dmlviz.analysis.load_words import load_line, report_rows
 from dmlviz.asked import merged_fields, read_config, validation_sentence
 from dmlviz.cli_app import (
@@ -30,6 +30,7 @@ from dmlviz.cli_app import (
     Dataset,
     Detach,
     Encoder,
+    Encoding,
     Epochs,
     Home,
     LabelColumn,
@@ -64,16 +65,6 @@ LOOK_SECONDS, POLL_LOOKS = 0.4, 10  # between two looks at a run; looks between 
 
 
 @app.command()
-def datasets(home: Home = None) -> None:
-    """What can be trained on, and where it would come from."""
-    from dmlviz.data import CATALOGUE, where
-
-    store, folder = Store(home), os.environ.get("DMLVIZ_DATA")
-    rows = [(name, str(entry.classes), entry.title, where(name, store.home, folder)) for name, entry in CATALOGUE.items()]
-    table(("NAME", "CLASSES", "TITLE", "SOURCE"), rows)
-
-
-@app.command()
 def train(
     dataset: Dataset = None,
     loss: Loss = None,
@@ -94,6 +85,7 @@ def train(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     pair_column: PairColumn = None,
+    encoding: Encoding = None,
     detach: Detach = False,
     home: Home = None,
 ) -> int:
@@ -107,7 +99,7 @@ def train(
     }  # fmt: skip
     wanted = checked_config(RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)))
     store = Store(home)
-    texts = _texts(store, wanted, text_column, label_column, pair_column)
+    texts = _texts(store, wanted, text_column, label_column, pair_column, encoding)
     return _follow(store, submit(wanted, store=store, dataset=texts), detach)
 
 
@@ -133,6 +125,7 @@ def tune(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     pair_column: PairColumn = None,
+    encoding: Encoding = None,
     home: Home = None,
 ) -> int:
     """Search a loss's settings on validation texts; prints the best config as JSON for `train --config`.
@@ -150,7 +143,7 @@ def tune(
     wanted = RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)) if asked or name is None else None
     if wanted is not None:
         find_space(wanted.loss, space)  # before the texts are fetched
-    texts = _texts(store, wanted or summary(store, name).config, text_column, label_column, pair_column)
+    texts = _texts(store, wanted or summary(store, name).config, text_column, label_column, pair_column, encoding)
     if wanted is None:  # a study's own options; whether it is there was seen just now
         wanted, space = summary(store, name).config, space or summary(store, name).space
     return _tune(store, open_study(store, wanted, dataset=texts, trials=trials, name=name, space=space), texts)
@@ -208,6 +201,7 @@ def load(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     pair_column: PairColumn = None,
+    encoding: Encoding = None,
     detach: Detach = False,
     home: Home = None,
 ) -> int:
@@ -221,7 +215,7 @@ def load(
     fields = merged_fields({}, sets or [], given)
     fields = {name: value for name, value in fields.items() if name not in ("dataset", "encoder")}
     store, wanted = Store(home), checked_config(loaded_config(model, dataset, **fields))
-    texts = _texts(store, wanted, text_column, label_column, pair_column)
+    texts = _texts(store, wanted, text_column, label_column, pair_column, encoding)
     return _follow(store, submit_loaded(model, dataset, store=store, dataset=texts, **fields), detach)
 
 
@@ -386,7 +380,7 @@ def _train_protocol(
         raise InputError(f"--limit {limit} was given; give 1 or more")
     found = configs(protocol, datasets=datasets, losses=losses, encoder=encoder, limit=limit, overrides=fields)
     wanted = [checked_config(one) for one in found]
-    texts = {one.dataset: _texts(store, one, None, None, None) for one in {one.dataset: one for one in wanted}.values()}
+    texts = {one.dataset: _texts(store, one) for one in {one.dataset: one for one in wanted}.values()}
     ids = []
     for one in wanted:
         ids.append(submit(one, store=store, dataset=texts[one.dataset]))
@@ -398,14 +392,16 @@ def _train_protocol(
 # ---- following a run
 
 
-def _texts(store: Store, config: RunConfig, text: str | None, label: str | None, text_pair: str | None) -> TextDataset:
+def _texts(
+    store: Store, config: RunConfig, text: str | None = None, label: str | None = None, text_pair: str | None = None, encoding: str | None = None
+) -> TextDataset:  # fmt: skip
     """The texts, with what their reader noticed said. A config that names their hash gets those very texts or a sentence."""
     from dmlviz.data import load_dataset
 
     wanted = config.dataset_hash
     if wanted and (store.datasets_folder / f"{wanted}.parquet").is_file():
         return store.dataset(wanted)
-    dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair)
+    dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair, encoding=encoding)
     if wanted and dataset.content_hash != wanted:
         raise InputError(f"the texts of {config.dataset} are not those the config was written for; take dataset_hash out of it to use them")
     notes(dataset.notes)

@@ -114,6 +114,9 @@ class RunConfig(Written):
     validation: int = Field(64, ge=0, description="validation texts, drawn stratified from what the shots leave over")
     folds: int | None = Field(None, ge=2, description="k-fold: all texts in so many parts, the same for every seed; None: the data set's own parts")
     fold: int = Field(0, ge=0, description="which of the folds is the test part, counted from 0; the shots are drawn from the others")
+    cut_seed: int | None = Field(
+        None, ge=0, description="where a data set has no test part, which cut of test and validation texts; None: the one that all runs share"
+    )
     epochs: int = Field(4, ge=1, le=10_000)
     batch_size: int = Field(16, ge=1, le=4096)
     batches: Literal["auto", "shuffled", "balanced"] = Field(
@@ -211,6 +214,7 @@ class Run:
     maps: tuple[str, ...] = ()  # methods of the maps that its process makes; (): all
     weights: bool = True  # are they kept when it is finished
     ends: Mapping[str, int] = field(default_factory=dict)  # state -> how often it ended in it
+    parts: Mapping[str, str] = field(default_factory=dict)  # "support", "validation", "test" -> hash of its texts; {} where it is not known
 
 
 @dataclass(frozen=True, eq=False)

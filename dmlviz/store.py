@@ -48,6 +48,7 @@ from dmlviz.store_files import (
     read_stored_arrays,
     sha256_of,
     split_from_json,
+    split_hashes,
     split_to_json,
     write_arrays,
     write_dataset,
@@ -432,6 +433,7 @@ def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
         maps=tuple(status.get("maps", ())),
         weights=status.get("weights", True),
         ends=status.get("ends", {}),
+        parts=split_hashes(folder / "split.json"),
     )
     return run, status
 

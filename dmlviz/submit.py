@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dmlviz.data import draw_split, load_dataset
+from dmlviz.data import DRAWN_BY, load_dataset, split_of
 from dmlviz.encoder.places import HUB_ID, place_of
 from dmlviz.losses import check_ce_weight, check_settings, find_loss
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
@@ -17,7 +17,7 @@ from dmlviz.training.local import LocalEngine
 
 FROM_OBJECTIVE = ("loss", "loss_settings", "ce_weight")
 FROM_DRAW = ("shots", "shots_by", "support_seed", "seed", "validation")
-FROM_DRAW_NOW = ("folds", "fold")  # not in folders that an older version wrote
+FROM_DRAW_NOW = ("folds", "fold", "cut_seed")  # not in folders that an older version wrote
 FROM_ENCODER = ("pooling", "max_length")
 
 
@@ -54,8 +54,7 @@ def control_config(config: RunConfig, control: str) -> RunConfig:
     """What the control of a run with this config is made with. Nothing is left in it of a loss that the pre-trained encoder never met."""
     if control == "shuffled_labels":
         return config.model_copy(update={"control": control})
-    kept = ("dataset", "dataset_hash", "encoder", "shots", "shots_by", "support_seed", "validation", "folds", "fold", "pooling", "max_length",
-            "tokenizer")  # fmt: skip
+    kept = ("dataset", "dataset_hash", "encoder", *(name for name in DRAWN_BY if name != "left_out"), "pooling", "max_length", "tokenizer")
     return RunConfig(**{name: getattr(config, name) for name in kept}, control=control)
 
 
@@ -63,11 +62,7 @@ def _submit(config: RunConfig, store: Store, dataset: TextDataset | None, origin
     config = checked_config(config)
     if dataset is None:
         dataset = store.dataset(config.dataset_hash) if config.dataset_hash else load_dataset(config.dataset, home=store.home)
-    split = draw_split(
-        dataset, shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed, validation=config.validation,
-        folds=config.folds, fold=config.fold, left_out=config.left_out,
-    )  # fmt: skip
-    run_id = store.create(config, dataset, split, origin=origin)
+    run_id = store.create(config, dataset, split_of(config, dataset), origin=origin)
     LocalEngine(store).submit(run_id)
     return run_id
 

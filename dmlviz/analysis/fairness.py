@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from dmlviz.analysis.judged_rows import drawn_apart, rows_apart
 from dmlviz.losses import find_loss
 from dmlviz.records import Run, RunConfig
 
@@ -147,7 +148,7 @@ def by_design(runs: Sequence[Run], titles: Sequence[str]) -> str:
 
 
 def paired(one: Run, other: Run) -> bool:
-    """Do two runs share texts, draw, fold, seed, encoder and budget? Their readouts may differ."""
+    """Do two runs share texts, shots, draw, fold, seed, encoder and budget? Their readouts may differ."""
     here, there = one.config, other.config
     same = (here.dataset_hash, here.seed) == (there.dataset_hash, there.seed)
     return same and not set(_inequalities([one, other], ["", ""])) - {"Readouts"}
@@ -186,10 +187,15 @@ def _inequalities(runs: Sequence[Run], titles: Sequence[str]) -> dict[str, str]:
     own, trained = [arm for arm in arms if arm.runs[0].origin != "loaded"], [arm for arm in arms if arm.trains]
     hashes = {arm.config.dataset_hash for arm in arms}
     test = _test_of(arms[0].config.dataset if len(hashes) == 1 and None not in hashes else "")
-    found = {"Test parts": _differ("Test parts", [_told("", test, arms) or _other_texts(arms)], "their accuracies are not of the same texts")}
+    rows = rows_apart([run for arm in arms for run in arm.runs])
+    tests = _told("", test, arms) or _other_texts(arms) or rows
+    found = {"Test parts": _differ("Test parts", [tests], "their accuracies are not of the same texts")}
     for name, (aspects, why) in CHECKS.items():
         who = own if name in ("Training texts", "Encoders") else trained
-        found[name] = _differ(name, [_told(prefix, say, who) for prefix, say in aspects], why)
+        told = [_told(prefix, say, who) for prefix, say in aspects]
+        if name == "Training texts" and not any(told):
+            told = [drawn_apart([run for arm in who for run in arm.runs])]
+        found[name] = _differ(name, told, why)
     for name, say, why in _left_to_the_loss(trained, False):
         found[name] = _differ(name, [_told("", say, trained)], why)
     if len(arms) > 1:

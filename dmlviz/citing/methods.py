@@ -11,6 +11,7 @@ from dmlviz.analysis.attribution_kind import METHODS
 from dmlviz.analysis.fairness import REPEATS
 from dmlviz.analysis.groups import Group, group_runs, key_without
 from dmlviz.analysis.intervals import LEVEL, units
+from dmlviz.analysis.judged_rows import rows_apart
 from dmlviz.citing import training
 from dmlviz.citing.marked import as_latex, as_text, cite, count, listed, math, name, number, numbers, spread, those
 from dmlviz.citing.sources import (
@@ -149,11 +150,16 @@ def _data(arms: Sequence[Arm], datasets: Mapping[str, TextDataset]) -> Iterable[
     names = [key[0] for key in sets]
     told = [_one_set(own, datasets, names.count(own[0].config.dataset.strip()) > 1) for own in sets.values()]
     yield f"The data set{'s were' if len(told) > 1 else ' was'} {'; '.join(told)}."
-    bare = [own[0] for own in sets.values() if _without_test(own[0], datasets)]
+    cuts = sorted({run.config.cut_seed for own in sets.values() for run in own if run.config.cut_seed})
+    bare = [own for own in sets.values() if _without_test(own[0], datasets)]
     if bare:
-        which = listed(name(dataset_title(run.config)) for run in bare)
-        yield (f"{which} {'has' if len(bare) == 1 else 'have'} no test part, so {100 * TEST_SHARE:g} % of each class were set aside as one, the same "
-               "for every draw.")  # fmt: skip
+        which = listed(name(dataset_title(own[0].config)) for own in bare)
+        apart = rows_apart([run for own in bare for run in own])
+        same = f"; not all runs were judged on the same texts ({apart})" if apart else ", the same for every draw"
+        said = f"{which} {'has' if len(bare) == 1 else 'have'} no test part, so {100 * TEST_SHARE:g} % of each class were set aside as one{same}"
+        yield f"{said}{f' (cut seed {numbers(cuts)})' if cuts else ''}."
+    elif cuts:
+        yield f"Where a data set has no test part, one was cut from its texts with seed {numbers(cuts)}."
     folded = [arm for arm in arms if arm.config.folds is not None]
     if folded:
         cut = _over(arms, lambda arm: f"{arm.config.folds} folds" if arm.config.folds else "its own parts")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
+from ..analysis.judged_rows import apart_sentence, untested_sentence
 from ..records import InputError, Run, RunConfig
 from .theme import LOSS_COLORS, method_title
 
@@ -124,6 +125,12 @@ def value(run: Run, metric: str, predictions_by: str = "") -> float | None:
 def values(runs: Sequence[Run], metric: str, predictions_by: str = "") -> np.ndarray:
     """(R,) numbers of the runs in per cent."""
     return 100 * np.array([value(run, metric, predictions_by) for run in runs], dtype=float)
+
+
+def rows_words(runs: Sequence[Run], metric: str) -> str:
+    """What a caption says of the rows: runs that were not judged on the same ones, classes that the test part lacks where macro-F1 is shown."""
+    said = [apart_sentence(runs), untested_sentence(runs) if metric == "macro_f1" else ""]
+    return "".join(f" {sentence}" for sentence in said if sentence)
 
 
 def n_words(counts: Sequence[int]) -> str:

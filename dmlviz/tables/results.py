@@ -11,6 +11,7 @@ from ..analysis.comparing import ALPHA, FEWEST, Comparison, compare, holm, pairs
 from ..analysis.fairness import unfair
 from ..analysis.groups import Group
 from ..analysis.intervals import KINDS, LEVEL, group_interval, units
+from ..analysis.judged_rows import rows_apart, untested_sentence
 from ..figures.reliability_frame import METRICS, Member, by_readout, members, number_word, shots_words, units_words, value, values
 from ..figures.theme import base_title, loss_title
 from ..losses.table import find_loss
@@ -143,7 +144,8 @@ def _notes(
     found: Sequence[Member], rows: Sequence[Sequence[Cell]], tests: Sequence[Tested], usual: int, metric: str, baseline: str, predictions_by: str
 ) -> list[str]:  # fmt: skip
     cells = [cell for row in rows for cell in row[1:]]
-    return [note for note in (_interval_note(found, cells, usual), _best_note(cells), _test_note(found, tests, metric, baseline),
+    lacking = untested_sentence([run for one in found for run in one.group.runs]) if metric == "macro_f1" else ""
+    return [note for note in (_interval_note(found, cells, usual), _best_note(cells), _test_note(found, tests, metric, baseline), lacking,
                               "" if predictions_by else _readout_note(found), *_unfair_notes(found)) if note]  # fmt: skip
 
 
@@ -221,7 +223,11 @@ def _readout_note(found: Sequence[Member]) -> str:
 def _unfair_notes(found: Sequence[Member]) -> list[str]:
     """What besides the loss differs within a column."""
     unequal: dict[str, None] = {}
+    every = [run for one in found for run in one.group.runs]
+    if apart := rows_apart(every):  # between columns too: another number of shots is judged on the same texts
+        unequal[f"Test parts differ ({apart}): their accuracies are not of the same texts."] = None
     for cell in dict.fromkeys(one.cell for one in found):
         own = [run for one in found if one.cell == cell for run in one.group.runs]
-        unequal |= dict.fromkeys(unfair(own, [base_title(run.config) for run in own]))
+        said = unfair(own, [base_title(run.config) for run in own])
+        unequal |= dict.fromkeys(one for one in said if not (apart and one.startswith("Test parts differ (")))
     return list(unequal)[:MOST_UNFAIR]

@@ -239,7 +239,7 @@ def _read_out(job, model, foreign, life: Life, epoch: float) -> tuple[dict[str, 
         if model.metric.centers_space == "tokens":
             met = snapshot_rows(job.split, job.dataset.labels)
             arrays |= token_sample(model, *job.texts(met), met)
-    return arrays, metrics_of(scores, labels, job.split) | _silhouettes(job, vectors, labels)
+    return arrays, metrics_of(scores, labels, job.split, job.dataset.label_names) | _silhouettes(job, vectors, labels)
 
 
 def _load_report(job, model, foreign, arrays: dict[str, np.ndarray]) -> dict[str, object]:

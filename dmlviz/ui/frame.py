@@ -15,6 +15,10 @@ from dmlviz.asked import validation_sentence
 from dmlviz.figures.theme import DARK, LIGHT, Theme
 from dmlviz.records import InputError, ReaderNote
 
+LOUD = {  # kinds of notes that decide what a result means: shown unasked
+    "conflict", "leakage", "part", "encoding", "quotes", "spans", "near_copies", "odd_labels", "majority", "classes", "rejected", "no_agreement",
+    "cut",
+}  # fmt: skip
 STYLE = """<style>
 .stMainBlockContainer {padding: 4.2rem 1.6rem 2rem 1.6rem; max-width: none;}
 .stMainBlockContainer h1 {font-size: 1.55rem; padding: 0 0 .1rem 0;}
@@ -96,7 +100,7 @@ def empty(words: str, button: str, page: str) -> None:
 def notes(rows: Sequence[ReaderNote], *, title: str) -> None:
     """What a reader repaired, dropped or noticed, in its own words."""
     if rows:
-        with st.expander(f"{title} ({len(rows)})", expanded=any(row.kind in ("conflict", "leakage") for row in rows)):
+        with st.expander(f"{title} ({len(rows)})", expanded=any(row.kind in LOUD for row in rows)):
             for row in rows:
                 st.markdown("- " + escaped(row.sentence))
 

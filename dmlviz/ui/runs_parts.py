@@ -20,10 +20,10 @@ from dmlviz.losses.table import variant
 from dmlviz.records import ACTIVE_STATES, POOLING_NAMES, FigureSpec, Run, RunConfig
 from dmlviz.submit import submit_loaded
 from dmlviz.ui import groups_parts, loaders
+from dmlviz.ui.dataset_picker import pick_dataset
 from dmlviz.ui.frame import escaped, notes, theme
 from dmlviz.ui.picks import MOST, comparable, compare_button
 from dmlviz.ui.picture import picture, tools
-from dmlviz.ui.train_form import pick_dataset
 from dmlviz.ui.train_live import KINDS, row
 from dmlviz.ui.words import accuracy_by, ago, dataset_name, duration, readouts, run_name, shots
 
