@@ -29,6 +29,18 @@ class InputError(ValueError):
     what came, what is accepted, what to do next."""
 
 
+class DamagedError(InputError):
+    """A file of the home that cannot be read, or is not what it was: of the run `run_id`, or of the data set `dataset_hash`, or of neither ("")."""
+
+    def __init__(self, sentence: str, run_id: str = "", dataset_hash: str = "") -> None:
+        super().__init__(sentence)
+        self.run_id, self.dataset_hash = run_id, dataset_hash
+
+    def concerns(self, run: Run) -> bool:
+        """Can this run not be looked at because of it?"""
+        return run.id == self.run_id or (self.dataset_hash != "" and run.config.dataset_hash == self.dataset_hash)
+
+
 class Encoded(NamedTuple):
     """What an encoder returns for a batch."""
 
