@@ -21,6 +21,7 @@ from dmlviz.figures.theme import loss_color, readable
 from dmlviz.figures.words import excerpt, whole
 from dmlviz.losses import LOSSES
 from dmlviz.records import FigureSpec, Run, TextDataset, TokenAttribution
+from dmlviz.store_files import is_writable
 from dmlviz.ui import attribution_loaders, loaders, selection
 from dmlviz.ui.frame import escaped, failed, theme
 from dmlviz.ui.picture import tools
@@ -134,6 +135,9 @@ def words(runs: Sequence[Run], look: Look, dataset: TextDataset) -> None:
     stored = {one.run.id: one for one in attribution_loaders.stored(ids, look.kind)} if not look.typed else {}
     if not look.typed and all(look.row in one.found for one in stored.values()):
         return _rows(list(stored.values()), look, dataset, {"row": float(look.row or 0), "kind": str(look.kind)})
+    if not is_writable(loaders.store().home):
+        st.info("The words of this text have not been weighed, and in a home that can only be read nothing can be. Pick a text that was explained.")
+        return
     ticket, found = _awaited(ids, look)
     if ticket.state == "failed":
         failed(ticket.message or "the words could not be weighed", key="why_again", again=_again, args=(ids, look))
