@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
+from dmlviz.asked import read_yaml
 from dmlviz.figures import FIGURES
 from dmlviz.records import FigureSpec, InputError, SheetSpec
 from dmlviz.store_damage import reading
@@ -56,11 +56,9 @@ def read_tray(path: Path) -> list[SheetSpec]:
     A figure has `panels`, or is one panel: {name: manifold, run_ids: [...], options: {...}, preset: acl-column}. InputError for what is neither.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        found = read_yaml(path.read_text(encoding="utf-8-sig"), f"the tray {path}")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the tray {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"the tray {path} is neither YAML nor JSON: {str(error).splitlines()[0]}") from None
     found = found.get("sheets") if isinstance(found, dict) and "sheets" in found else found
     if not isinstance(found, list) or not found:
         raise InputError(f"the tray {path} holds no list of figures; write one as - {{name: manifold, run_ids: [ID]}}")

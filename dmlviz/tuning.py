@@ -35,6 +35,7 @@ from dmlviz.submit import checked_config, encoder_place, submit
 from dmlviz.training.cost import default_lr
 from dmlviz.training.local import LocalEngine, child_environment
 
+MOST_TRIALS = 10_000
 SEED = 42  # of the authors of G-Loss, as is the pruner
 STARTUP_TRIALS, WARMUP_EPOCHS, PRUNE_EVERY = 3, 5, 1
 LOOK_SECONDS, POLL_LOOKS = 0.4, 10
@@ -144,8 +145,8 @@ def open_study(
     """
     space_name, chosen = find_space(config.loss, space)
     open_axes(config, chosen)
-    if trials is not None and trials < 1:
-        raise InputError(f"{trials} trials were asked for; give 1 or more")
+    if trials is not None and not 1 <= trials <= MOST_TRIALS:
+        raise InputError(f"{trials:,} trials were asked for; give 1 to {MOST_TRIALS:,}")
     _check_validation(config, dataset)
     checked_config(trial_config(config, chosen, {}))
     checked = check_settings(config.loss, dict(config.loss_settings))

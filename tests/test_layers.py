@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "frame_files": LOW,
     "export": {"records", "store", "analysis", "figures", "frame_files"},
     "checking": {"records", "figures", "export", "checking"},
-    "trays": LOW | {"store_damage", "store_files", "figures"},
+    "trays": LOW | {"asked", "store_damage", "store_files", "figures"},
     "citing": {"records", "data", "losses", "analysis", "figures", "citing"},
     "submit": {"records", "store", "data", "losses", "training"},
     "verification": {"records", "store", "training"},

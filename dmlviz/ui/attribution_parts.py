@@ -90,7 +90,7 @@ def controls(runs: Sequence[Run]) -> Look:
 def _asked_row(count: int) -> int | None:
     """The text that the address names, the first time."""
     said = st.query_params.get("text", "") or str(st.session_state.get("why_kept", ("",))[0])
-    return int(said) if said.isdecimal() and int(said) < count else None
+    return int(said) if said.isdecimal() and len(said) < 10 and int(said) < count else None
 
 
 def _target(place, names: Sequence[str], runs: Sequence[Run]) -> str:

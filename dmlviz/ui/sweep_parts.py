@@ -103,7 +103,7 @@ def _shots(text: str) -> list[int | str]:
     found: list[int | str] = []
     for one in text.replace(";", ",").split(","):
         word = one.strip().lower()
-        if word and word != "all" and not word.isdigit():
+        if word and word != "all" and not (word.isdecimal() and len(word) < 12):
             raise InputError(f"shots {one.strip()[:40]!r} is not understood; write numbers separated by commas, or 'all'")
         found += [word if word == "all" else int(word)] if word else []
     return found or [8]
