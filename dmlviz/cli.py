@@ -12,7 +12,9 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -259,11 +261,21 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
 
 
 @app.command()
-def verify(run: RunId, home: Home = None) -> int:
-    """Compare a finished run's files with their checksums; prints the problems or 'ok'."""
-    problems = Store(home).verify(run)
-    put("\n".join(problems) or "ok")
-    return 1 if problems else 0
+def verify(run: Annotated[str, typer.Argument(metavar="RUN", help="id of a run, or all: every finished run")], home: Home = None) -> int:
+    """Compare a finished run's files with their checksums, and its numbers with its stored scores; prints the problems or 'ok'."""
+    from dmlviz.verification import verify as problems_of
+
+    store = Store(home)
+    if run != "all":
+        problems = problems_of(store, run)
+        put("\n".join(problems) or "ok")
+        return 1 if problems else 0
+    damaged = store.damaged()
+    ids = [run_id for run_id in store.run_ids() if run_id in damaged or store.run(run_id).state == "finished"]
+    found = {run_id: problems_of(store, run_id) for run_id in ids}
+    for run_id, problems in found.items():
+        put("\n".join(f"{run_id}: {problem}" for problem in problems or ["ok"]))
+    return 1 if any(found.values()) else 0
 
 
 @app.command()
@@ -397,10 +409,11 @@ def _texts(
 ) -> TextDataset:  # fmt: skip
     """The texts, with what their reader noticed said. A config that names their hash gets those very texts or a sentence."""
     from dmlviz.data import load_dataset
+    from dmlviz.submit import stored_texts
 
     wanted = config.dataset_hash
     if wanted and (store.datasets_folder / f"{wanted}.parquet").is_file():
-        return store.dataset(wanted)
+        return stored_texts(store, config.dataset, wanted)
     dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair, encoding=encoding)
     if wanted and dataset.content_hash != wanted:
         raise InputError(f"the texts of {config.dataset} are not those the config was written for; take dataset_hash out of it to use them")
@@ -484,4 +497,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"a file could not be read or written ({error.strerror or error}: {error.filename}); check the disk space and the rights")
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except Exception as error:  # the last door: a person sees a sentence, a file has the rest
+        say(f"this command stopped with {type(error).__name__}, which is a fault of DMLViz; {_kept_traceback()} has the details, please report it")
+        return 1
     return 2
+
+
+def _kept_traceback() -> str:
+    """The file that the traceback of the error at hand was written to."""
+    with tempfile.NamedTemporaryFile("w", prefix="dmlviz-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    return file.name

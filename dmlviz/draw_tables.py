@@ -10,8 +10,9 @@ from typing import Any
 
 from dmlviz import __version__
 from dmlviz.analysis.load_words import load_lines
+from dmlviz.attributed import damaged_words
 from dmlviz.data.wording import count_of, did_you_mean
-from dmlviz.draw import SWITCH, Sources, sources
+from dmlviz.draw import SWITCH, Sources, sources, without_damaged
 from dmlviz.export import csv_bytes, save_bytes
 from dmlviz.records import InputError, Run
 from dmlviz.store import Store
@@ -32,11 +33,13 @@ def make_table(name: str, run_ids: Sequence[str], options: Mapping[str, Any], so
     needed = [_load(need, runs, loading, source) for need in chosen.needs]
     made = chosen.make(*needed, **{key: value for key, value in given.items() if key not in LOADED_BY})
     told = load_lines(run for run in runs if run.state == "finished") if name not in WITHOUT_ENCODER else []
-    return replace(made, notes=(*made.notes, *told))
+    words = [word for need, found in zip(chosen.needs, needed, strict=True) if need == "attributions" for word in damaged_words(found)]
+    return replace(made, notes=(*made.notes, *words, *told))
 
 
 def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, options: Mapping[str, Any]) -> tuple[list[Path], list[str]]:
-    """(written paths, sentences for a person: caption and notes). `out` is .tex, .csv or .md; `run_ids` ("all",) takes every finished run.
+    """(written paths, sentences for a person: caption and notes). `out` is .tex, .csv or .md; `run_ids` ("all",) takes every finished run
+    whose files can be read.
 
     Everything asked for is checked before a run is read. Raises InputError as `make_table`, and where the file cannot be written.
     """
@@ -48,9 +51,14 @@ def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, op
     width = _width(options.get(WIDTH), out)
     own = {key: value for key, value in options.items() if key != WIDTH}
     _checked(name, own)
-    ids = all_runs(store) if list(run_ids) == ["all"] else list(dict.fromkeys(run_ids))
-    made = make_table(name, ids, own, sources(store))
-    return [save_bytes(table_bytes(made, out.suffix.lower().removeprefix("."), ids, width), out)], [made.caption, *made.notes]
+    source, words = sources(store), []
+    if list(run_ids) == ["all"]:
+        made, ids, words = without_damaged(lambda kept: make_table(name, kept, own, source), all_runs(store), source)
+        words += store.unreadable()
+    else:
+        ids = list(dict.fromkeys(run_ids))
+        made = make_table(name, ids, own, source)
+    return [save_bytes(table_bytes(made, out.suffix.lower().removeprefix("."), ids, width), out)], [made.caption, *made.notes, *words]
 
 
 def all_runs(store: Store) -> list[str]:

@@ -64,6 +64,12 @@ def stored_map(store: Store, run_id: str, kind: MapKind, together: Sequence[str]
     )  # fmt: skip
 
 
+def damaged_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[str]:
+    """The runs that have it, but not so that it can be read."""
+    more = {"dims": kind.dims, "settings": dict(kind.settings), "start": kind.start, "shared_with": run_ids if kind.together else ()}
+    return [run_id for run_id in run_ids if store.has_damaged_map(run_id, kind.method, kind.metric, kind.seed, **more)]
+
+
 def missing_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[str]:
     """The runs that do not have it."""
     return [run_id for run_id in run_ids if stored_map(store, run_id, kind, run_ids) is None]

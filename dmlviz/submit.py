@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,27 @@ def control_config(config: RunConfig, control: str) -> RunConfig:
 def _submit(config: RunConfig, store: Store, dataset: TextDataset | None, origin: str) -> str:
     config = checked_config(config)
     if dataset is None:
-        dataset = store.dataset(config.dataset_hash) if config.dataset_hash else load_dataset(config.dataset, home=store.home)
+        known = config.dataset_hash
+        dataset = stored_texts(store, config.dataset, known) if known else load_dataset(config.dataset, home=store.home)
     run_id = store.create(config, dataset, split_of(config, dataset), origin=origin)
     LocalEngine(store).submit(run_id)
     return run_id
+
+
+def stored_texts(store: Store, ref: str, content_hash: str) -> TextDataset:
+    """The texts kept under this hash; where they are gone or damaged, read again under their name, if that still finds the very same.
+
+    Raises InputError where neither is to be had.
+    """
+    try:
+        return store.dataset(content_hash)
+    except InputError as error:
+        with contextlib.suppress(InputError):
+            again = load_dataset(ref, home=store.home)
+            if again.content_hash == content_hash:
+                store.add_dataset(again)
+                return again
+        raise error
 
 
 def checked_config(config: RunConfig) -> RunConfig:

@@ -19,6 +19,7 @@ from dmlviz.explain.self_test import check_tokenizer, checked
 from dmlviz.explain.words import TokenizedText, tokenize
 from dmlviz.records import InputError, Run
 from dmlviz.store import Store
+from dmlviz.store_damage import OF_RUN, reading
 from dmlviz.training.fit import Job
 from dmlviz.training.load import ForeignHead, load_model
 from dmlviz.training.model import FineTuneModel, load_objective
@@ -33,13 +34,15 @@ class RunModel:
         if self.run.state != "finished":
             raise InputError(f"run {run_id} is {self.run.state}; attributions need a finished run")
         folder = store.weights_folder(run_id)
-        if not (folder / "config.json").is_file():
+        if not folder.is_dir():
             raise InputError(f"the weights of run {run_id} are not here, so its texts cannot be explained; train it again, keeping the weights")
+        store.check_weights(run_id)
         self.dataset = store.dataset(self.run.config.dataset_hash or "")
         self.label_names = tuple(self.dataset.label_names)
         self._arrays = store.arrays(run_id)
         place = pick_device(device)
-        self.model, foreign = self._trained(folder) if self._ours else self._brought(store, folder)
+        with reading(folder, f"run {run_id}", OF_RUN, run_id=run_id, name="weights/"):
+            self.model, foreign = self._trained(folder) if self._ours else self._brought(store, folder)
         self.model.requires_grad_(False).eval().to(place)
         check_tokenizer(self.model.encoder.tokenizer)
         whole = (foreign.model, foreign.order) if foreign is not None else ()

@@ -23,7 +23,7 @@ import numpy as np
 from dmlviz.cautions import cautions
 from dmlviz.records import InputError, Progress, RunConfig
 from dmlviz.store import Store
-from dmlviz.store_files import drop_ballast, file_lock
+from dmlviz.store_files import drop_ballast, file_lock, put_in_place, tree_to_disk
 
 BEAT_SECONDS = 2.0
 SWEEP_NICE = 5  # nobody waits for one of many; the pages stay quick
@@ -279,8 +279,8 @@ def _save_weights(store: Store, run_id: str, save: Callable) -> None:
     draft = final.with_name(".weights.new")
     shutil.rmtree(draft, ignore_errors=True)
     save(draft)
-    shutil.rmtree(final, ignore_errors=True)
-    draft.rename(final)
+    tree_to_disk(draft)
+    put_in_place(draft, final)
 
 
 def _map(store: Store, run_id: str, life: Life) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from html import escape
 from typing import Any
@@ -17,11 +18,11 @@ from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.figures.theme import loss_title, method_title
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant
-from dmlviz.records import ACTIVE_STATES, POOLING_NAMES, FigureSpec, Run, RunConfig
+from dmlviz.records import ACTIVE_STATES, POOLING_NAMES, DamagedError, FigureSpec, InputError, Run, RunConfig
 from dmlviz.submit import submit_loaded
 from dmlviz.ui import groups_parts, loaders
 from dmlviz.ui.dataset_picker import pick_dataset
-from dmlviz.ui.frame import escaped, notes, theme
+from dmlviz.ui.frame import capitalised, damage, escaped, notes, sentence, theme
 from dmlviz.ui.picks import MOST, comparable, compare_button
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_live import KINDS, row
@@ -31,12 +32,20 @@ WITHOUT_TRAINING = {  # fields that say something of every run
     "dataset", "dataset_hash", "encoder", "tokenizer", "shots", "shots_by", "support_seed", "seed", "left_out", "validation", "folds", "fold",
     "max_length", "pooling", "precision", "device", "readout", "control",
 }  # fmt: skip
+MOST_DAMAGED = 8  # rows of run folders that cannot be read
 
 
 def unreadable() -> None:
-    """Run folders that could not be read are said, not hidden."""
-    for sentence in loaders.store().unreadable():
-        st.warning(escaped(sentence))
+    """Run folders that could not be read are said, not hidden, each with the way to be rid of it."""
+    found = loaders.store().damaged()
+    for run_id, words in list(found.items())[:MOST_DAMAGED]:
+        left, right = st.columns([6, 1], vertical_alignment="center")
+        with left:
+            damage(words)
+        if right.button("Delete", key=f"damaged_{run_id}", width="stretch"):
+            _confirm(run_id, run_id)
+    if len(found) > MOST_DAMAGED:
+        st.caption(f"and {len(found) - MOST_DAMAGED:,} more run folders that cannot be read; 'python -m dmlviz runs' lists them")
 
 
 def filtered(runs: list[Run]) -> list[Run]:
@@ -137,6 +146,8 @@ def details(picked: list[Run]) -> None:
         return
     run = picked[0]
     st.header(escaped(run_name(run)), anchor=False)
+    if run.state == "finished" and (wrong := loaders.damage_of(run)) is not None:
+        sentence(str(wrong))
     if run.state != "finished":
         row(run, place="runs")
     with st.container(key="wide_details"):
@@ -150,7 +161,8 @@ def details(picked: list[Run]) -> None:
     with right:
         _curve(run)
         _encoder(run)
-        notes(loaders.store().split(run.id).notes, title="About the draw")
+        with contextlib.suppress(DamagedError):  # said above
+            notes(loaders.store().split(run.id).notes, title="About the draw")
         with st.expander("Log"):
             st.code(loaders.store().log_tail(run.id) or "the log is empty", language=None)
     _actions(run)
@@ -251,17 +263,25 @@ def _actions(run: Run) -> None:
     with st.container(horizontal=True):
         compare_button([run.id] if comparable(run) else [], "Show its map", key="runs_show")
         if run.state not in ("running", "cancelling") and st.button("Delete", key="runs_delete"):
-            _confirm(run)
+            _confirm(run.id, run_name(run))
 
 
 @st.dialog("Delete this run?")
-def _confirm(run: Run) -> None:
+def _confirm(run_id: str, name: str) -> None:
     """Deleting is asked twice and cannot be undone."""
-    st.write(escaped(run_name(run)))
-    st.write(f"{loaders.store().size(run.id) / 1e6:,.0f} MB of embeddings, weights and maps are removed for good. The texts stay.")
-    if st.button("Delete for good", type="primary"):
-        loaders.store().delete(run.id)
+    st.write(escaped(name))
+    st.write(f"{loaders.store().size(run_id) / 1e6:,.0f} MB of embeddings, weights and maps are removed for good. The texts stay.")
+    if st.button("Delete for good", type="primary", on_click=_delete, args=(run_id,)):
         st.rerun()
+
+
+def _delete(run_id: str) -> None:
+    try:
+        loaders.store().delete(run_id)
+    except InputError as error:
+        st.toast(capitalised(str(error)), icon=":material/error:")
+    except OSError as error:
+        st.toast(f"The run cannot be deleted ({error.strerror or error}); check the rights of the home folder.", icon=":material/error:")
 
 
 def load_form() -> None:
