@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from dmlviz.analysis.inference import FEWEST_TEXTS, student, student_half, wilson
 from dmlviz.records import TextDataset, TokenAttribution
 
 OUTSIDE = 0.2  # share of the absolute values that may lie outside of words
 TOP_DROP = 0.05  # the highest word alone must move the probability by so much
 MARGIN = 0.02  # in comprehensiveness, above the highest of the random rankings
-LEVEL = 0.95
 
 
 class Badge(NamedTuple):
@@ -88,7 +87,7 @@ def class_words(table: pd.DataFrame, class_id: int, *, fewest: int = 3, most: in
     groups = once.groupby(level="word")
     found = pd.DataFrame({"n": groups.size(), "mean": groups.mean(), "sd": groups.std(ddof=1)})
     found = found[found["n"] >= max(fewest, 2)]
-    half = stats.t.ppf(0.5 + LEVEL / 2, found["n"] - 1) * found["sd"] / np.sqrt(found["n"])
+    half = student_half(found["sd"] / np.sqrt(found["n"]), found["n"] - 1)
     bounds = {"low": (found["mean"] - half).clip(lower=-1), "high": (found["mean"] + half).clip(upper=1)}  # a share lies within
     found = found.assign(**bounds).drop(columns="sd").reset_index()
     order = np.lexsort([found["word"], -found["mean"].abs()])
@@ -109,19 +108,21 @@ def where_word(table: pd.DataFrame, word: str, *, class_id: int | None = None, s
 # ---- per run
 
 
-def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[int, float, float, float]:
-    """(n, mean, low, high) of what is finite, Student's interval; NaN bounds for one value, NaN mean for none."""
+def mean_interval(
+    values: Sequence[float] | np.ndarray, least: float = -math.inf, most: float = math.inf, *, fewest: int = FEWEST_TEXTS
+) -> tuple[int, float, float, float]:
+    """(n, mean, low, high) of what is finite, Student's interval within what the number can be; NaN bounds for fewer than `fewest` values (of texts;
+    of runs two do), NaN mean for none."""
     kept = np.asarray(values, dtype=np.float64)
     kept = kept[np.isfinite(kept)]
     if not len(kept):
         return 0, math.nan, math.nan, math.nan
-    mean = float(kept.mean())
-    if len(kept) == 1:
-        return 1, mean, math.nan, math.nan
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(kept) - 1) * kept.std(ddof=1) / math.sqrt(len(kept)))
-    return len(kept), mean, mean - half, mean + half
+    low, high = student(kept) if len(kept) >= fewest else (math.nan, math.nan)
+    return len(kept), float(kept.mean()), float(np.clip(low, least, most)), float(np.clip(high, least, most))  # NaN stays NaN
 
 
+LOSS_BOUNDS = {"comprehensiveness_gain": (-2, 2), "sufficiency_gain": (-2, 2), "tau": (-1, 1), "reliable": (0, 1)}
+BOUNDS = {"comprehensiveness": (-1, 1), "sufficiency": (-1, 1), "tau": (-1, 1), "deletion": (0, 1), "insertion": (0, 1)}
 MEASURES = {
     "comprehensiveness": "Comprehensiveness", "sufficiency": "Sufficiency", "tau": "Kendall's tau", "deletion": "Deletion area",
     "insertion": "Insertion area",
@@ -132,11 +133,13 @@ def run_summary(found: Mapping[int, TokenAttribution]) -> dict[str, tuple[int, f
     """Measure -> (n texts, mean, low, high) of one run: the checks, each less its random reference where there is one, and the share of reliable."""
     records = list(found.values())
     known = lambda name: np.array([one.checks.get(name, math.nan) for one in records])  # noqa: E731
-    made = {name: mean_interval(known(name)) for name in MEASURES}
+    made = {name: mean_interval(known(name), *BOUNDS[name]) for name in MEASURES}
     for name in ("comprehensiveness", "sufficiency", "deletion", "insertion"):
-        made[f"{name}_gain"] = mean_interval(known(name) - known(f"random_{name}"))
-    made["reliable"] = mean_interval([badge(one).level == "reliable" for one in records])
-    made["delta"] = mean_interval([abs(one.delta) for one in records])
+        least, most = BOUNDS[name]
+        made[f"{name}_gain"] = mean_interval(known(name) - known(f"random_{name}"), least - most, most - least)
+    reliable = sum(badge(one).level == "reliable" for one in records)
+    made["reliable"] = (len(records), reliable / len(records) if records else math.nan, *map(float, wilson(reliable, len(records))))
+    made["delta"] = mean_interval([abs(one.delta) for one in records], 0)
     return made
 
 
@@ -145,7 +148,8 @@ def curves(found: Mapping[int, TokenAttribution]) -> pd.DataFrame:
     rows = []
     for name in ("deletion", "insertion"):
         values = np.array([getattr(one, name) for one in found.values()], dtype=np.float64).reshape(len(found), -1)
-        rows += [(name, share, *mean_interval(values[:, i])) for i, share in enumerate(np.linspace(0, 1, values.shape[1]))] if len(values) else []
+        shares = np.linspace(0, 1, values.shape[1])
+        rows += [(name, share, *mean_interval(values[:, i], 0, 1)) for i, share in enumerate(shares)] if len(values) else []
     return pd.DataFrame(rows, columns=["curve", "share", "n", "mean", "low", "high"])
 
 
@@ -160,14 +164,14 @@ def by_loss(summaries: Mapping[str, Mapping[str, tuple[int, float, float, float]
         runs = [run_id for run_id in summaries if names[run_id] == loss]
         counts = [summaries[run_id]["reliable"][0] for run_id in runs]
         row: dict[str, object] = {"loss": loss, "runs": len(runs), "texts": min(counts), "most_texts": max(counts)}
-        row["accuracy"], row["accuracy_low"], row["accuracy_high"] = mean_interval([accuracies.get(run_id, math.nan) for run_id in runs])[1:]
+        row["accuracy"], row["accuracy_low"], row["accuracy_high"] = mean_interval(
+            [accuracies.get(run_id, math.nan) for run_id in runs], 0, 1, fewest=2)[1:]  # fmt: skip
         for name in ("comprehensiveness_gain", "sufficiency_gain", "tau", "reliable"):
             own = [summaries[run_id][name] for run_id in runs]
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = own[0][1:] if len(runs) == 1 else mean_interval([one[1] for one in own])[1:]
-        for name in ("accuracy", "reliable"):  # shares: no interval reaches beyond what a share can be
-            row[f"{name}_low"], row[f"{name}_high"] = max(row[f"{name}_low"], 0.0), min(row[f"{name}_high"], 1.0)
+            over = lambda name=name, own=own: mean_interval([one[1] for one in own], *LOSS_BOUNDS[name], fewest=2)  # noqa: E731
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = own[0][1:] if len(runs) == 1 else over()[1:]
         among = pairs[pairs["a"].isin(runs) & pairs["b"].isin(runs) & pairs["same"]]
         texts = among.groupby("row_id")["correlation"].mean()
-        row["stability"], row["stability_low"], row["stability_high"] = mean_interval(texts)[1:]
+        row["stability"], row["stability_low"], row["stability_high"] = mean_interval(texts, -1, 1)[1:]
         rows.append(row)
     return pd.DataFrame(rows)

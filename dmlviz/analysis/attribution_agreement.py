@@ -16,8 +16,9 @@ from dmlviz.records import RunConfig, TokenAttribution
 
 TOP_SHARE = 0.2  # of the words, for overlaps
 FEWEST_WORDS = 3  # for a rank correlation
-FLOORS = ("seed", "support draw")  # what two runs of one loss may differ in, the strictest first
-ORDER = {"seed": 0, "support draw": 1, "loss": 2, "baseline": 3}
+BOTH = "draw and seed"  # as all runs of a loss do in a sweep with `seeds: as_draw`
+FLOORS = ("seed", "support draw", BOTH)  # what two runs of one loss may differ in, the strictest first
+ORDER = {"seed": 0, "support draw": 1, BOTH: 2, "loss": 3, "baseline": 4}
 COLUMNS = ["a", "b", "relation", "row_id", "class_id", "same", "correlation", "overlap"]
 
 
@@ -46,10 +47,13 @@ def _keyed(one: TokenAttribution) -> dict[tuple[int, int, bool], float]:
 
 
 def relation(a: RunConfig, b: RunConfig) -> str:
-    """What two runs differ in: "seed", "support draw", "loss", "several" or "nothing". A loss is its name with weight and settings."""
+    """What two runs differ in: "seed", "support draw", "draw and seed" (of one loss), "loss" (of one draw and seed), "several" or "nothing".
+    A loss is its name with weight and settings."""
     apart = {name for name in RunConfig.model_fields if getattr(a, name) != getattr(b, name)}
     what = {"seed": "seed", "support_seed": "support draw", "fold": "support draw"}
     kinds = {what.get(name, "loss" if name in ("loss", "loss_settings", "ce_weight", "center_lr", "lr", "batches") else name) for name in apart}
+    if kinds == {"seed", "support draw"}:
+        return BOTH
     return next(iter(kinds)) if len(kinds) == 1 else "several" if kinds else "nothing"
 
 
@@ -100,13 +104,12 @@ def stability(pairs: pd.DataFrame, *, same_class: bool = True) -> pd.DataFrame:
 
 def _bounded(correlations: pd.Series) -> tuple[int, float, float, float]:
     """(n, mean, low, high); no interval reaches beyond what a correlation can be."""
-    n, mean, low, high = mean_interval(correlations)
-    return n, mean, max(low, -1.0) if math.isfinite(low) else low, min(high, 1.0) if math.isfinite(high) else high
+    return mean_interval(correlations, -1, 1)
 
 
 def class_stability(pairs: pd.DataFrame) -> pd.DataFrame:
     """`stability` within each class explained: class_id, relation, pairs, texts, correlation, low, high, overlap, lowest agreement first, and beside
-    each row its class's floor (`floor`, `floor_texts`): the agreement of two runs that differ in the seed alone, else in the support draw alone.
+    each row its class's floor (`floor`, `floor_texts`): the agreement of two runs of one loss that differ in the first of `FLOORS` there is.
 
     Only texts where both explain that class. A text with fewer than three words has an overlap and no correlation; `texts` counts correlations.
     """
@@ -134,10 +137,10 @@ def beyond_the_floor(pairs: pd.DataFrame) -> str:
     floor = next((kind for kind in FLOORS if kind in texts), None)
     if floor is None or "loss" not in texts:
         return (
-            "To say whether losses differ, two runs of one loss that differ in the seed alone are needed, with explained texts in common: "
+            "To say whether losses differ, two runs of one loss with another seed or draw are needed, with explained texts in common: "
             "their agreement is the floor."
         )
-    n, mean, low, high = mean_interval(texts[floor] - texts["loss"])
+    n, mean, low, high = mean_interval(texts[floor] - texts["loss"], -2, 2)
     apart = f"{mean:+.2f} ({low:+.2f} to {high:+.2f}, n = {n:,} texts)"
     if n >= 2 and low > 0:
         return f"Losses agree less with each other than two runs of one loss with another {floor}: difference {apart}."

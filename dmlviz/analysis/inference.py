@@ -22,11 +22,12 @@ def student(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.nd
     return mean - half, mean + half
 
 
-def student_half(error: np.ndarray | float, freedom: float, level: float = LEVEL) -> np.ndarray | float:
+def student_half(error: np.ndarray | float, freedom: np.ndarray | float, level: float = LEVEL) -> np.ndarray | float:
     """Half of the interval of an estimate with this standard error and these degrees of freedom: t · error. NaN below one degree."""
     from scipy.special import stdtrit
 
-    return stdtrit(freedom, 0.5 + level / 2) * error if freedom >= 1 else np.full_like(error, np.nan, dtype=float)[()]
+    freedom = np.asarray(freedom, dtype=float)
+    return np.where(freedom >= 1, stdtrit(np.maximum(freedom, 1), 0.5 + level / 2) * error, np.nan)[()]
 
 
 def wilson(hits: np.ndarray | float, n: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:

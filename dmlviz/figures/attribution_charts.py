@@ -394,8 +394,8 @@ def _heat_caption(table: pd.DataFrame, inputs: Sequence[AttributionInput]) -> st
     beside = f" Between two baselines of one run: {told['baseline']}." if "baseline" in told else ""
     return (
         "Spearman's rank correlation of the words' values between two runs, mean over texts in which both explain one class. What the runs of a pair "
-        f"differ in: {kinds or 'no pair shares a text'}. Runs that differ in the seed alone are the floor.{beside} {kind_words(inputs[0].kind)}. "
-        f"{ids}"
+        f"differ in: {kinds or 'no pair shares a text'}. Two runs of one loss that differ in seed or draw are the floor.{beside} "
+        f"{kind_words(inputs[0].kind)}. {ids}"
     )
 
 

@@ -90,8 +90,8 @@ def _by_class(pairs: pd.DataFrame, dataset: TextDataset) -> None:
     few = int((table["texts"] < 5).sum())
     scarce = f" {count_of(few, 'row')} of {len(table):,} rest on fewer than five texts: read their intervals first." if few else ""
     st.caption(
-        "Floor: the same class between two runs of one loss that differ in the seed alone, else in the support draw; losses that agree as much as "
-        f"these do not differ. Texts of fewer than three words have no rank correlation.{scarce}"
+        "Floor: the same class between two runs of one loss that differ in the seed alone, else in the support draw, else in both; losses that agree "
+        f"as much as these do not differ. Texts of fewer than three words have no rank correlation.{scarce}"
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
         columns = ["class", *(name for name in table.columns if name not in ("class", "class_id"))]

@@ -108,9 +108,10 @@ def test_where_a_word_stands_and_which_way_it_pushes():
 def test_intervals_are_students_and_few_values_have_none():
     values = [1.0, 2.0, 4.0, math.nan]
     low, high = stats.t.interval(0.95, 2, np.mean(values[:3]), stats.sem(values[:3]))
-    assert mean_interval(values) == pytest.approx((3, np.mean(values[:3]), low, high))
-    assert mean_interval([5.0])[:2] == (1, 5.0)
-    assert math.isnan(mean_interval([5.0])[2])
+    assert mean_interval(values, fewest=2) == pytest.approx((3, np.mean(values[:3]), low, high))
+    assert mean_interval(values, 0, 4, fewest=2)[2:] == (0, 4)  # no wider than what the number can be
+    assert mean_interval(values) == pytest.approx((3, np.mean(values[:3]), math.nan, math.nan), nan_ok=True)  # texts: five at least
+    assert mean_interval([5.0], fewest=2) == pytest.approx((1, 5.0, math.nan, math.nan), nan_ok=True)
     assert mean_interval([])[0] == 0
 
 

@@ -42,6 +42,8 @@ def test_only_words_that_both_have_are_compared():
 @pytest.mark.parametrize(("changed", "kind"), [
     ({"seed": 1}, "seed"), ({"support_seed": 1}, "support draw"), ({"loss": "supcon"}, "loss"),
     ({"loss": "supcon", "ce_weight": 0.1, "loss_settings": {"temperature": 0.3}}, "loss"), ({"loss": "supcon", "seed": 1}, "several"),
+    ({"seed": 1, "support_seed": 1}, "draw and seed"), ({"seed": 1, "fold": 1}, "draw and seed"),
+    ({"loss": "supcon", "seed": 1, "support_seed": 1}, "several"),
     ({}, "nothing"), ({"epochs": 9}, "epochs"),
 ])  # fmt: skip
 def test_relation_names_what_differs(changed, kind):
@@ -65,7 +67,24 @@ def test_losses_that_differ_more_than_seeds_are_told_and_others_are_not():
     assert "agree less" in beyond_the_floor(planted(0.2, 2.0))
     assert "Do not read meaning into it" in beyond_the_floor(planted(1.0, 1.0))
     alone = planted(0.2, 2.0)
-    assert "differ in the seed alone are needed" in beyond_the_floor(alone[alone["relation"] == "loss"])
+    assert "two runs of one loss with another seed or draw are needed" in beyond_the_floor(alone[alone["relation"] == "loss"])
+
+
+def test_a_sweep_whose_draws_have_their_own_seeds_has_a_floor():
+    """Runs of one loss differ in draw and seed there; pairs of two losses on different draws are no part of either side."""
+    rng = np.random.default_rng(2)
+    words, runs, configs = " ".join(f"w{i}" for i in range(12)), {}, {}
+    for loss, noise in (("cross_entropy", 0.3), ("supcon", 2.0)):
+        for draw in range(3):
+            name = f"{loss}{draw}"
+            configs[name] = CONFIG.model_copy(update={"loss": loss, "seed": draw, "support_seed": draw})
+            values = {row: (1 + row) * (np.arange(12) + noise * rng.normal(size=12)) for row in range(30)}
+            runs[name] = {row: attribution(words, own, row_id=row) for row, own in values.items()}
+    pairs = pairwise(runs, configs)
+    counts = pairs.drop_duplicates(["a", "b"])["relation"].value_counts().to_dict()
+    assert counts == {"draw and seed": 6, "loss": 3, "several": 6}
+    assert "two runs of one loss with another draw and seed" in beyond_the_floor(pairs)
+    assert (class_stability(pairs)["floor_relation"] == "draw and seed").all()
 
 
 def test_stability_counts_texts_not_pairs():
@@ -177,7 +196,7 @@ def test_a_class_without_correlations_is_last_and_nothing_is_an_empty_table():
 
 
 def test_no_interval_reaches_beyond_a_correlation():
-    pairs = of_classes({0: 0.05}, texts=2)
-    pairs.loc[pairs["relation"] == "seed", "correlation"] = [0.2, 0.9]
+    pairs = of_classes({0: 0.05}, texts=5)
+    pairs.loc[pairs["relation"] == "seed", "correlation"] = [0.99, 0.9, 0.99, 0.98, -0.9]
     row = stability(pairs).iloc[0]
-    assert (row["low"], row["high"]) == (-1, 1)
+    assert -1 < row["low"] < row["high"] == 1
