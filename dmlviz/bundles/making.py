@@ -29,8 +29,9 @@ from dmlviz.draw_tables import KINDS, make_table, table_bytes
 from dmlviz.export import file_name, zip_bytes
 from dmlviz.figures.composing import LETTERS
 from dmlviz.frame_files import write_frame
+from dmlviz.places import place_name
 from dmlviz.records import FigureSpec, InputError, Run, SheetSpec, TextDataset
-from dmlviz.sheets import gather, last_part, title_of, told_of, versions
+from dmlviz.sheets import gather, title_of, told_of, versions
 from dmlviz.store import Store
 from dmlviz.tables import Table
 from dmlviz.tables.stored import table_from_json, table_json
@@ -214,7 +215,7 @@ def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, T
     """The data sets of the spec's runs whose texts stay here."""
     configs = [runs[run_id].config for run_id in spec.run_ids]
     kept = [one.dataset for one in configs if one.dataset_hash not in datasets or restricted(one.dataset, datasets[one.dataset_hash].source)]
-    return [Path(name).name for name in dict.fromkeys(kept)]
+    return [place_name(name) for name in dict.fromkeys(kept)]
 
 
 # ---- what the runs were
@@ -231,7 +232,7 @@ def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:
     for run in runs:
         split = store.split(run.id)
         rows = {name: np.asarray(getattr(split, name)).tolist() for name in ("support", "validation", "test")}
-        text = json.dumps({"dataset": last_part(run.config.dataset), "dataset_hash": run.config.dataset_hash, **rows, "sha256": {
+        text = json.dumps({"dataset": place_name(run.config.dataset), "dataset_hash": run.config.dataset_hash, **rows, "sha256": {
             name: hashlib.sha256(np.asarray(ids, dtype="<i8").tobytes()).hexdigest() for name, ids in rows.items()}}, indent=None)  # fmt: skip
         name = f"splits/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
         (folder / name).write_text(text + "\n", encoding="utf-8")
@@ -241,7 +242,7 @@ def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:
 
 def _told(run: Run) -> dict[str, Any]:
     """The config without the folders of this machine: a bundle goes to reviewers."""
-    return run.config.model_dump(mode="json") | {"dataset": last_part(run.config.dataset), "encoder": last_part(run.config.encoder)}
+    return run.config.model_dump(mode="json") | {"dataset": place_name(run.config.dataset), "encoder": place_name(run.config.encoder)}
 
 
 def _write_words(folder: Path, runs: Sequence[Run], shown: Sequence[FigureSpec], datasets: Mapping[str, TextDataset]) -> None:

@@ -26,15 +26,16 @@ from dmlviz.citing.sources import (
     encoder_keys,
     loss_keys,
     map_of,
-    place_name,
     readout_keys,
     readout_of,
     trains,
 )
 from dmlviz.data.catalogue import CATALOGUE
 from dmlviz.data.sampling import FOLD_SEED, TEST_SHARE
+from dmlviz.figures.words import clean
 from dmlviz.losses import LOSSES, check_ce_weight, check_settings
 from dmlviz.losses.table import Setting, variant
+from dmlviz.places import place_name
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
 
 OBJECTIVE = r"w\,\mathrm{CE} + (1-w)\,M"
@@ -98,7 +99,7 @@ def arms_of(runs: Sequence[Run]) -> list[Arm]:
     for group in group_runs(runs):
         config = group.config
         shots = "all texts" if config.shots is None else f"{config.shots} {'shots' if config.shots_by == 'class' else 'texts in all'}"
-        place = {"on": name(dataset_title(config)), "with shots": shots, "with encoder": name(place_name(config.encoder))}
+        place = {"on": name(dataset_title(config)), "with shots": shots, "with encoder": name(clean(place_name(config.encoder)))}
         found.append(Arm(group, title(group.runs[0]), {"for": title(group.runs[0]), **place}))
         cells.setdefault((found[-1].title, *place.values(), str(config.dataset_hash)), []).append(_configuration(group.runs[0]))
     several = {cell[0] for cell, keys in cells.items() if len(keys) > 1}
@@ -252,7 +253,7 @@ def _encoder(arms: Sequence[Arm]) -> str:
         said = arm.runs[0].facts.get("pooling") or arm.config.pooling
         return {"mean": "the mean of its token vectors", "cls": "the vector of its first token"}.get(said, "the encoder's own pooling of its tokens")
 
-    encoders = [f"{name(place_name(one))}{cite(*encoder_keys(one))}" for one in dict.fromkeys(arm.config.encoder for arm in arms)]
+    encoders = [f"{name(clean(place_name(one)))}{cite(*encoder_keys(one))}" for one in dict.fromkeys(arm.config.encoder for arm in arms)]
     length = _over(arms, lambda arm: f"{arm.runs[0].facts.get('max_length') or arm.config.max_length} tokens")
     were = "s were" if len(encoders) > 1 else " was"
     return f"The encoder{were} {listed(encoders)}; a text was represented by {_over(arms, pooling)} in the last layer and cut at {length}."

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..analysis.fairness import unfair
 from ..losses.table import variant
+from ..places import place_name
 from ..records import InputError, Pane
 from .labels import medoid, place_labels
 from .map_window import Window, outside, outside_sentence, window
@@ -279,7 +280,8 @@ def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
     counts = rows["part"].value_counts()
     marks = {"test": "filled", "validation": "hollow", "support": "ringed diamonds"}
     shown = ", ".join(f"{counts[part]:,} {part} ({marks[part]})" for part in PARTS if part in counts)
-    said = [f"{_and(pane.run.config.dataset for pane in panes)} texts as embedded after fine-tuning with {_and(_titles(table))}: {shown}."]
+    sets = _and(place_name(pane.run.config.dataset) for pane in panes)
+    said = [f"{sets} texts as embedded after fine-tuning with {_and(_titles(table))}: {shown}."]
     if rows["color_by"].iloc[0] == "correctness":
         said.append("Circles are read correctly, crosses wrongly.")
     elif rows["color_by"].iloc[0] in BY_VALUE:

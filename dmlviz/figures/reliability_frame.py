@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
+from ..places import place_name
 from ..records import InputError, Run, RunConfig
 from .theme import LOSS_COLORS, base_title
 
@@ -147,7 +148,7 @@ def number_word(metric: str) -> str:
 
 def encoder_words(runs: Sequence[Run]) -> str:
     """'Encoder all-MiniLM-L6-v2', or several."""
-    return f"Encoder {', '.join(sorted({run.config.encoder.rsplit('/', 1)[-1] for run in runs}))}"
+    return f"Encoder {', '.join(sorted({place_name(run.config.encoder) for run in runs}))}"
 
 
 def by_readout(predictions_by: str) -> str:

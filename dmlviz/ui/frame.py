@@ -16,6 +16,8 @@ from dmlviz.asked import validation_sentence
 from dmlviz.figures.theme import DARK, LIGHT, Theme
 from dmlviz.records import InputError, ReaderNote
 
+ICON = Path(__file__).parent / "assets" / "icon.png"  # ours: a named icon would be asked of an outside host by every page
+
 STYLE = """<style>
 .stMainBlockContainer {padding: 4.2rem 1.6rem 2rem 1.6rem; max-width: none;}
 .stMainBlockContainer h1 {font-size: 1.55rem; padding: 0 0 .1rem 0;}
