@@ -12,7 +12,7 @@ from dmlviz.analysis.fairness import REPEATS
 from dmlviz.analysis.groups import Group, group_runs, key_without
 from dmlviz.analysis.intervals import LEVEL, units
 from dmlviz.citing import training
-from dmlviz.citing.marked import as_latex, as_text, cite, count, listed, math, name, number, numbers, spread, those
+from dmlviz.citing.marked import as_latex, as_markdown, as_text, cite, count, listed, math, name, number, numbers, spread, those
 from dmlviz.citing.sources import (
     ATTRIBUTION_KEYS,
     FIGURE_KEYS,
@@ -71,9 +71,10 @@ Words = Callable[[Arm], str | None]
 
 
 def methods(
-    runs: Sequence[Run], *, datasets: Mapping[str, TextDataset] | None = None, figures: Sequence[Figure] = (), latex: bool = False
-) -> str:
-    """One paragraph, ready to paste: plain text with authors and years, or LaTeX with natbib's \\citep and the keys of `bibtex`.
+    runs: Sequence[Run], *, datasets: Mapping[str, TextDataset] | None = None, figures: Sequence[Figure] = (), latex: bool = False,
+    markdown: bool = False,
+) -> str:  # fmt: skip
+    """One paragraph, ready to paste: text with authors and years (also as Markdown), or LaTeX with natbib's \\citep and the keys of `bibtex`.
 
     datasets: by content hash, where they are at hand; then sizes of parts and the way to the test part are said too. `figures` adds how maps and
     attributions were made. Raises InputError without a run.
@@ -89,7 +90,7 @@ def methods(
         *_readouts(arms), *_repetitions(arms), *_figures(figures), *_software(runs),
     ]  # fmt: skip
     paragraph = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
-    return (as_latex if latex else as_text)(paragraph)
+    return (as_latex if latex else as_markdown if markdown else as_text)(paragraph)
 
 
 def arms_of(runs: Sequence[Run]) -> list[Arm]:
