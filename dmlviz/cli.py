@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from dmlviz import cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
+from dmlviz import cli_datasets, cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
+from dmlviz.analysis.load_words import load_line, report_rows
 from dmlviz.asked import merged_fields, read_config, validation_sentence
 from dmlviz.cli_app import (
     AsJson,
@@ -31,6 +32,7 @@ from dmlviz.cli_app import (
     Dataset,
     Detach,
     Encoder,
+    Encoding,
     Epochs,
     Home,
     LabelColumn,
@@ -38,6 +40,7 @@ from dmlviz.cli_app import (
     Lr,
     MaxLength,
     PairColumn,
+    Pooling,
     RunId,
     Seed,
     Sets,
@@ -45,6 +48,7 @@ from dmlviz.cli_app import (
     ShotsBy,
     SupportSeed,
     TextColumn,
+    Tokenizer,
     UsageError,
     app,
     option,
@@ -63,20 +67,12 @@ LOOK_SECONDS, POLL_LOOKS = 0.4, 10  # between two looks at a run; looks between 
 
 
 @app.command()
-def datasets(home: Home = None) -> None:
-    """What can be trained on, and where it would come from."""
-    from dmlviz.data import CATALOGUE, where
-
-    store, folder = Store(home), os.environ.get("DMLVIZ_DATA")
-    rows = [(name, str(entry.classes), entry.title, where(name, store.home, folder)) for name, entry in CATALOGUE.items()]
-    table(("NAME", "CLASSES", "TITLE", "SOURCE"), rows)
-
-
-@app.command()
 def train(
     dataset: Dataset = None,
     loss: Loss = None,
     encoder: Encoder = None,
+    tokenizer: Tokenizer = None,
+    pooling: Pooling = None,
     shots: Shots = None,
     shots_by: ShotsBy = None,
     support_seed: SupportSeed = None,
@@ -91,6 +87,7 @@ def train(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     pair_column: PairColumn = None,
+    encoding: Encoding = None,
     detach: Detach = False,
     home: Home = None,
 ) -> int:
@@ -98,12 +95,13 @@ def train(
     from dmlviz.submit import checked_config, submit
 
     given = {
-        "dataset": dataset, "loss": loss, "encoder": encoder, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
-        "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight, "max_length": max_length,
+        "dataset": dataset, "loss": loss, "encoder": encoder, "tokenizer": tokenizer, "pooling": pooling, "shots": shots, "shots_by": shots_by,
+        "support_seed": support_seed, "seed": seed, "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight,
+        "max_length": max_length,
     }  # fmt: skip
     wanted = checked_config(RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)))
     store = Store(home)
-    texts = _texts(store, wanted, text_column, label_column, pair_column)
+    texts = _texts(store, wanted, text_column, label_column, pair_column, encoding)
     return _follow(store, submit(wanted, store=store, dataset=texts), detach)
 
 
@@ -129,6 +127,7 @@ def tune(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     pair_column: PairColumn = None,
+    encoding: Encoding = None,
     home: Home = None,
 ) -> int:
     """Search a loss's settings on validation texts; prints the best config as JSON for `train --config`.
@@ -146,7 +145,7 @@ def tune(
     wanted = RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)) if asked or name is None else None
     if wanted is not None:
         find_space(wanted.loss, space)  # before the texts are fetched
-    texts = _texts(store, wanted or summary(store, name).config, text_column, label_column, pair_column)
+    texts = _texts(store, wanted or summary(store, name).config, text_column, label_column, pair_column, encoding)
     if wanted is None:  # a study's own options; whether it is there was seen just now
         wanted, space = summary(store, name).config, space or summary(store, name).space
     return _tune(store, open_study(store, wanted, dataset=texts, trials=trials, name=name, space=space), texts)
@@ -192,6 +191,8 @@ def papers(
 def load(
     model: option(str, "--model", "folder or Hub id of a model fine-tuned elsewhere"),
     dataset: option(str, "--dataset", "catalogue name, folder, file or Hub id"),
+    tokenizer: Tokenizer = None,
+    pooling: Pooling = None,
     loss: Loss = None,
     shots: Shots = None,
     shots_by: ShotsBy = None,
@@ -202,17 +203,21 @@ def load(
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     pair_column: PairColumn = None,
+    encoding: Encoding = None,
     detach: Detach = False,
     home: Home = None,
 ) -> int:
     """Make a run of a model fine-tuned elsewhere; prints its id."""
     from dmlviz.submit import checked_config, loaded_config, submit_loaded
 
-    given = {"loss": loss, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed, "max_length": max_length}
+    given = {
+        "tokenizer": tokenizer, "pooling": pooling, "loss": loss, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
+        "max_length": max_length,
+    }  # fmt: skip
     fields = merged_fields({}, sets or [], given)
     fields = {name: value for name, value in fields.items() if name not in ("dataset", "encoder")}
     store, wanted = Store(home), checked_config(loaded_config(model, dataset, **fields))
-    texts = _texts(store, wanted, text_column, label_column, pair_column)
+    texts = _texts(store, wanted, text_column, label_column, pair_column, encoding)
     return _follow(store, submit_loaded(model, dataset, store=store, dataset=texts, **fields), detach)
 
 
@@ -228,9 +233,11 @@ def runs(as_json: AsJson = False, home: Home = None) -> None:
         return
     share = lambda value: "-" if value is None else f"{100 * value:.1f}"  # noqa: E731
     rows = [
-        (run.id, run.state, run.config.loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy"))) for run in found
-    ]
-    table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY"), rows)
+        (run.id, run.state, run.config.shown_loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy")),
+         str(run.metrics.get("readout", "-")).replace("_", " "))
+        for run in found
+    ]  # fmt: skip
+    table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY", "PREDICTED BY"), rows)
 
 
 @app.command()
@@ -243,9 +250,12 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
+            shown = {key: inner for key, inner in value.items() if key != "load"}  # said below, in words
+            put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in shown.items()) if shown else f"{name}: -")
         else:
             put(f"{name}: {plain(value)}")
+    if rows := report_rows(store.run(run)):
+        put("encoder:\n" + "\n".join(f"  {name}: {words}" for name, words in rows))
     if facts["state"] == "failed":
         say(store.log_tail(run))
 
@@ -382,7 +392,7 @@ def _train_protocol(
         raise InputError(f"--limit {limit} was given; give 1 or more")
     found = configs(protocol, datasets=datasets, losses=losses, encoder=encoder, limit=limit, overrides=fields)
     wanted = [checked_config(one) for one in found]
-    texts = {one.dataset: _texts(store, one, None, None, None) for one in {one.dataset: one for one in wanted}.values()}
+    texts = {one.dataset: _texts(store, one) for one in {one.dataset: one for one in wanted}.values()}
     ids = []
     for one in wanted:
         ids.append(submit(one, store=store, dataset=texts[one.dataset]))
@@ -394,7 +404,9 @@ def _train_protocol(
 # ---- following a run
 
 
-def _texts(store: Store, config: RunConfig, text: str | None, label: str | None, text_pair: str | None) -> TextDataset:
+def _texts(
+    store: Store, config: RunConfig, text: str | None = None, label: str | None = None, text_pair: str | None = None, encoding: str | None = None
+) -> TextDataset:  # fmt: skip
     """The texts, with what their reader noticed said. A config that names their hash gets those very texts or a sentence."""
     from dmlviz.data import load_dataset
     from dmlviz.submit import stored_texts
@@ -402,7 +414,7 @@ def _texts(store: Store, config: RunConfig, text: str | None, label: str | None,
     wanted = config.dataset_hash
     if wanted and (store.datasets_folder / f"{wanted}.parquet").is_file():
         return stored_texts(store, config.dataset, wanted)
-    dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair)
+    dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair, encoding=encoding)
     if wanted and dataset.content_hash != wanted:
         raise InputError(f"the texts of {config.dataset} are not those the config was written for; take dataset_hash out of it to use them")
     notes(dataset.notes)
@@ -422,7 +434,9 @@ def _follow(store: Store, run_id: str, detach: bool) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     if run.state == "finished":
-        say(f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished")
+        accuracy = f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished"
+        say("; ".join([accuracy, *([f"predicted by {why}"] if (why := run.facts.get("readout_why")) else [])]))
+        say(load_line(run, readout=False))
     else:
         say(run.message or f"run {run_id} is {run.state}; 'python -m dmlviz resume {run_id}' goes on")
     return 130 if asked else 0 if run.state == "finished" else 1

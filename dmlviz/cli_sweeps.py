@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dmlviz.cli_app import AsJson, Detach, Home, app, option
+from dmlviz.cli_app import AsJson, Detach, Encoding, Home, LabelColumn, PairColumn, TextColumn, app, option
 from dmlviz.records import InputError
 from dmlviz.store import Store
-from dmlviz.told import put, say, table
+from dmlviz.told import notes, put, say, table
+
+if TYPE_CHECKING:
+    from dmlviz.records import TextDataset
 
 
 @app.command()
@@ -23,6 +26,10 @@ def sweep(
     cpus: option(float | None, "--cpus", "ray: cores per run") = None,
     gpus: option(float | None, "--gpus", "ray: share of a GPU per run") = None,
     synced: option(bool, "--synced", "ray: nodes do not see the home; each run's folder is sent back when it ends") = False,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    pair_column: PairColumn = None,
+    encoding: Encoding = None,
     dry: option(bool, "--dry-run", "say what would run, and what it takes") = False,
     detach: Detach = False,
     home: Home = None,
@@ -48,7 +55,8 @@ def sweep(
 
         check_ray()
     store = Store(home)
-    plan = make_plan(spec, store)
+    chosen = {"text": text_column, "label": label_column, "text_pair": pair_column, "encoding": encoding}
+    plan = make_plan(spec, store, load=lambda ref: _read(ref, store, chosen))
     cost = cost_of(plan, store)
     say(sweep_words(cost))
     if dry:
@@ -60,6 +68,15 @@ def sweep(
 
         RayEngine(store, address=address, cpus=cpus, gpus=gpus, slots=spec.slots, synced=synced).run(read_sweep(store, name).run_ids, say)
     return 0 if detach else follow_sweep(store, name)
+
+
+def _read(ref: str, store: Store, chosen: dict[str, str | None]) -> TextDataset:
+    """The texts, with what their reader noticed said. Columns are chosen for own files; the catalogue knows its own."""
+    from dmlviz.data import CATALOGUE, load_dataset
+
+    texts = load_dataset(ref, home=store.home, **({} if ref.strip().lower() in CATALOGUE else chosen))
+    notes(texts.notes)
+    return texts
 
 
 @app.command()

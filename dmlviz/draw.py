@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dmlviz import desk
 from dmlviz.analysis.influence import retrained
+from dmlviz.analysis.load_words import load_lines
 from dmlviz.analysis.outcomes import outcome
 from dmlviz.attributed import attribution_inputs, lacking_words
 from dmlviz.data.wording import count_of, did_you_mean
@@ -108,6 +109,7 @@ class Picture(NamedTuple):
     caption: str
     words: list[str]  # what is not quite as asked
     map: str = ""  # the kind of map that it really shows
+    encoder: str = ""  # a sentence on what embedded the texts, as far as a reader must know it
 
 
 def picture(spec: FigureSpec, source: Sources) -> Picture:
@@ -123,7 +125,8 @@ def picture(spec: FigureSpec, source: Sources) -> Picture:
         words.append(f"note: not every run has the map {asked} yet, so these are PCA maps")
     if spec.name in MAPS and read_kind(asked).dims > 2:
         words.append("note: paper shows the first two of the map's three dimensions")
-    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, shown)
+    runs = [source.run(run_id) for run_id in spec.run_ids]
+    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, shown, " ".join(load_lines(runs)))
 
 
 def one_of(given: str, known: Iterable[str], what: str) -> None:

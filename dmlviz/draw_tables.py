@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dmlviz import __version__
+from dmlviz.analysis.load_words import load_lines
 from dmlviz.attributed import damaged_words
 from dmlviz.data.wording import count_of, did_you_mean
 from dmlviz.draw import SWITCH, Sources, sources, without_damaged
@@ -19,6 +20,7 @@ from dmlviz.tables import Table, entry, latex, markdown, table_frame
 
 LOADED_BY = {"readout": ("outcomes",), "kind": ("attributions",)}  # options of what is loaded -> the needs they belong to
 KINDS = ("tex", "csv", "md")
+WITHOUT_ENCODER = ("datasets", "settings", "published")  # tables of no encoder's numbers, or that name it in a column
 WIDTH = "width"  # option of a .tex file: millimetres, or a preset of the figures
 
 
@@ -30,8 +32,9 @@ def make_table(name: str, run_ids: Sequence[str], options: Mapping[str, Any], so
     runs = [source.run(run_id) for run_id in run_ids]
     needed = [_load(need, runs, loading, source) for need in chosen.needs]
     made = chosen.make(*needed, **{key: value for key, value in given.items() if key not in LOADED_BY})
+    told = load_lines(run for run in runs if run.state == "finished") if name not in WITHOUT_ENCODER else []
     words = [word for need, found in zip(chosen.needs, needed, strict=True) if need == "attributions" for word in damaged_words(found)]
-    return replace(made, notes=(*made.notes, *words))
+    return replace(made, notes=(*made.notes, *words, *told))
 
 
 def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, options: Mapping[str, Any]) -> tuple[list[Path], list[str]]:

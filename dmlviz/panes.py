@@ -128,7 +128,7 @@ def map_values(
     if any(not np.array_equal(pane.projection.row_ids, panes[0].projection.row_ids) for pane in panes):
         raise InputError(f"the colour {color_by} compares the same texts in every run, and these runs hold different ones; pick runs with one draw")
     if color_by == "disagreement":
-        learned = [pane for pane in panes if pane.run.config.control == "none"]
+        learned = [pane for pane in panes if pane.run.config.control in ("none", "as_loaded")]
         share = disagreement(np.stack([pane.predictions for pane in learned])) if learned else disagreement(np.zeros((0, 0)))
         return {pane.run.id: share for pane in panes}
     before = next((pane.run.id for pane in panes if pane.run.config.control == "pre_trained"), None)

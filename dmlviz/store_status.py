@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from dmlviz.records import FORMAT, DamagedError, Progress, Run, RunConfig, State
 from dmlviz.store_damage import damaged, reading
-from dmlviz.store_files import process_lives, read_json
+from dmlviz.store_files import process_lives, read_json, split_hashes
 
 MEND = "copy it back from a backup, or delete the run"
 SILENT_SECONDS = 12.0  # a heartbeat older than this is a dead worker, where its process cannot be asked
@@ -68,7 +68,16 @@ def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
         config = RunConfig(**written)
     status = read_status(folder)
     with reading(folder / "status.json", f"run {run_id}", MEND, run_id=run_id):
-        return _run_of(run_id, config, status), status
+        run = _run_of(run_id, _with_known_loss(config, status), status)
+    return dataclasses.replace(run, parts=split_hashes(folder / "split.json")), status
+
+
+def _with_known_loss(config: RunConfig, status: Mapping[str, Any]) -> RunConfig:
+    """Older versions called every loaded model a cross-entropy run; a loss that nobody named is not known."""
+    ours = dict(dict(status.get("facts", {})).get("load", {})).get("kind") == "weights of a DMLViz run"
+    if status.get("origin") == "loaded" and not ours and (config.control, config.loss) == ("none", "cross_entropy"):
+        return config.model_copy(update={"control": "as_loaded"})
+    return config
 
 
 def _run_of(run_id: str, config: RunConfig, status: Mapping[str, Any]) -> Run:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmlviz.data import draw_split, load_dataset
+from dmlviz.data import DRAWN_BY, load_dataset, split_of
 from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, DamagedError, InputError, Run, RunConfig, Split, State, TextDataset
 from dmlviz.store import Store
 from dmlviz.store_files import remove_folder
@@ -37,13 +37,9 @@ class Plan:
 
     def split(self, config: RunConfig, known: dict[tuple, Split]) -> Split:
         """The draw; `known` keeps those that several losses share."""
-        drawn_by = ("dataset_hash", "shots", "shots_by", "support_seed", "validation", "folds", "fold", "left_out")
-        key = tuple(getattr(config, name) for name in drawn_by)
+        key = tuple(getattr(config, name) for name in ("dataset_hash", *DRAWN_BY))
         if key not in known:
-            known[key] = draw_split(
-                self.datasets[config.dataset_hash or ""], shots=config.shots, shots_by=config.shots_by, support_seed=config.support_seed,
-                validation=config.validation, folds=config.folds, fold=config.fold, left_out=config.left_out,
-            )  # fmt: skip
+            known[key] = split_of(config, self.datasets[config.dataset_hash or ""])
         return known[key]
 
 

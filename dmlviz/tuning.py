@@ -24,7 +24,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from dmlviz.data import draw_split
+from dmlviz.data import split_of
 from dmlviz.data.wording import did_you_mean, shown
 from dmlviz.losses import check_settings
 from dmlviz.records import ACTIVE_STATES, InputError, Run, RunConfig, TextDataset
@@ -410,8 +410,7 @@ def _check_same(name: str, found: Mapping[str, Any], options: Mapping[str, Any])
 
 
 def _check_validation(config: RunConfig, dataset: TextDataset) -> None:
-    draws = config.model_dump(include={"shots", "shots_by", "support_seed", "validation", "folds", "fold"})
-    if not len(draw_split(dataset, **draws).validation):
+    if not len(split_of(config, dataset).validation):
         what = "lower the shots or add texts" if config.validation else "set validation to 16 or more"
         raise InputError(f"tuning needs validation texts, and there are none; {what}")
 

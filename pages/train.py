@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import papers_parts, sweep_parts, train_form, train_live, tuning_parts
+from dmlviz.ui import dataset_picker, papers_parts, sweep_parts, train_form, train_live, tuning_parts
 
 ui.header(
     "What should be trained on what?",
@@ -15,9 +15,9 @@ with data:
     st.header("1 · Data", anchor=False)
     with ui.guard():
         chosen = None
-        chosen = train_form.pick_dataset()
+        chosen = dataset_picker.pick_dataset()
         if chosen is not None:
-            train_form.show_dataset(chosen)
+            dataset_picker.show_dataset(chosen)
 with protocol:
     st.header("4 · Shots, draws, seeds", anchor=False)
     draws = train_form.pick_protocol()

@@ -57,7 +57,7 @@ def test_submit_takes_stored_texts_by_their_hash(store, dataset):
         ({"loss": "softriple"}, "Did you mean 'soft_triple'"),
         ({"loss": "g_loss", "loss_settings": {"sigm": 1}}, "unknown setting 'sigm' for g_loss"),
         ({"ce_weight": 0.5}, "all cross-entropy"),
-        ({"shots": 99}, "lower shots to 19"),
+        ({"shots": 99}, "6 more are set aside for the test, 4 for validation; lower shots to 10"),
         ({"encoder": "/no/such/folder"}, "neither a folder here nor a possible Hub id"),
     ],
 )

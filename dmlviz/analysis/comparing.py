@@ -14,6 +14,7 @@ import numpy as np
 from dmlviz.analysis.groups import Group
 from dmlviz.analysis.intervals import student as student_interval
 from dmlviz.analysis.intervals import units
+from dmlviz.analysis.judged_rows import same_rows
 from dmlviz.records import InputError, Run
 
 FEWEST = 5  # pairs below which no test is spoken of
@@ -23,10 +24,10 @@ FLIPS = 20_000  # random signs beyond
 
 
 def pairs_of(first: Group, second: Group) -> list[tuple[Run, Run]]:
-    """Runs of both groups with the same draw, seed and fold, in the groups' order."""
+    """Runs of both groups with the same draw, seed and fold, drawn and judged on the same rows, in the groups' order."""
     seeds = lambda run: (run.config.support_seed, run.config.seed, run.config.fold)  # noqa: E731
     partners = {seeds(run): run for run in second.runs}
-    return [(run, partners[seeds(run)]) for run in first.runs if seeds(run) in partners]
+    return [(run, partners[seeds(run)]) for run in first.runs if seeds(run) in partners and same_rows(run, partners[seeds(run)])]
 
 
 class Comparison(NamedTuple):
@@ -49,7 +50,7 @@ class Comparison(NamedTuple):
 def compare(pairs: Sequence[tuple[Run, Run]], value: Callable[[Run], float]) -> Comparison:
     """The pairs' differences and every test of them. Raises InputError without a pair."""
     if not pairs:
-        raise InputError("no run of one group has the draw, seed and fold of a run of the other; train both with the same seeds to compare them")
+        raise InputError("no run of one group has the draw, seed, fold and texts of a run of the other; train both with the same seeds")
     unit = units([one for one, _ in pairs])
     found = unit.means(np.array([value(one) - value(other) for one, other in pairs], dtype=float))
     low, high = student_interval(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from dmlviz.analysis.judged_rows import drawn_apart, rows_apart
 from dmlviz.losses import find_loss
 from dmlviz.places import place_name
 from dmlviz.records import Run, RunConfig
@@ -152,7 +153,7 @@ def by_design(runs: Sequence[Run], titles: Sequence[str]) -> str:
 
 
 def paired(one: Run, other: Run) -> bool:
-    """Do two runs share texts, draw, fold, seed, encoder and budget? Their readouts may differ."""
+    """Do two runs share texts, shots, draw, fold, seed, encoder and budget? Their readouts may differ."""
     here, there = one.config, other.config
     same = (here.dataset_hash, here.seed) == (there.dataset_hash, there.seed)
     return same and not set(_inequalities([one, other], ["", ""])) - {"Readouts"}
@@ -191,10 +192,15 @@ def _inequalities(runs: Sequence[Run], titles: Sequence[str]) -> dict[str, str]:
     own, trained = [arm for arm in arms if arm.runs[0].origin != "loaded"], [arm for arm in arms if arm.trains]
     hashes = {arm.config.dataset_hash for arm in arms}
     test = _test_of(place_name(arms[0].config.dataset) if len(hashes) == 1 and None not in hashes else "")
-    found = {"Test parts": _differ("Test parts", [_told("", test, arms) or _other_texts(arms)], "their accuracies are not of the same texts")}
+    rows = rows_apart([run for arm in arms for run in arm.runs])
+    tests = _told("", test, arms) or _other_texts(arms) or rows
+    found = {"Test parts": _differ("Test parts", [tests], "their accuracies are not of the same texts")}
     for name, (aspects, why) in CHECKS.items():
         who = own if name in ("Training texts", "Encoders") else trained
-        found[name] = _differ(name, [_told(prefix, say, who) for prefix, say in aspects], why)
+        told = [_told(prefix, say, who) for prefix, say in aspects]
+        if name == "Training texts" and not any(told):
+            told = [drawn_apart([run for arm in who for run in arm.runs])]
+        found[name] = _differ(name, told, why)
     if not found["Encoders"] and len({arm.config.encoder for arm in own}) > 1:
         found["Encoders"] = f"Encoders differ (several folders are called {place_name(own[0].config.encoder)}): {CHECKS['Encoders'][1]}."
     for name, say, why in _left_to_the_loss(trained, False):

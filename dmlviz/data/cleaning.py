@@ -10,33 +10,20 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from dmlviz.data.dataset_notes import notes_on
+from dmlviz.data.rows import INVISIBLE, Rows, is_blank
 from dmlviz.data.wording import count_of, listed, note, shown
 from dmlviz.records import InputError, ReaderNote, TextDataset
 
-INVISIBLE = "".join(map(chr, [*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x180E, *range(0x2000, 0x2010), *range(0x2028, 0x2030), 0x205F]))
-INVISIBLE += "".join(map(chr, [*range(0x2060, 0x2070), 0x3000, 0xFEFF]))
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
+_ASCII_CONTROL = bytes([*range(9), 11, 12, *range(14, 32), 127])
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d+)*|\.\d+)([eE][-+]?\d+)?\s*%?\s*")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What a reader found, column by column; None where a cell was missing."""
-
-    texts: Sequence[str | None]  # N
-    labels: Sequence[str | None]  # N
-    parts: Sequence[str]  # N of "train", "val", "test"
-    pairs: Sequence[str | None] | None = None  # N
-
-    def take(self, ids: Sequence[int]) -> Rows:
-        """The rows with these ids, in this order."""
-        columns = (self.texts, self.labels, self.parts, self.pairs)
-        return Rows(*[None if column is None else [column[i] for i in ids] for column in columns])
+BATCH = 4096  # rows that are looked at together
 
 
 def build_dataset(rows: Rows, *, name: str, source: str, notes: Sequence[ReaderNote] = (), keep_repeats: bool = False) -> TextDataset:
@@ -51,38 +38,47 @@ def build_dataset(rows: Rows, *, name: str, source: str, notes: Sequence[ReaderN
     rows, label_notes = _repair_labels(rows)
     rows, blank_notes = _drop_blank(rows, name)
     _refuse_numbers(rows, name)
-    rows, repeat_notes = _drop_repeats(rows, keep_repeats)
+    copies = copies_of_texts(rows)
     label_names = _label_names(rows, name)
-    found = [*notes, *character_notes, *label_notes, *blank_notes, *repeat_notes, *_conflict(rows), *_similar_labels(label_names)]
-    found += [*_leakage(rows), *_lone_labels(rows, label_names)]
+    found = notes_on(rows, label_names, copies)
+    rows, repeat_notes = _drop_repeats(rows, copies, keep_repeats)
     number = {label: i for i, label in enumerate(label_names)}
     return TextDataset(
         name=name,
         texts=tuple(rows.texts),
-        labels=np.array([number[label] for label in rows.labels], dtype=np.int64),
+        labels=np.fromiter(map(number.__getitem__, rows.labels), np.int64, len(rows.labels)),
         label_names=label_names,
         parts=np.array(rows.parts, dtype="<U5"),
         content_hash=content_hash(rows),
         source=source,
         text_pairs=None if rows.pairs is None else tuple(rows.pairs),
-        notes=tuple(found),
+        notes=(*notes, *character_notes, *label_notes, *blank_notes, *repeat_notes, *found),
     )
 
 
 def content_hash(rows: Rows) -> str:
     """sha256 over texts, pairs, label texts and parts in row order; each field is preceded by its length in bytes."""
     digest = hashlib.sha256(b"dmlviz texts 1, " + (b"pairs" if rows.pairs is not None else b"single"))
-    columns = [column for column in (rows.texts, rows.pairs, rows.labels, rows.parts) if column is not None]
-    for fields in zip(*columns, strict=True):
-        for value in fields:
-            raw = value.encode()
-            digest.update(len(raw).to_bytes(8, "little") + raw)
+    columns = [column for column in (rows.texts, rows.pairs) if column is not None]
+    few = _KnownFields()
+    for start in range(0, len(rows.texts), BATCH):
+        batch = slice(start, start + BATCH)
+        fields = []
+        for column in columns:
+            encoded = [value.encode() for value in column[batch]]
+            fields += [[len(raw).to_bytes(8, "little") for raw in encoded], encoded]
+        fields += [map(few.__getitem__, rows.labels[batch]), map(few.__getitem__, rows.parts[batch])]
+        digest.update(b"".join([piece for row in zip(*fields, strict=True) for piece in row]))
     return digest.hexdigest()
 
 
-def is_blank(text: str | None) -> bool:
-    """True for nothing, space and invisible characters only."""
-    return text is None or not text.strip(INVISIBLE)
+class _KnownFields(dict[str, bytes]):
+    """Value -> its length and bytes: there are few labels and parts, and many rows."""
+
+    def __missing__(self, value: str) -> bytes:
+        raw = value.encode()
+        self[value] = len(raw).to_bytes(8, "little") + raw
+        return self[value]
 
 
 def clean(text: str) -> str:
@@ -93,59 +89,94 @@ def clean(text: str) -> str:
 def _repair_characters(rows: Rows) -> tuple[Rows, tuple[ReaderNote, ...]]:
     touched: set[int] = set()
 
-    def repaired(column: Sequence[str | None]) -> list[str | None]:
-        hits = {i for i, text in enumerate(column) if text is not None and _UNUSABLE.search(text)}
+    def repaired(column: Sequence[str | None]) -> Sequence[str | None]:
+        hits = _rows_with_unusable(column)
         touched.update(hits)
-        return [clean(text) if i in hits else text for i, text in enumerate(column)]
+        if not hits:
+            return column
+        column = list(column)
+        for i in hits:
+            column[i] = clean(column[i])
+        return column
 
     pairs = None if rows.pairs is None else repaired(rows.pairs)
     rows = replace(rows, texts=repaired(rows.texts), labels=repaired(rows.labels), pairs=pairs)
-    sentence = f"control or broken characters in {count_of(len(touched), 'row')} were replaced by spaces or �."
+    sentence = f"control or broken characters in {count_of(len(touched), 'row')} were replaced by spaces or �{rows.at(touched)}."
     return rows, note("characters", len(touched), sentence)
+
+
+def _rows_with_unusable(column: Sequence[str | None]) -> list[int]:
+    """Batches are looked through as a whole first: nearly all are clean."""
+    hits = []
+    for start in range(0, len(column), BATCH):
+        batch = column[start : start + BATCH]
+        joined = "".join([text for text in batch if text is not None])
+        if len(joined.encode().translate(None, _ASCII_CONTROL)) == len(joined) if joined.isascii() else joined.isprintable():
+            continue
+        hits += [start + i for i, text in enumerate(batch) if text is not None and not text.isprintable() and _UNUSABLE.search(text)]
+    return hits
 
 
 def _repair_labels(rows: Rows) -> tuple[Rows, tuple[ReaderNote, ...]]:
     spellings: dict[str, Counter] = defaultdict(Counter)
-    repaired: dict[str, str] = {}
-    for label, times in Counter(label for label in rows.labels if not is_blank(label)).items():
-        repaired[label] = unicodedata.normalize("NFC", label.strip())
-        spellings[repaired[label]][label] += times
+    repaired: dict[str | None, str | None] = {}
+    for label, times in Counter(rows.labels).items():
+        repaired[label] = None if is_blank(label) else unicodedata.normalize("NFC", label.strip())
+        if repaired[label] is not None:
+            spellings[repaired[label]][label] += times
     merged = {label: kinds for label, kinds in spellings.items() if len(kinds) > 1}
     changed = sum(kinds.total() - max(kinds.values()) for kinds in merged.values())
     sentence = f"labels that differed only in outer space or Unicode form were merged in {count_of(changed, 'row')}: {listed(merged)}."
-    rows = replace(rows, labels=[None if is_blank(label) else repaired[label] for label in rows.labels])
-    return rows, note("merged_labels", changed, sentence)
+    return replace(rows, labels=list(map(repaired.__getitem__, rows.labels))), note("merged_labels", changed, sentence)
 
 
 def _drop_blank(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    pairs = rows.pairs if rows.pairs is not None else [""] * len(rows.texts)
-    no_text = {i for i, text in enumerate(rows.texts) if is_blank(text) or (rows.pairs is not None and is_blank(pairs[i]))}
+    no_text = {i for i, text in enumerate(rows.texts) if text is None or not text.strip(INVISIBLE)}
+    if rows.pairs is not None:
+        no_text |= {i for i, pair in enumerate(rows.pairs) if is_blank(pair)}
     no_label = {i for i, label in enumerate(rows.labels) if label is None} - no_text
-    kept = [i for i in range(len(rows.texts)) if i not in no_text and i not in no_label]
-    if not kept:
+    if len(no_text) + len(no_label) == len(rows.texts):
         found = f"{count_of(len(no_text), 'row')} without text and {count_of(len(no_label), 'row')} without label"
         raise InputError(f"{name} has no row with both a text and a label ({found}); choose other columns or fill the cells.")
-    notes = note("blank", len(no_text), f"{count_of(len(no_text), 'row')} without text dropped.")
-    notes += note("blank_label", len(no_label), f"{count_of(len(no_label), 'row')} without label dropped.")
-    return (rows.take(kept) if notes else rows), notes
+    notes = note("blank", len(no_text), f"{count_of(len(no_text), 'row')} without text dropped{rows.at(no_text)}.")
+    notes += note("blank_label", len(no_label), f"{count_of(len(no_label), 'row')} without label dropped{rows.at(no_label)}.")
+    return (rows.without(no_text | no_label) if notes else rows), notes
 
 
 def _refuse_numbers(rows: Rows, name: str) -> None:
     if all(_NUMBER.fullmatch(text[:100]) for text in rows.texts):
         raise InputError(
-            f"{name}: every text is a number (the first is {shown(rows.texts[0])}), so this is probably not the text column; choose another."
+            f"{name}: every text is a number (the first is {shown(rows.texts[0])}), so this is probably not the text column; "
+            "choose another with --text-column."
         )
 
 
-def _drop_repeats(rows: Rows, keep: bool) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    pairs = rows.pairs if rows.pairs is not None else rows.parts
-    seen: dict[tuple, int] = {}
-    for i, key in enumerate(zip(rows.texts, pairs, rows.labels, rows.parts, strict=True)):
-        seen.setdefault(key, i)
-    repeats = len(rows.texts) - len(seen)
-    done = "kept, so that the rows are those that were published" if keep else "dropped"
-    found = note("duplicate", repeats, f"{count_of(repeats, 'row')} with the same text and label as an earlier row of the same part: {done}.")
-    return (rows if keep or not repeats else rows.take(list(seen.values()))), found
+def copies_of_texts(rows: Rows) -> list[list[int]]:
+    """The rows of every text (and pair) that stands in the table more than once."""
+    keys = rows.texts if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
+    if len(set(keys)) == len(keys):
+        return []
+    first: dict[Hashable, int] = {}
+    several: dict[Hashable, list[int]] = {}
+    for i, key in enumerate(keys):
+        if first.setdefault(key, i) != i:
+            several.setdefault(key, [first[key]]).append(i)
+    return list(several.values())
+
+
+def _drop_repeats(rows: Rows, copies: list[list[int]], keep: bool) -> tuple[Rows, tuple[ReaderNote, ...]]:
+    repeats: list[int] = []
+    for same in copies:
+        seen = set()
+        for i in same:
+            if (rows.labels[i], rows.parts[i]) in seen:
+                repeats.append(i)
+            seen.add((rows.labels[i], rows.parts[i]))
+    done = "kept, so that the rows are those that were published" if keep else f"dropped{rows.at(repeats)}"
+    found = note(
+        "duplicate", len(repeats), f"{count_of(len(repeats), 'row')} with the same text and label as an earlier row of the same part: {done}."
+    )
+    return (rows if keep or not repeats else rows.without(repeats)), found
 
 
 def _label_names(rows: Rows, name: str) -> tuple[str, ...]:
@@ -153,47 +184,6 @@ def _label_names(rows: Rows, name: str) -> tuple[str, ...]:
     if len(names) == 1:
         raise InputError(
             f"{name}: the only label is {shown(names[0])} ({count_of(len(rows.texts), 'text')}); at least two classes are needed. "
-            "Choose another label column or add texts of another class."
+            "Choose another label column (--label-column) or add texts of another class."
         )
     return names
-
-
-def _texts_with(rows: Rows, column: Sequence[str]) -> dict[tuple, list[str]]:
-    """Text (and pair) -> the different values of `column` it comes with, where these are several."""
-    pairs = rows.pairs if rows.pairs is not None else [""] * len(rows.texts)
-    values: dict[tuple, dict[str, None]] = defaultdict(dict)
-    for text, pair, value in zip(rows.texts, pairs, column, strict=True):
-        values[text, pair][value] = None
-    return {key: list(found) for key, found in values.items() if len(found) > 1}
-
-
-def _conflict(rows: Rows) -> tuple[ReaderNote, ...]:
-    several = _texts_with(rows, rows.labels)
-    if not several:
-        return ()
-    (text, _), labels = next(iter(several.items()))
-    example = f"{shown(text)} is {listed(sorted(labels), 4)}"
-    return note("conflict", len(several), f"{count_of(len(several), 'text')} with more than one label kept; for example {example}.")
-
-
-def _leakage(rows: Rows) -> tuple[ReaderNote, ...]:
-    n = len(_texts_with(rows, rows.parts))
-    return note("leakage", n, f"{count_of(n, 'text')} in more than one of train, validation and test; a test text is never drawn as a shot.")
-
-
-def _similar_labels(label_names: Sequence[str]) -> tuple[ReaderNote, ...]:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for label in label_names:
-        plain = unicodedata.normalize("NFKC", label).casefold()
-        groups["".join(char for char in plain if char not in INVISIBLE)].append(label)
-    alike = [group for group in groups.values() if len(group) > 1]
-    examples = "; ".join(listed(group, 4) for group in alike[:5])
-    found = "labels that differ only in case, space or look-alike characters are kept as classes of their own"
-    return note("similar_labels", len(alike), f"{found}: {examples}. Edit the file if they mean the same.")
-
-
-def _lone_labels(rows: Rows, label_names: Sequence[str]) -> tuple[ReaderNote, ...]:
-    if len(label_names) < 10 or len(label_names) * 2 <= len(rows.texts):
-        return ()
-    found = f"{count_of(len(label_names), 'class')} for {count_of(len(rows.texts), 'text')}"
-    return note("many_classes", len(label_names), f"{found}: the label column may be the wrong one.")

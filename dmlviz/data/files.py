@@ -5,13 +5,21 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from dmlviz.data.cleaning import Rows, build_dataset
-from dmlviz.data.columns import Mapping, Table, choose_rows, guess_columns
+from dmlviz.data.annotation_exports import accepted_rows
+from dmlviz.data.cleaning import build_dataset
+from dmlviz.data.columns import Mapping as Columns
+from dmlviz.data.columns import choose_rows, guess_columns
 from dmlviz.data.formats import MAX_BYTES, READERS
+from dmlviz.data.label_columns import with_class_column
+from dmlviz.data.part_files import ending_of, stem
+from dmlviz.data.parts import visible_parts
+from dmlviz.data.rows import Rows
+from dmlviz.data.tables import Table
 from dmlviz.data.wording import did_you_mean, shown
 from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 
@@ -23,7 +31,7 @@ class Peek(NamedTuple):
 
     columns: list[str]
     rows: list[dict[str, str | None]]  # the first five
-    mapping: Mapping  # the guess: text, label, text_pair, part; None where there is none
+    mapping: Columns  # the guess: text, label, text_pair, part; None where there is none
 
 
 def read_file(
@@ -33,37 +41,57 @@ def read_file(
     text: str | None = None,
     label: str | None = None,
     text_pair: str | None = None,
+    encoding: str | None = None,
     name: str | None = None,
 ) -> TextDataset:
-    """The data set in a CSV, TSV, JSONL, JSON or Parquet file, each also gzipped; bytes come with their `filename`.
+    """The data set in a CSV, TSV, JSONL, JSON, Parquet, Excel or fastText file, each also gzipped; bytes come with their `filename`.
 
-    Columns are chosen by `text`, `label`, `text_pair` or guessed from their names. Raises InputError naming file, line and remedy.
+    Columns are chosen by `text`, `label`, `text_pair` or guessed from their names; `encoding` says how bytes that are not UTF-8 are to be read.
+    Raises InputError naming file, lines and remedy.
     """
     raw, shown_name = read_bytes(path_or_bytes, filename)
-    rows, notes = read_rows(raw, shown_name, text=text, label=label, text_pair=text_pair)
-    dataset = build_dataset(rows, name=shown_name, source=f"The file {shown_name}.", notes=notes)
-    return replace(dataset, name=name or stem(shown_name))
+    return _dataset_of(read_table(raw, shown_name, encoding), shown_name, name, {"text": text, "label": label, "text_pair": text_pair})
 
 
-def peek_columns(path_or_bytes: PathLike | bytes, filename: str | None = None) -> Peek:
+def peek_columns(path_or_bytes: PathLike | bytes, filename: str | None = None, encoding: str | None = None) -> Peek:
     """Columns, first rows and the guess of which column is what. Raises InputError as `read_file` does for a broken file."""
     raw, shown_name = read_bytes(path_or_bytes, filename)
-    table = read_table(raw, shown_name)
+    return _peek(with_class_column(read_table(raw, shown_name, encoding)))
+
+
+def read_with_peek(
+    path_or_bytes: PathLike | bytes, *, filename: str | None = None, encoding: str | None = None, **chosen: str | None
+) -> tuple[Peek, TextDataset | InputError]:  # fmt: skip
+    """`peek_columns` and `read_file` of one parse. What stands against the columns is returned; raises InputError for a broken file."""
+    raw, shown_name = read_bytes(path_or_bytes, filename)
+    table = read_table(raw, shown_name, encoding)
+    peek = _peek(with_class_column(table))
+    try:
+        return peek, _dataset_of(table, shown_name, None, chosen)
+    except InputError as error:
+        return peek, InputError(str(error))  # without its traceback, which holds on to the table
+
+
+def _peek(table: Table) -> Peek:
     size = min(5, len(table.lines))
     rows = [{column: cells[i] for column, cells in table.columns.items()} for i in range(size)]
     return Peek(list(table.columns), rows, guess_columns(table))
 
 
-def read_rows(
-    raw: bytes, shown_name: str, *, text: str | None = None, label: str | None = None, text_pair: str | None = None
-) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    """The chosen columns of a file's bytes, not yet cleaned, and what the reader noticed."""
-    table = read_table(raw, shown_name)
-    rows, notes = choose_rows(table, shown_name, text=text, label=label, text_pair=text_pair)
-    return rows, table.notes + notes
+def _dataset_of(table: Table, shown_name: str, name: str | None, chosen: Mapping[str, str | None]) -> TextDataset:
+    rows, notes = rows_of_table(table, shown_name, chosen)
+    dataset = build_dataset(rows, name=shown_name, source=f"The file {shown_name}.", notes=notes)
+    return replace(dataset, name=name or stem(shown_name))
 
 
-def read_table(raw: bytes, shown_name: str) -> Table:
+def rows_of_table(table: Table, shown_name: str, chosen: Mapping[str, str | None]) -> tuple[Rows, tuple[ReaderNote, ...]]:
+    """The chosen columns of a table, not yet cleaned, and what was noticed. `chosen`: text, label, text_pair."""
+    rows, notes = choose_rows(table, shown_name, **chosen)
+    rows, more = visible_parts(rows, shown_name)
+    return rows, table.notes + notes + more
+
+
+def read_table(raw: bytes, shown_name: str, encoding: str | None = None) -> Table:
     """All cells of a file's bytes; the format goes by the name's ending, gzip by the first bytes."""
     ending = ending_of(shown_name)
     if ending not in READERS:
@@ -71,7 +99,7 @@ def read_table(raw: bytes, shown_name: str) -> Table:
         raise InputError(f"{shown_name} has {came}; accepted are {ACCEPTED}. Save the table as one of these.{did_you_mean(ending, READERS)}")
     if not raw:
         raise InputError(f"{shown_name} is empty; a table with a text and a label column is needed.")
-    return READERS[ending](unpack(raw, shown_name), shown_name)
+    return accepted_rows(READERS[ending](unpack(raw, shown_name), shown_name, encoding))
 
 
 def read_bytes(path_or_bytes: PathLike | bytes, filename: str | None = None) -> tuple[bytes, str]:
@@ -114,18 +142,6 @@ def unpack(raw: bytes, shown_name: str) -> bytes:
     return unpacked
 
 
-def ending_of(name: str) -> str:
-    """The ending that says the format, lower-case, without .gz: '.csv' for 'Reviews.CSV.gz'."""
-    name = name.lower().removesuffix(".gz")
-    return Path(name).suffix
-
-
-def stem(name: str) -> str:
-    """The file's name without its endings."""
-    plain = name[:-3] if name.lower().endswith(".gz") else name
-    return Path(plain).stem or plain or "upload"
-
-
 def _refuse_size(size: int, shown_name: str) -> None:
     if size > MAX_BYTES:
         limit = f"{MAX_BYTES // 2**20} MB (unpacked), the most that is read"
@@ -136,4 +152,3 @@ def _safe(name: str) -> str:
     """A file name that can stand in a sentence: printable, shortened in the middle of a very long path."""
     name = "".join(char if char.isprintable() else "�" for char in name)
     return name if len(name) <= 200 else name[:80] + "…" + name[-100:]
-

@@ -6,15 +6,15 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from dmlviz.data.catalogue import HubSource
-from dmlviz.data.cleaning import Rows, build_dataset
-from dmlviz.data.columns import PART_WORDS, Table, choose_rows
-from dmlviz.data.formats import cell_text
-from dmlviz.data.wording import WAYS_OUT, listed, note
-from dmlviz.records import InputError, ReaderNote, TextDataset
+from dmlviz.data.cleaning import build_dataset
+from dmlviz.data.parts import rows_of_parts
+from dmlviz.data.splits import split_tables
+from dmlviz.data.wording import WAYS_OUT, note
+from dmlviz.records import InputError, TextDataset
 
 REACH_SECONDS = 6
 
@@ -34,11 +34,12 @@ def read_hub(
         hub_id, config, parts = source.id, source.config, source.parts
         text, label, text_pair = text or source.text, label or source.label, text_pair or source.text_pair
     splits = _load(hub_id, config or None)
-    tables, notes = _tables(splits, parts, hub_id)
-    rows, more = _joined_rows(tables, hub_id, text=text, label=label, text_pair=text_pair)
-    rows, hidden = _visible_test(rows, hub_id)
+    tables, notes = split_tables(splits, parts, hub_id)
+    stand_in = parts is not None and parts.get("validation") == "test" and "validation" in splits
+    notes += note("part", int(stand_in), "the validation split is the test part here: the labels of the Hub's own test split are hidden.")
+    rows, more = rows_of_parts(tables, hub_id, text=text, label=label, text_pair=text_pair)
     sentence = f"The Hugging Face Hub: {hub_id}{f' ({config})' if config else ''}."
-    return build_dataset(rows, name=name or hub_id, source=sentence, notes=notes + more + hidden, keep_repeats=True)
+    return build_dataset(rows, name=name or hub_id, source=sentence, notes=notes + more, keep_repeats=True)
 
 
 def _load(hub_id: str, config: str | None) -> Mapping[str, Any]:
@@ -77,50 +78,3 @@ def reachable(endpoint: str, seconds: float = REACH_SECONDS) -> bool:
     threading.Thread(target=ask, daemon=True).start()
     done.wait(seconds)
     return answered.is_set()
-
-
-def _tables(splits: Mapping[str, Any], parts: Mapping[str, str] | None, hub_id: str) -> tuple[dict[str, Table], tuple[ReaderNote, ...]]:
-    """Part -> table for the splits that are used. Raises InputError when none of them is for training."""
-    known = PART_WORDS if parts is None else parts
-    used = {split: known[split] for split in splits if split in known}
-    if "train" not in used.values():
-        raise InputError(f"{hub_id} has no split to train on; its splits are {listed(splits)}. Save it as a file with a part column.")
-    ignored = [split for split in splits if split not in used]
-    notes = note("part", len(ignored), f"splits not used: {listed(ignored)}.") if parts is None else ()
-    stand_in = parts is not None and used.get("validation") == "test"
-    notes += note("part", int(stand_in), "the validation split is the test part here: the labels of the Hub's own test split are hidden.")
-    return {part: _as_table(splits[split]) for split, part in used.items()}, notes
-
-
-def _as_table(split: Any) -> Table:
-    columns = {column: _cells(split[column], split.features[column]) for column in split.column_names}
-    return Table(columns, range(1, split.num_rows + 1), "row", True)
-
-
-def _cells(values: Iterable[Any], feature: Any) -> list[str | None]:
-    names = getattr(feature, "names", None)  # a ClassLabel
-    if names is None:
-        return [cell_text(value) for value in values]
-    return [names[value] if value is not None and 0 <= value < len(names) else None for value in values]
-
-
-def _joined_rows(tables: Mapping[str, Table], hub_id: str, **chosen: str | None) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    texts, labels, parts, pairs, notes = [], [], [], [], ()
-    for part, table in tables.items():
-        rows, found = choose_rows(table, f"{hub_id} ({part})", **chosen)
-        texts += rows.texts
-        labels += rows.labels
-        parts += [part] * len(rows.texts)
-        pairs += rows.pairs if rows.pairs is not None else []
-        notes = notes or found
-    return Rows(texts, labels, parts, pairs if len(pairs) == len(texts) else None), notes
-
-
-def _visible_test(rows: Rows, hub_id: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    """Where no test row has a label, the validation rows become the test."""
-    test = [i for i, part in enumerate(rows.parts) if part == "test"]
-    if not test or any(rows.labels[i] is not None and rows.labels[i] != "-1" for i in test):
-        return rows, ()
-    kept = rows.take([i for i, part in enumerate(rows.parts) if part != "test"])
-    moved = Rows(kept.texts, kept.labels, ["test" if part == "val" else part for part in kept.parts], kept.pairs)
-    return moved, note("part", len(test), f"{hub_id} hides the labels of its test split; its validation split is the test part here.")

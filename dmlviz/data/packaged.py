@@ -13,7 +13,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from dmlviz.data.cleaning import Rows, build_dataset
+from dmlviz.data.cleaning import build_dataset
+from dmlviz.data.rows import Rows
 from dmlviz.data.wording import WAYS_OUT, count_of, note
 from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 

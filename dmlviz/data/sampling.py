@@ -1,8 +1,9 @@
 """Few-shot draws: which rows train, validate and test. Seeded, nested, stratified; the same on every machine.
 
-One permutation of the training texts per `support_seed` decides everything: the shots of a class are its first rows,
-validation its last ones. So 4 shots lie inside 8, and validation stays while the shots grow. The permutation is the
-order of raw PCG64 numbers, which NumPy keeps stable between versions (the output of `Generator` methods it does not).
+The test part stands first: the data set's own, a fold, or a cut (cut.py) that no number of shots and no support seed moves. Then one permutation
+of the training texts per `support_seed` decides: the shots of a class are its first rows, and, where the test part is the data set's own,
+validation its last ones. So 4 shots lie inside 8. The permutation is the order of raw PCG64 numbers, which NumPy keeps stable between versions (the
+output of `Generator` methods it does not). All steps are linear in the rows, whatever the number of classes.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from typing import Literal
 
 import numpy as np
 
+from dmlviz.data.cut import TEST_SHARE, Cut, class_counts, cut_parts, first_of_each_text, last_per_class, per_class, permuted, shares
 from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote, Split, TextDataset
+from dmlviz.records import InputError, ReaderNote, RunConfig, Split, TextDataset
 
-TEST_SHARE = 0.3  # of the texts, where a data set has no test part
+__all__ = ["DRAWN_BY", "FOLD_SEED", "TEST_SHARE", "draw_split", "split_of"]
 VALIDATION_SHARE = 0.2  # of the texts at most, where all the rest is trained on
-_TEST_SEED = 20_240_229  # one test part for all draws
 FOLD_SEED = 2048  # of the TripleEntropy authors' KFold; one set of folds for all draws
-_TEST, _TRAIN, _VAL = 1, 2, 3  # streams of random numbers
+_TRAIN, _VAL = 2, 3  # streams of random numbers
+DRAWN_BY = ("shots", "shots_by", "support_seed", "validation", "folds", "fold", "left_out", "cut_seed")  # fields of a RunConfig that decide the split
+
+
+def split_of(config: RunConfig, dataset: TextDataset) -> Split:
+    """The split that a run with this config has. Raises what `draw_split` raises."""
+    return draw_split(dataset, **{name: getattr(config, name) for name in DRAWN_BY})
 
 
 def draw_split(
@@ -33,31 +40,43 @@ def draw_split(
     folds: int | None = None,
     fold: int = 0,
     left_out: int | None = None,
+    cut_seed: int | None = None,
 ) -> Split:
     """Row ids for support, validation and test.
 
-    `shots` per class or in all ("total": unbalanced, as it falls), None for every training text. Test is the part "test",
-    or a stratified 30 % that is the same for every `support_seed`. No text of the test is in support or validation.
+    `shots` per class or in all ("total": unbalanced, as it falls), None for every training text. Test is the part "test"; without one, a stratified
+    30 % that is the same for every number of shots and `support_seed`, and so are its validation texts; `cut_seed` makes other cuts.
+    No text of the test is in support or validation.
     With `folds` the parts of the data set are put aside: test is fold number `fold` (from 0) of all texts, the rest is trained on.
     `left_out` is a row of the support that is taken out of it; nothing else changes.
     Raises InputError where a class (or the whole) has fewer texts than shots, or where the row left out was not drawn.
     """
-    _check_settings(shots, shots_by, support_seed, validation)
+    _check_settings(shots, shots_by, support_seed, validation, cut_seed)
     dataset = _with_fold(dataset, folds, fold)
-    keys = _text_keys(dataset)
-    test, train = _test_and_train(dataset, keys, shots if shots_by == "class" else None)
-    pool, notes = _pool(dataset, keys, train, test)
-    order = _permuted(pool, support_seed, _TRAIN)
+    first = _first_rows(dataset)
+    train, test = np.flatnonzero(dataset.parts == "train"), np.flatnonzero(dataset.parts == "test")
+    if not len(train):
+        raise InputError(f"{dataset.name} has no training texts; name the part of some rows train.")
+    cut = None if len(test) else cut_parts(dataset, first, train, validation, cut_seed or 0)
+    if cut is not None:
+        train, test = cut.train, cut.test
+    pool, notes = _pool(dataset, first, train, test)
+    order = permuted(pool, support_seed, _TRAIN)
+    if cut is not None:
+        order = order[~np.isin(order, cut.validation)]
+        pool = np.sort(order)
+        notes = cut.notes + notes
     if shots is None:
-        support, reserve = pool, np.ceil((1 - VALIDATION_SHARE) * _class_counts(dataset, pool)).astype(int)
+        support, reserve = pool, np.ceil((1 - VALIDATION_SHARE) * class_counts(dataset, pool)).astype(int)
     else:
-        support = _shots_per_class(dataset, order, shots) if shots_by == "class" else _shots_in_all(order, shots)
-        reserve = _class_counts(dataset, support)
-    drawn, more = _validation(dataset, keys, order, reserve, test, support_seed, validation)
+        support = _shots_per_class(dataset, order, shots, cut) if shots_by == "class" else _shots_in_all(order, shots)
+        reserve = class_counts(dataset, support)
+    if cut is not None:
+        drawn, more = cut.validation, ()
+    else:
+        drawn, more = _validation(dataset, first, order, reserve, test, support_seed, validation)
     if shots is None:
-        spent = {keys[i] for i in drawn}
-        fresh = {keys[i] for i in pool}
-        support = np.array([i for i in train if keys[i] in fresh and keys[i] not in spent], dtype=np.int64)
+        support = train[np.isin(first[train], first[pool]) & ~np.isin(first[train], first[drawn])]
     if left_out is not None:
         if left_out not in support or len(support) < 2:
             raise InputError(f"text {left_out} cannot be left out: it is not among the {len(support)} support texts, or the only one.")
@@ -66,13 +85,15 @@ def draw_split(
     return Split(support, drawn, test, shots, shots_by, support_seed, notes)
 
 
-def _check_settings(shots: int | None, shots_by: str, support_seed: int, validation: int) -> None:
+def _check_settings(shots: int | None, shots_by: str, support_seed: int, validation: int, cut_seed: int | None) -> None:
     if shots is not None and shots < 1:
         raise InputError(f"{shots} shots were asked for; give 1 or more, or none for every training text.")
     if shots_by not in ("class", "total"):
         raise InputError(f"shots were asked for by {shown(str(shots_by))}; known: 'class' (so many per class), 'total' (so many in all).")
     if support_seed < 0 or validation < 0:
         raise InputError(f"support seed {support_seed} and validation {validation} were given; both must be 0 or more.")
+    if cut_seed is not None and cut_seed < 0:
+        raise InputError(f"cut seed {cut_seed} was given; it must be 0 or more, or none for the cut that all runs share.")
 
 
 def _with_fold(dataset: TextDataset, folds: int | None, fold: int) -> TextDataset:
@@ -94,75 +115,44 @@ def _with_fold(dataset: TextDataset, folds: int | None, fold: int) -> TextDatase
     return replace(dataset, parts=parts)
 
 
-def _text_keys(dataset: TextDataset) -> Sequence[Hashable]:
-    return dataset.texts if dataset.text_pairs is None else tuple(zip(dataset.texts, dataset.text_pairs, strict=True))
-
-
-def _permuted(rows: np.ndarray, seed: int, stream: int) -> np.ndarray:
-    """The rows in the order of seeded raw 64-bit numbers, one per row."""
-    bits = np.random.PCG64(np.random.SeedSequence([seed, stream]))
-    return rows[np.argsort(bits.random_raw(len(rows)), kind="stable")] if len(rows) else rows
-
-
-def _class_counts(dataset: TextDataset, rows: np.ndarray) -> np.ndarray:
-    """(C,) rows of each class."""
-    return np.bincount(dataset.labels[rows], minlength=len(dataset.label_names))
-
-
-def _first_of_each_text(rows: np.ndarray, keys: Sequence[Hashable]) -> np.ndarray:
+def _first_rows(dataset: TextDataset) -> np.ndarray:
+    """(N,) for each row the first row with the same text (and pair): equal where the texts are."""
+    keys: Sequence[Hashable] = dataset.texts if dataset.text_pairs is None else tuple(zip(dataset.texts, dataset.text_pairs, strict=True))
     first: dict[Hashable, int] = {}
-    for i in rows.tolist():
-        first.setdefault(keys[i], i)
-    return np.fromiter(first.values(), dtype=np.int64, count=len(first))
+    return np.fromiter(map(first.setdefault, keys, range(len(keys))), np.int64, len(keys))
 
 
-def _test_and_train(dataset: TextDataset, keys: Sequence[Hashable], shots: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """(test, train) rows. Without a test part, 30 % of each class's different texts, fewer where the shots need them."""
-    train, test = np.flatnonzero(dataset.parts == "train"), np.flatnonzero(dataset.parts == "test")
-    if not len(train):
-        raise InputError(f"{dataset.name} has no training texts; name the part of some rows train.")
-    if len(test):
-        return test, train
-    order = _permuted(_first_of_each_text(train, keys), _TEST_SEED, _TEST)
-    counts = _class_counts(dataset, order)
-    wanted = np.where(counts > 1, np.maximum(1, np.round(TEST_SHARE * counts).astype(int)), 0)
-    test = np.sort(_last_per_class(dataset, order, np.clip(wanted, 0, np.maximum(counts - (shots or 1), 0))))
-    if not len(test):
-        most = int(counts.max()) - 1
-        asked = f"{dataset.name} has no test part, and {shots or 1} shots per class leave no text for one"
-        raise InputError(f"{asked}; {f'lower shots to {most} or ' if most else ''}add texts.")
-    return test, np.setdiff1d(train, test)
-
-
-def _last_per_class(dataset: TextDataset, order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The last `sizes[c]` rows of each class c in this order."""
-    by_class = [order[dataset.labels[order] == c] for c in range(len(dataset.label_names))]
-    return np.concatenate([rows[len(rows) - size :] for rows, size in zip(by_class, sizes.tolist(), strict=True)])
-
-
-def _pool(dataset: TextDataset, keys: Sequence[Hashable], train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, tuple[ReaderNote, ...]]:
+def _pool(dataset: TextDataset, first: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, tuple[ReaderNote, ...]]:
     """Different training texts that are not test texts; of rows with the same text, the first."""
-    tested = {keys[i] for i in test.tolist()}
-    clear = np.array([i for i in train.tolist() if keys[i] not in tested], dtype=np.int64)
+    clear = train[~np.isin(first[train], first[test])]
     if not len(clear):
         raise InputError(f"{dataset.name}: every training text is a test text too; give the test part texts of its own.")
-    pool = _first_of_each_text(clear, keys)
+    pool = first_of_each_text(clear, first)
     leaked, repeats = len(train) - len(clear), len(clear) - len(pool)
     notes = note("leakage", leaked, f"{count_of(leaked, 'training row')} not used: the same text is in the test part.")
     return pool, notes + note("duplicate", repeats, f"{count_of(repeats, 'training row')} with a text that came before; no text is drawn twice.")
 
 
-def _shots_per_class(dataset: TextDataset, order: np.ndarray, shots: int) -> np.ndarray:
-    counts = _class_counts(dataset, order)
-    small = [c for c in np.argsort(counts, kind="stable").tolist() if 0 < counts[c] < shots]
+def _shots_per_class(dataset: TextDataset, order: np.ndarray, shots: int, cut: Cut | None) -> np.ndarray:
+    counts = class_counts(dataset, order)
+    there = counts if cut is None else class_counts(dataset, cut.all_train)
+    small = [c for c in np.argsort(counts, kind="stable").tolist() if counts[c] < shots and there[c]]
     if small:
-        have, name = int(counts[small[0]]), shown(dataset.label_names[small[0]])
-        asked = f"class {name} has {count_of(have, 'text')} but {shots} shots were asked for"
-        if len(small) == 1:
-            raise InputError(f"{asked}; lower shots to {have} or add texts")
-        others = f"{count_of(len(small) - 1, 'more class')} too small"
-        raise InputError(f"{asked} ({others}); lower shots to {have}, draw the shots in all instead of per class, or add texts")
-    return np.concatenate([order[dataset.labels[order] == c][:shots] for c in range(len(counts))])
+        raise _too_few(dataset, small, int(counts[small[0]]), shots, cut)
+    return per_class(dataset, order, np.full(len(counts), shots))
+
+
+def _too_few(dataset: TextDataset, small: Sequence[int], have: int, shots: int, cut: Cut | None) -> InputError:
+    """The sentence for a class that has fewer texts than shots. Its remedies leave every class of the test in it."""
+    asked = f"class {shown(dataset.label_names[small[0]])} has {count_of(have, 'text')} but {shots} shots were asked for"
+    asked += f" ({count_of(len(small) - 1, 'more class')} too small)" if len(small) > 1 else ""
+    remedies = [f"lower shots to {have}"] if have else []
+    if cut is not None:
+        tested, held = (int((dataset.labels[rows] == small[0]).sum()) for rows in (cut.test, cut.validation))
+        asked += f"; {tested} more {'is' if tested == 1 else 'are'} set aside for the test" + (f", {held} for validation" if held else "")
+        remedies += ["lower validation"] if held and have + held >= shots else []
+    remedies += ["draw the shots in all instead of per class"] if len(small) > 1 or not have else []
+    return InputError(f"{asked}; {', '.join(remedies)}{', or' if len(remedies) > 1 else ' or'} add texts")
 
 
 def _shots_in_all(order: np.ndarray, shots: int) -> np.ndarray:
@@ -172,41 +162,28 @@ def _shots_in_all(order: np.ndarray, shots: int) -> np.ndarray:
 
 
 def _validation(
-    dataset: TextDataset, keys: Sequence[Hashable], order: np.ndarray, reserve: np.ndarray, test: np.ndarray, seed: int, wanted: int
+    dataset: TextDataset, first: np.ndarray, order: np.ndarray, reserve: np.ndarray, test: np.ndarray, seed: int, wanted: int
 ) -> tuple[np.ndarray, tuple[ReaderNote, ...]]:
     """Stratified rows: of the part "val" if there is one, else the last of the training order, `reserve` (C,) left alone."""
     part = np.flatnonzero(dataset.parts == "val")
     notes: tuple[ReaderNote, ...] = ()
     if len(part):
-        taken = {keys[i] for i in np.concatenate([np.flatnonzero(dataset.parts == "train"), test]).tolist()}
-        clear = np.array([i for i in part.tolist() if keys[i] not in taken], dtype=np.int64)
+        taken = np.concatenate([np.flatnonzero(dataset.parts == "train"), test])
+        clear = part[~np.isin(first[part], first[taken])]
         leaked = len(part) - len(clear)
         notes = note("leakage", leaked, f"{count_of(leaked, 'validation row')} not used: the same text is in the train or test part.")
-        order, reserve = _permuted(_first_of_each_text(clear, keys), seed, _VAL), np.zeros_like(reserve)
-    counts = _class_counts(dataset, order)
-    sizes = _shares(wanted, counts, np.maximum(counts - reserve, 0))
-    drawn = _last_per_class(dataset, order, sizes)
+        order, reserve = permuted(first_of_each_text(clear, first), seed, _VAL), np.zeros_like(reserve)
+    counts = class_counts(dataset, order)
+    sizes = shares(wanted, counts, np.maximum(counts - reserve, 0))
+    drawn = last_per_class(dataset, order, sizes)
     sentence = f"{count_of(wanted, 'validation text')} asked for, {len(drawn)} drawn: no more are left over."
     return drawn, notes + note("validation", wanted - len(drawn), sentence)
-
-
-def _shares(wanted: int, counts: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """(C,) sizes in proportion to `counts` by largest remainder, at most `room`; what does not fit goes to other classes."""
-    sizes = np.zeros_like(room)
-    while (left := min(wanted, int(room.sum())) - int(sizes.sum())) > 0:
-        weight = np.where(sizes < room, counts, 0)
-        exact = left * weight / weight.sum()
-        step = np.floor(exact).astype(sizes.dtype)
-        extra = np.argsort(-(exact - step), kind="stable")[: left - int(step.sum())]
-        step[extra] += 1
-        sizes = np.minimum(sizes + step, room)
-    return sizes
 
 
 def _absent(dataset: TextDataset, support: np.ndarray, test: np.ndarray) -> tuple[ReaderNote, ...]:
     """Classes without a shot, and classes without a test text. Raises InputError when only one class can be learned."""
     names = np.array(dataset.label_names, dtype=object)
-    trained, tested = _class_counts(dataset, support) > 0, _class_counts(dataset, test) > 0
+    trained, tested = class_counts(dataset, support) > 0, class_counts(dataset, test) > 0
     if trained.sum() < 2 and len(support) > 1:
         found = f"all {count_of(len(support), 'shot')} are of class {listed(names[trained])}"
         raise InputError(f"{found}; raise the shots, draw them per class or change the seed.")

@@ -30,7 +30,7 @@ def listed(names: Iterable[str], limit: int = 12) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """" Did you mean 'text'?" or nothing."""
+    """ " Did you mean 'text'?" or nothing."""
     by_case = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word[:200].casefold(), list(by_case), n=1, cutoff=0.6)
     return f" Did you mean {shown(by_case[close[0]])}?" if close else ""

@@ -13,7 +13,7 @@ from ..analysis.ranking import FEWEST_SETS, cliques, rank
 from ..records import InputError, Run
 from .paper import Box, axes, canvas, lines_of, tell, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, number_word, values
+from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, number_word, rows_words, values
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
 from .words import missing_glyphs, plotly_text, short
 
@@ -149,10 +149,11 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     tested = (f"Methods joined by a bar are not told apart by Nemenyi's test at 5 % (critical difference {first['critical']:.2f}); Friedman's test "
               f"by permutation p = {first['friedman']:.2g}." if np.isfinite(first["critical"])
               else f"With {sets} data sets no test is made: it takes {FEWEST_SETS}.")  # fmt: skip
+    shown = [run for one in members(runs, predictions_by=first["predictions_by"]) for run in one.group.runs]
     left = f" {int(first['left_out'])} methods that are not on every data set are left out." if first["left_out"] else ""
     return (
         f"Mean rank by {number_word(first['metric'])}{by_readout(first['predictions_by'])} over {sets} data sets ({first['data']}), each the mean "
-        f"over the shots that all methods share and over their runs. {tested}{left}"
+        f"over the shots that all methods share and over their runs. {tested}{left}{rows_words(shown, first['metric'])}"
     )
 
 

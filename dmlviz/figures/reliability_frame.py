@@ -9,9 +9,9 @@ import numpy as np
 
 from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
-from ..places import place_name
+from ..analysis.judged_rows import apart_sentence, untested_sentence
 from ..records import InputError, Run, RunConfig
-from .theme import LOSS_COLORS, base_title
+from .theme import LOSS_COLORS, method_title
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 OPTIONS = {"metric": tuple(METRICS), "predictions_by": object}  # of every figure here; predictions_by: a readout, "" for each run's own
@@ -81,7 +81,7 @@ def members(runs: Sequence[Run], *, predictions_by: str = "") -> list[Member]:
 
 def method_titles(groups: Sequence[Group]) -> list[str]:
     """One title a group: its loss, and what tells it from other groups of that loss on the same data set and shots ("SupCon + CE, epochs 8")."""
-    bases = [base_title(group.config) + (", loaded" if group.runs[0].origin == "loaded" else "") for group in groups]
+    bases = [method_title(group.runs[0]) for group in groups]
     cells = [(dataset_key(group), group.config.shots, group.config.shots_by) for group in groups]
     configs = [group.config.model_dump(mode="json") for group in groups]
     titles = []
@@ -127,6 +127,12 @@ def values(runs: Sequence[Run], metric: str, predictions_by: str = "") -> np.nda
     return 100 * np.array([value(run, metric, predictions_by) for run in runs], dtype=float)
 
 
+def rows_words(runs: Sequence[Run], metric: str) -> str:
+    """What a caption says of the rows: runs that were not judged on the same ones, classes that the test part lacks where macro-F1 is shown."""
+    said = [apart_sentence(runs), untested_sentence(runs) if metric == "macro_f1" else ""]
+    return "".join(f" {sentence}" for sentence in said if sentence)
+
+
 def n_words(counts: Sequence[int]) -> str:
     """'n = 5', 'n = 2 to 5', 'single runs'."""
     low, high = min(counts), max(counts)
@@ -144,11 +150,6 @@ def units_words(found: Sequence[str]) -> str:
 def number_word(metric: str) -> str:
     """As it stands inside a sentence."""
     return {"accuracy": "accuracy", "macro_f1": "macro-F1"}[metric]
-
-
-def encoder_words(runs: Sequence[Run]) -> str:
-    """'Encoder all-MiniLM-L6-v2', or several."""
-    return f"Encoder {', '.join(sorted({place_name(run.config.encoder) for run in runs}))}"
 
 
 def by_readout(predictions_by: str) -> str:

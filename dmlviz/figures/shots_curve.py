@@ -14,7 +14,18 @@ from ..records import Run
 from .labels import spread
 from .paper import Box, beside, canvas, inside, plot_axes, tell, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_frame import METRICS, OPTIONS, PAPER_MARKS, by_readout, encoder_words, members, n_words, number_word, units_words, values
+from .reliability_frame import (
+    METRICS,
+    OPTIONS,
+    PAPER_MARKS,
+    by_readout,
+    members,
+    n_words,
+    number_word,
+    rows_words,
+    units_words,
+    values,
+)
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba
 from .words import missing_glyphs, plotly_text, short, text_width
 
@@ -210,8 +221,14 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
         "Every mark is a single run, so no interval can be given.")  # fmt: skip
     return (
         f"{METRICS[first['metric']]} on the test part of {', '.join(panes(table))} against shots{by_readout(first['predictions_by'])}. "
-        f"{bands}{lone}{cut} {encoder_words(runs)}; {table['run'].ne('').sum():,} runs."
+        f"{bands}{lone}{cut}{rows_words(_drawn(table, runs), first['metric'])} {table['run'].ne('').sum():,} runs."
     )
+
+
+def _drawn(table: pd.DataFrame, runs: Sequence[Run]) -> list[Run]:
+    """The runs that are dots of the picture."""
+    ids = set(table["run"])
+    return [run for run in runs if run.id in ids]
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:

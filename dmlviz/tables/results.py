@@ -11,6 +11,7 @@ from ..analysis.comparing import ALPHA, FEWEST, Comparison, compare, holm, pairs
 from ..analysis.fairness import unfair
 from ..analysis.groups import Group
 from ..analysis.intervals import KINDS, LEVEL, group_interval, units
+from ..analysis.judged_rows import rows_apart, untested_sentence
 from ..figures.reliability_frame import METRICS, Member, by_readout, members, number_word, shots_words, units_words, value, values
 from ..figures.theme import base_title, loss_title
 from ..losses.table import find_loss
@@ -70,7 +71,7 @@ def make(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str =
     heads = [Column("Method"), *(Column(_shots(shots, found), "r", panel) for panel, shots in columns)]
     return Table(
         "results", "Results", tuple(heads), rows, changes([row[0] for row in order]), _caption(metric, predictions_by, found),
-        tuple(_notes(found, rows, tests, usual, metric, baseline)), "tab:results",
+        tuple(_notes(found, rows, tests, usual, metric, baseline, predictions_by)), "tab:results",
     )  # fmt: skip
 
 
@@ -141,11 +142,12 @@ def _caption(metric: str, predictions_by: str, found: Sequence[Member]) -> str:
 
 
 def _notes(
-    found: Sequence[Member], rows: Sequence[Sequence[Cell]], tests: Sequence[Tested], usual: int, metric: str, baseline: str
+    found: Sequence[Member], rows: Sequence[Sequence[Cell]], tests: Sequence[Tested], usual: int, metric: str, baseline: str, predictions_by: str
 ) -> list[str]:  # fmt: skip
     cells = [cell for row in rows for cell in row[1:]]
-    return [note for note in (_interval_note(found, cells, usual), _best_note(cells), _test_note(found, tests, metric, baseline),
-                              *_unfair_notes(found)) if note]  # fmt: skip
+    lacking = untested_sentence([run for one in found for run in one.group.runs]) if metric == "macro_f1" else ""
+    return [note for note in (_interval_note(found, cells, usual), _best_note(cells), _test_note(found, tests, metric, baseline), lacking,
+                              "" if predictions_by else _readout_note(found), *_unfair_notes(found)) if note]  # fmt: skip
 
 
 def _interval_note(found: Sequence[Member], cells: Sequence[Cell], usual: int) -> str:
@@ -207,10 +209,26 @@ def _things(found: Sequence[Member]) -> str:
     return units_words([units(one.group.runs).name for one in found])
 
 
+def _readout_note(found: Sequence[Member]) -> str:
+    """Which methods predict by what, where each predicts by its own readout."""
+    by: dict[str, list[str]] = {}
+    for one in found:
+        for readout in dict.fromkeys(str(run.metrics.get("readout", "none")) for run in one.group.runs):
+            by.setdefault(readout, []).append(one.method)
+    if len(by) < 2:
+        return ""
+    said = [f"{readout.replace('_', ' ')} ({', '.join(dict.fromkeys(methods))})" for readout, methods in by.items()]
+    return f"Each method predicts by its own readout: {', '.join(said)}."
+
+
 def _unfair_notes(found: Sequence[Member]) -> list[str]:
     """What besides the loss differs within a column."""
     unequal: dict[str, None] = {}
+    every = [run for one in found for run in one.group.runs]
+    if apart := rows_apart(every):  # between columns too: another number of shots is judged on the same texts
+        unequal[f"Test parts differ ({apart}): their accuracies are not of the same texts."] = None
     for cell in dict.fromkeys(one.cell for one in found):
         own = [run for one in found if one.cell == cell for run in one.group.runs]
-        unequal |= dict.fromkeys(unfair(own, [base_title(run.config) for run in own]))
+        said = unfair(own, [base_title(run.config) for run in own])
+        unequal |= dict.fromkeys(one for one in said if not (apart and one.startswith("Test parts differ (")))
     return list(unequal)[:MOST_UNFAIR]

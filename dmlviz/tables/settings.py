@@ -63,6 +63,7 @@ def _ce_weight(run: Run) -> str:
 OF_DATA: dict[str, Callable[[Run], str | None]] = {
     "shots": lambda run: shots_words(run.config), "draw of the shots": _field("support_seed"), "seed": _field("seed"),
     "fold": lambda run: f"{run.config.fold} of {run.config.folds}" if run.config.folds else None, "validation texts": _field("validation"),
+    "cut of the test part": lambda run: str(run.config.cut_seed) if run.config.cut_seed else None,
     "encoder": lambda run: place_name(run.config.encoder).rsplit("/", 1)[-1], "pooling": _fact("pooling"),
     "tokens a text": _field("max_length"), "readout": lambda run: _said(run.metrics.get("readout") or run.config.readout),
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from dmlviz.training.model import FineTuneModel
 NEIGHBORS = 5
 CHUNK = 256  # texts that spread labels together; each chunk is joined to the whole support
 MOST_SUPPORT = 1024  # texts of the support that take part in a propagation; beyond that, evenly spaced ones
+NAMED = 20  # classes without a test text that a run's metrics name
 FLOOR = -30.0  # log-probability of what is impossible: finite, so that it can be stored and drawn
 
 
@@ -222,18 +223,21 @@ def silhouette_exists(labels: np.ndarray) -> bool:
 def quality(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Accuracy and macro-F1 of (N, C) scores, shares of 1.
 
-    Macro-F1 is the plain mean of F1 over the classes that `labels` has, a rare one counting as much as a common one; a class without a text here
-    is not among them, though a text wrongly predicted to be of it lowers the recall of its own. A class that is never predicted has F1 0.
+    Macro-F1 is the plain mean of F1 over all C classes, a rare one counting as much as a common one, as scikit-learn's with `labels=range(C)`: a
+    class without a text here, and one that is never predicted rightly, has F1 0.
     """
     predictions = scores.argmax(axis=1)
     return {
         "accuracy": float((predictions == labels).mean()),
-        "macro_f1": float(f1_score(labels, predictions, average="macro", labels=np.unique(labels), zero_division=0)),
+        "macro_f1": float(f1_score(labels, predictions, average="macro", labels=np.arange(scores.shape[1]), zero_division=0)),
     }
 
 
-def metrics_of(scores: dict[str, np.ndarray], labels: np.ndarray, split: Split) -> dict[str, object]:
-    """Accuracy and macro-F1 on the test part for every readout; the first readout is the run's own. Shares of 1, not per cent."""
+def metrics_of(scores: dict[str, np.ndarray], labels: np.ndarray, split: Split, label_names: Sequence[str] = ()) -> dict[str, object]:
+    """Accuracy and macro-F1 on the test part for every readout; the first readout is the run's own. Shares of 1, not per cent.
+
+    `n_classes` says that macro-F1 is over all classes; `n_untested` and `untested` which of them the test part lacks (the first NAMED names).
+    """
     if not scores:  # a loaded encoder without a head, and support texts of one class: nothing can predict
         return {"readout": "none"}
     roles, default = split.roles, next(iter(scores))
@@ -251,4 +255,12 @@ def metrics_of(scores: dict[str, np.ndarray], labels: np.ndarray, split: Split) 
                 found |= {f"{prefix}{part}{key}": value for key, value in quality(values[mask], labels[mask]).items()}
     if test.any():
         found["majority"] = float(np.bincount(labels[test]).max() / test.sum())
+        found |= _untested(labels[test], next(iter(scores.values())).shape[1], label_names)
     return found
+
+
+def _untested(labels: np.ndarray, classes: int, label_names: Sequence[str]) -> dict[str, object]:
+    missing = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
+    if not len(missing):
+        return {"n_classes": classes}
+    return {"n_classes": classes, "n_untested": len(missing), "untested": [label_names[c] if label_names else str(c) for c in missing[:NAMED]]}

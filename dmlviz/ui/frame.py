@@ -18,6 +18,10 @@ from dmlviz.records import InputError, ReaderNote
 
 ICON = Path(__file__).parent / "assets" / "icon.png"  # ours: a named icon would be asked of an outside host by every page
 
+LOUD = {  # kinds of notes that decide what a result means: shown unasked
+    "conflict", "leakage", "part", "encoding", "quotes", "spans", "near_copies", "odd_labels", "majority", "classes", "rejected", "no_agreement",
+    "cut",
+}  # fmt: skip
 STYLE = """<style>
 .stMainBlockContainer {padding: 4.2rem 1.6rem 2rem 1.6rem; max-width: none;}
 .stMainBlockContainer h1 {font-size: 1.55rem; padding: 0 0 .1rem 0;}
@@ -32,6 +36,9 @@ section[data-testid="stSidebar"][aria-expanded="true"] {width: 260px !important;
 [class*="st-key-tray_row"] {flex-wrap: nowrap !important; gap: .4rem;}
 [class*="st-key-tray_pick"] button {justify-content: flex-start; text-align: left; padding: 0 .2rem;}
 [class*="st-key-tray_pick"] button * {white-space: normal; overflow: visible; text-overflow: clip;}
+dl.report {font-size: .86rem; margin: 0 !important; padding: 0 !important;}
+dl.report dt {font-weight: 600; margin-top: .35rem;}
+dl.report dd {margin: 0 0 .15rem 0 !important; padding: 0 !important; overflow-wrap: anywhere; opacity: .85;}
 span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em;}
 </style>"""
 
@@ -116,7 +123,7 @@ def empty(words: str, button: str, page: str) -> None:
 def notes(rows: Sequence[ReaderNote], *, title: str) -> None:
     """What a reader repaired, dropped or noticed, in its own words."""
     if rows:
-        with st.expander(f"{title} ({len(rows)})", expanded=any(row.kind in ("conflict", "leakage") for row in rows)):
+        with st.expander(f"{title} ({len(rows)})", expanded=any(row.kind in LOUD for row in rows)):
             for row in rows:
                 st.markdown("- " + escaped(row.sentence))
 

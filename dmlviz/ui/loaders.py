@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dmlviz.data import draw_split, load_dataset, read_file
+from dmlviz.data import DRAWN_BY, Peek, draw_split, file_states, load_dataset, read_with_peek
 from dmlviz.data.catalogue import where as catalogue_where
+from dmlviz.data.changes import State
 from dmlviz.panes import load_panes, missing_maps, read_kind
-from dmlviz.records import DamagedError, Pane, Run, Split, TextDataset
+from dmlviz.records import DamagedError, InputError, Pane, Run, RunConfig, Split, TextDataset
 from dmlviz.store import Store, home_folder
 from dmlviz.store_files import is_writable
 from dmlviz.store_leftovers import sweep_leftovers
 from dmlviz.training.local import LocalEngine
 from dmlviz.ui.frame import capitalised
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 
 def store() -> Store:
@@ -86,34 +91,65 @@ def _panes(home: str, ready: tuple[tuple[str, bool], ...], method: str) -> tuple
     return load_panes(Store(home), [run_id for run_id, _ in ready], method=method)
 
 
-def read_dataset(ref: str, *, text: str | None = None, label: str | None = None, text_pair: str | None = None) -> TextDataset:
-    """A catalogue name, path or Hub id, read and repaired. Cached per reference and columns."""
-    return _read(str(home_folder()), os.environ.get("DMLVIZ_DATA"), ref, _changed(ref), text, label, text_pair)
+def read_dataset(ref: str, **columns: str | None) -> TextDataset:
+    """A catalogue name, folder, path or Hub id, read and repaired. Read once, until a file behind it changes; a file that cannot be read, too.
+
+    `columns`: text, label, text_pair and encoding, where they are chosen. Raises InputError as `load_dataset` does.
+    """
+    states = file_states(ref)
+    key = (str(home_folder()), os.environ.get("DMLVIZ_DATA"), ref, tuple(sorted(columns.items())))
+    found = _read(*key) if states is None else _read_files(*key, states)
+    if isinstance(found, str):
+        raise InputError(found)
+    return found
 
 
-def _changed(ref: str) -> float:
-    path = Path(ref).expanduser()
-    return path.stat().st_mtime if path.exists() else 0.0
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _read(home: str, data_dir: str | None, ref: str, columns: tuple[tuple[str, str | None], ...]) -> TextDataset:
+    return load_dataset(ref, home=home, **dict(columns))
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _read(home: str, data_dir: str | None, ref: str, changed: float, text: str | None, label: str | None, text_pair: str | None) -> TextDataset:
-    return load_dataset(ref, home=home, text=text, label=label, text_pair=text_pair)
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _read_files(home: str, data_dir: str | None, ref: str, columns: tuple[tuple[str, str | None], ...], states: State) -> TextDataset | str:
+    """The data set, or the sentence why there is none: reading a broken file again at every click is as slow as reading a sound one."""
+    try:
+        return load_dataset(ref, home=home, **dict(columns))
+    except InputError as error:
+        return str(error)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def read_upload(content: bytes, name: str, text: str | None, label: str | None, text_pair: str | None) -> TextDataset:
-    """An uploaded file's texts."""
-    return read_file(content, filename=name, text=text, label=label, text_pair=text_pair)
+def read_upload(file: UploadedFile, **columns: str | None) -> tuple[Peek, TextDataset | InputError]:
+    """An uploaded file's columns and texts, or what stands against them. One parse for each content and choice, whoever uploads it.
+
+    Raises InputError for a broken file.
+    """
+    hashes = st.session_state.setdefault("upload_hashes", {})
+    if file.file_id not in hashes:
+        hashes[file.file_id] = hashlib.sha256(file.getbuffer()).hexdigest()
+    found = _read_upload(hashes[file.file_id], file.name, tuple(sorted(columns.items())), file)
+    if isinstance(found, str):
+        raise InputError(found)
+    return found
 
 
-DRAWN_BY = ("shots", "shots_by", "support_seed", "validation", "folds", "fold")  # fields of a RunConfig that decide the split
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _read_upload(
+    content_hash: str, name: str, columns: tuple[tuple[str, str | None], ...], _file: UploadedFile
+) -> tuple[Peek, TextDataset | InputError] | str:  # fmt: skip
+    try:
+        return read_with_peek(_file.getvalue(), filename=name, **dict(columns))
+    except InputError as error:
+        return str(error)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def drawn_split(content_hash: str, _dataset: TextDataset, *drawn_by: int | str | None) -> Split:
-    """The few-shot draw, for the estimate. `drawn_by`: the values of DRAWN_BY."""
+def _drawn_split(content_hash: str, _dataset: TextDataset, *drawn_by: int | str | None) -> Split:
     return draw_split(_dataset, **dict(zip(DRAWN_BY, drawn_by, strict=True)))
+
+
+def drawn_split(dataset: TextDataset, config: RunConfig) -> Split:
+    """The few-shot draw, for the estimate."""
+    return _drawn_split(dataset.content_hash, dataset, *(getattr(config, name) for name in DRAWN_BY))
 
 
 def where(name: str) -> str:

@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.groups import Group, finished_groups
+from dmlviz.analysis.judged_rows import apart_sentence, untested_sentence
 from dmlviz.data.wording import count_of
 from dmlviz.figures import manifold
 from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.losses import LOSSES
 from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.ui import groups_parts, loaders, selection
-from dmlviz.ui.frame import damage, go, guard, theme
+from dmlviz.ui.frame import damage, escaped, go, guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.sweep_parts import sweep_line
@@ -112,6 +113,10 @@ def results(runs: list[Run]) -> None:
     if lone:
         said += " A single run says little: a difference of a point or two is usually the draw of the shots. Train several draws before you conclude."
     st.caption(said)
+    every = [run for group in groups for run in group.runs]
+    for sentence in (apart_sentence(every), untested_sentence(every)):
+        if sentence:
+            st.caption(f":material/warning: {escaped(sentence)}")
 
 
 def _readouts(group: Group, readout: str | None) -> str:

@@ -10,8 +10,9 @@ from dmlviz.papers import Protocol, compare, configs, protocol, protocol_names
 from dmlviz.records import DEFAULT_ENCODER, Run, RunConfig
 from dmlviz.submit import submit
 from dmlviz.ui import loaders
+from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import escaped
-from dmlviz.ui.train_form import Chosen, show_plan
+from dmlviz.ui.train_form import show_plan
 
 METRICS = {"accuracy": "Accuracy %", "macro_f1": "Macro-F1 %", "silhouette": "Silhouette"}
 

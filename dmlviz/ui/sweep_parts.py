@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dmlviz.data import CATALOGUE
+from dmlviz.data import CATALOGUE, own_folders
 from dmlviz.data.wording import count_of
 from dmlviz.figures.theme import base_title
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
@@ -16,8 +16,8 @@ from dmlviz.store_sweeps import damaged_sweeps, sweeps
 from dmlviz.sweep import Plan, SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
 from dmlviz.sweep_spec import SweepSpec, default_name, parse_sweep, spec_of, spec_yaml
 from dmlviz.ui import loaders
+from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import damage, escaped, go, guard
-from dmlviz.ui.train_form import Chosen
 from dmlviz.ui.words import duration
 
 LIVE_SECONDS = 1.5
@@ -74,9 +74,10 @@ def form(chosen: Chosen | None, encoder: str, losses: list[dict[str, Any]], draw
 
 def _asked(chosen: Chosen, encoder: str, losses: list[dict[str, Any]], draw: dict[str, Any]) -> SweepSpec:
     a, b = st.columns([1.4, 1])
-    others = [name for name in CATALOGUE if name != chosen.ref]
+    titles = {name: entry.title for name, entry in CATALOGUE.items()} | {name: name for name, readable in own_folders().items() if readable}
+    others = [name for name in titles if name != chosen.ref]
     more = a.multiselect(
-        "Data sets besides the one above", others, key="sweep_data", format_func=lambda name: CATALOGUE[name].title, placeholder="none", **KEEP
+        "Data sets besides the one above", others, key="sweep_data", format_func=titles.get, placeholder="none", **KEEP
     )
     shots = b.text_input("Shots", "4, 8, 16", key="sweep_shots", help="Labelled texts, separated by commas; 'all' for every one.", **KEEP)
     c, d, e, f = st.columns(4)

@@ -1,105 +1,27 @@
-"""The Train page's form. Every control is made from a table: data sets from CATALOGUE, losses and settings from LOSSES, the rest from RunConfig."""
+"""The Train page's form. Every control is made from a table: losses and settings from LOSSES, the rest from RunConfig."""
 
 from __future__ import annotations
 
 from itertools import product
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import streamlit as st
 
 from dmlviz.cautions import cautions
-from dmlviz.data import CATALOGUE, peek_columns
-from dmlviz.figures import classes
 from dmlviz.figures.theme import loss_color
 from dmlviz.losses import LOSSES, Setting
 from dmlviz.losses.table import variant
-from dmlviz.records import DEFAULT_ENCODER, RunConfig, TextDataset
+from dmlviz.records import DEFAULT_ENCODER, POOLING_NAMES, RunConfig
 from dmlviz.training.cost import estimate
 from dmlviz.training.local import visible_gpus
 from dmlviz.ui import loaders
-from dmlviz.ui.frame import escaped, notes, theme
-from dmlviz.ui.picture import picture
+from dmlviz.ui.dataset_picker import Chosen
+from dmlviz.ui.frame import escaped, notes
 from dmlviz.ui.words import duration
 
-OWN, UPLOAD = "own", "upload"
 KEEP = {"persist_state": "session"}
 FIELDS = RunConfig.model_fields
 FIRST_LOSSES = ["cross_entropy", "triple_entropy", "g_loss"]
-
-
-class Chosen(NamedTuple):
-    """A data set as picked on the page."""
-
-    ref: str
-    dataset: TextDataset
-
-
-def pick_dataset() -> Chosen | None:
-    """Built-in, own path, or an upload; None until something is chosen. Shows what the reader did to it."""
-    titles = {
-        **{name: f"{entry.title} · {entry.classes} classes" for name, entry in CATALOGUE.items()},
-        UPLOAD: "Upload a file",
-        OWN: "Path or Hub id",
-    }
-    name = st.selectbox(
-        "Data set", list(titles), index=None, format_func=titles.get, placeholder="Choose a data set", key="train_data", **KEEP,
-        help="Built-in sets, or your own CSV, TSV, JSONL, JSON or Parquet (each also .gz).",
-    )  # fmt: skip
-    if name is None:
-        st.caption("Reuters R8 (8 newswire topics) is a good first one.")
-        return None
-    if name == UPLOAD:
-        return _uploaded()
-    ref = st.text_input("File, folder or Hub id", key="train_path", placeholder="reviews.csv or owner/name", **KEEP) if name == OWN else name
-    if not ref:
-        return None
-    if name != OWN:
-        st.caption(escaped(loaders.where(name)))
-    with st.spinner("Reading the texts. A first fetch from the package mirror takes about ten seconds."):
-        return Chosen(ref, loaders.read_dataset(ref, **_columns(name == OWN)))
-
-
-def _columns(asked: bool) -> dict[str, str | None]:
-    """Column names typed for an own file; empty means: guess, and say so."""
-    if not asked:
-        return {}
-    with st.popover("Columns"):
-        typed = {
-            name: st.text_input(f"{label} column", key=f"train_column_{name}", placeholder="guessed", **KEEP) for name, label in COLUMN_TITLES.items()
-        }
-    return {name: value or None for name, value in typed.items()}
-
-
-COLUMN_TITLES = {"text": "Text", "label": "Label", "text_pair": "Second text"}
-
-
-def _uploaded() -> Chosen | None:
-    file = st.file_uploader("CSV, TSV, JSONL, JSON or Parquet, also .gz", key="train_upload")
-    if file is None:
-        return None
-    content = file.getvalue()
-    peek = peek_columns(content, file.name)
-    picked: dict[str, str | None] = {}
-    for (field, title), column in zip(COLUMN_TITLES.items(), st.columns(3), strict=True):
-        options = [None, *peek.columns] if field == "text_pair" else list(peek.columns)
-        guess = getattr(peek.mapping, field)
-        index = options.index(guess) if guess in options else (0 if field == "text_pair" else None)
-        picked[field] = column.selectbox(f"{title} column", options, index=index, format_func=lambda c: c or "none", key=f"up_{field}_{file.file_id}")
-    if picked["text"] is None or picked["label"] is None:
-        st.caption("Choose which column holds the text and which the label.")
-        return None
-    return Chosen(file.name, loaders.read_upload(content, file.name, **picked))
-
-
-def show_dataset(chosen: Chosen) -> None:
-    """Counts, class balance and what the reader repaired, before anything is trained."""
-    dataset = chosen.dataset
-    parts = {part: int((dataset.parts == part).sum()) for part in ("train", "val", "test")}
-    words = [f"{count:,} {title}" for part, title in (("train", "training"), ("val", "validation"), ("test", "test")) if (count := parts[part])]
-    st.caption(f"{', '.join(words)} texts in {len(dataset.label_names)} classes. {escaped(dataset.source)}")
-    frame = classes.frame(dataset)
-    picture(classes.screen(frame, theme=theme()), key="train_balance", alt=classes.alt(frame))
-    notes(dataset.notes, title="What the reader found")
 
 
 def pick_encoder() -> str:
@@ -183,8 +105,8 @@ def _rare() -> dict[str, Any]:
     def number(field: str, low: float, high: float, step: float, form: str | None = None) -> Any:
         return st.number_input(field, low, high, FIELDS[field].default, step, form, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
 
-    def choice(field: str) -> str:
-        options = get_args(FIELDS[field].annotation)
+    def choice(field: str, options: tuple[str, ...] = ()) -> str:
+        options = options or get_args(FIELDS[field].annotation)
         default = options.index(FIELDS[field].default)
         return st.selectbox(field, options, default, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
 
@@ -194,7 +116,7 @@ def _rare() -> dict[str, Any]:
             "max_length": number("max_length", 4, 8192, 16),
             "validation": number("validation", 0, 10_000, 8),
             "snapshots": number("snapshots", 0, 50, 1),
-            "pooling": choice("pooling"),
+            "pooling": choice("pooling", ("auto", *POOLING_NAMES)),
             "schedule": choice("schedule"),
             "selection": choice("selection"),
             "monitor": choice("monitor"),
@@ -210,6 +132,8 @@ def _rare() -> dict[str, Any]:
             picked |= {"folds": int(folds), "fold": int(fold)}
         elif folds == 1:
             st.caption("One fold would leave nothing to train on; 2 or more, or 0.")
+        cut = st.number_input("cut_seed", 0, 1_000_000, 0, key="train_cut", help=f"{FIELDS['cut_seed'].description} (0 here)", **KEEP)
+        picked["cut_seed"] = int(cut) or None
         if picked["schedule"] == "step":
             picked["step_epoch"] = number("step_epoch", 1, 10_000, 1)
         help_patience = f"{FIELDS['patience'].description} (0 here)"
@@ -223,7 +147,7 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
     past = loaders.runs()
     costs = []
     for config in configs:
-        split = loaders.drawn_split(chosen.dataset.content_hash, chosen.dataset, *(getattr(config, name) for name in loaders.DRAWN_BY))
+        split = loaders.drawn_split(chosen.dataset, config)
         costs.append(estimate(config, chosen.dataset, split, past))
     seconds, disk = sum(cost.seconds for cost in costs), sum(cost.disk_bytes for cost in costs)
     trust = "from finished runs here" if costs[0].calibrated else "a rough guess until a run has finished here"

@@ -11,10 +11,11 @@ from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, FigureSpec, InputErr
 from dmlviz.submit import submit
 from dmlviz.training.local import LocalEngine
 from dmlviz.ui import loaders
+from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import escaped, guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture, tools
-from dmlviz.ui.train_form import Chosen, show_plan
+from dmlviz.ui.train_form import show_plan
 from dmlviz.ui.words import run_line, run_name, score
 
 LIVE_SECONDS = 1.0

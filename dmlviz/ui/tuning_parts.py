@@ -16,8 +16,8 @@ from dmlviz.spaces import SPACES
 from dmlviz.submit import submit
 from dmlviz.tuning import StudySummary, damaged_studies, delete_study, go_on, start_tuning, stop_tuning, studies
 from dmlviz.ui import loaders
+from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import capitalised, damage, escaped, guard
-from dmlviz.ui.train_form import Chosen
 
 LIVE_SECONDS = 2.0
 START_SECONDS = 45.0  # a process that was started has said nothing for so long: it is not coming

@@ -97,7 +97,7 @@ def test_json_numbers_and_booleans_become_their_text_and_null_is_no_label():
     raw = b'{"text":"a","label":1}\n{"text":"b","label":1.0}\n{"text":"c","label":true}\n{"text":"d","label":null}\n{"text":"e","label":NaN}'
     dataset = read_file(raw, filename="r.jsonl")
     assert written(dataset) == [("a", "1"), ("b", "1.0"), ("c", "true")]
-    assert notes(dataset)["blank_label"] == (2, "2 rows without label dropped.")
+    assert notes(dataset)["blank_label"] == (2, "2 rows without label dropped (lines 4, 5).")
 
 
 NUMBERS = [([0, 1, None], ("0", "1")), ([0.5, 2.0, None], ("0.5", "2.0")), ([True, False, None], ("false", "true"))]
@@ -114,12 +114,19 @@ REPAIRS = {
     "mark": (b"\xef\xbb\xbf" + CSV, "encoding", 1, "the byte-order mark was taken off; the file was read as UTF-8."),
     "utf16": (CSV.decode().encode("utf-16"), "encoding", 1, "the byte-order mark was taken off; the file was read as UTF-16-LE."),
     "windows": ("text,label\ncafé,pos\nbad,neg\n".encode("windows-1252"), "encoding", 1,
-                "1 line not in UTF-8, read as Windows-1252; check the accents."),
-    "latin": (b"text,label\nodd \x81 sign,pos\nbad,neg\n", "encoding", 1, "1 line not in UTF-8, read as Windows-1252 or Latin-1; check the accents."),
-    "control": (b"text,label\na\x00b,pos\nbad,neg\n", "characters", 1, "control or broken characters in 1 row were replaced by spaces or �."),
-    "blank": (CSV + b" ,pos\n\xe2\x80\x8b,neg\n", "blank", 2, "2 rows without text dropped."),
-    "blank label": (CSV + b"some text,\nmore text\n", "blank_label", 2, "2 rows without label dropped."),
-    "repeat": (CSV + b"good film,pos\n", "duplicate", 1, "1 row with the same text and label as an earlier row of the same part: dropped."),
+                "the file is not in UTF-8 and was read as Windows-1252 (Western Europe). Lines to look at: 'café,pos'; if they look wrong, choose "
+                "the encoding (--encoding)."),
+    "latin": (b"text,label\nodd \x81 sign,pos\nbad,neg\n", "encoding", 1,
+              "the file is not in UTF-8 and was read as Windows-1252 (Western Europe). Lines to look at: 'odd \\x81 sign,pos'; if they look wrong, "
+              "choose the encoding (--encoding)."),
+    "mixed": ("text,label\ncafé,pos\nüber,neg\n".encode() + "señor,pos\n".encode("latin-1"), "encoding", 1,
+              "1 line not in UTF-8, read as Windows-1252 (Western Europe). Lines to look at: 'señor,pos'; if they look wrong, choose the encoding "
+              "(--encoding)."),
+    "control": (b"text,label\na\x00b,pos\nbad,neg\n", "characters", 1,
+                "control or broken characters in 1 row were replaced by spaces or � (line 2)."),
+    "blank": (CSV + b" ,pos\n\xe2\x80\x8b,neg\n", "blank", 2, "2 rows without text dropped (lines 5, 6)."),
+    "blank label": (CSV + b"some text,\nmore text\n", "blank_label", 2, "2 rows without label dropped (lines 5, 6)."),
+    "repeat": (CSV + b"good film,pos\n", "duplicate", 1, "1 row with the same text and label as an earlier row of the same part: dropped (line 5)."),
     "conflict": (CSV + b"good film,neg\n", "conflict", 1, "1 text with more than one label kept; for example 'good film' is 'neg', 'pos'."),
     "outer space": (CSV + b"more, pos \n", "merged_labels", 1,
                     "labels that differed only in outer space or Unicode form were merged in 1 row: 'pos'."),
@@ -186,7 +193,10 @@ def test_hostile_texts_and_labels_survive_as_written():
     assert written(dataset) == [(f"text {value}", value) for value in HOSTILE]
 
 
-ONE_CLASS = "r.csv: the only label is 'pos' (2 texts); at least two classes are needed. Choose another label column or add texts of another class."
+ONE_CLASS = (
+    "r.csv: the only label is 'pos' (2 texts); at least two classes are needed. "
+    "Choose another label column (--label-column) or add texts of another class."
+)
 REFUSALS = {
     "empty": (b"", "r.csv", "r.csv is empty; a table with a text and a label column is needed."),
     "only space": (b" \n\n", "r.csv", "r.csv is empty; a table with a text and a label column is needed."),
@@ -198,27 +208,31 @@ REFUSALS = {
                     "choose other columns or fill the cells."),
     "one class": (b"text,label\na b,pos\nc d,pos\n", "r.csv", ONE_CLASS),
     "no text": (b"a,b,label\n1,2,x\n3,4,y\n", "r.csv",
-                "r.csv has no text column that could be told by its name; its columns are 'a', 'b', 'label'. Choose one."),
-    "no label": (b"text,b,c\nx y,2,3\nz,4,5\n", "r.csv",
-                 "r.csv has no label column that could be told by its name; its columns are 'text', 'b', 'c'. Choose one."),
-    "one column": (b"text\nhello\nyou\n", "r.csv", "r.csv has no label column that could be told by its name; its columns are 'text'. Choose one."),
+                "r.csv has no text column that could be told by its name; its columns are 'a', 'b', 'label'. Choose with --text-column."),
+    "no label": (b"text,b,c\nx y,2026-01-02,http://a.b\nz,2026-01-02,http://a.c\n", "r.csv",
+                 "r.csv has no label column that could be told by its name; its columns are 'text', 'b', 'c'. Not taken for the labels: 'b' (dates), "
+                 "'c' (links). Choose with --label-column."),
+    "one column": (b"text\nhello\nyou\n", "r.csv",
+                   "r.csv has no label column that could be told by its name; its columns are 'text'. Choose with --label-column."),
     "png": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "r.csv",
             "r.csv is a PNG image, not text; save the table as CSV, TSV, JSONL, JSON or Parquet (with that ending)."),
     "xlsx": (b"PK\x03\x04" + bytes(50), "r.csv",
              "r.csv is a ZIP archive or an Office document, not text; save the table as CSV, TSV, JSONL, JSON or Parquet (with that ending)."),
     "binary": (bytes(range(256)) * 4, "r.csv",
                "r.csv is not text: many of its bytes are control characters. Save the table as CSV, TSV, JSONL, JSON or Parquet."),
-    "ending": (CSV, "r.xlsx", "r.xlsx has the ending '.xlsx'; accepted are .csv, .tsv, .jsonl, .json, .parquet, each also with .gz. "
+    "ending": (CSV, "r.docx", "r.docx has the ending '.docx'; accepted are .csv, .tsv, .jsonl, .json, .parquet, .xlsx, .txt, each also with .gz. "
                "Save the table as one of these."),
-    "no ending": (CSV, "r", "r has no ending; accepted are .csv, .tsv, .jsonl, .json, .parquet, each also with .gz. Save the table as one of these."),
+    "no ending": (CSV, "r", "r has no ending; accepted are .csv, .tsv, .jsonl, .json, .parquet, .xlsx, .txt, each also with .gz. "
+                  "Save the table as one of these."),
     "cut gz": (gzip.compress(CSV * 50)[:-12], "r.csv.gz",
                "r.csv.gz is cut off: the gzip data ends too early. Copy or download the file again."),
     "bad gz": (b"\x1f\x8b" + b"nonsense" * 5, "r.csv.gz", "r.csv.gz is damaged: it is no valid gzip data. Copy or download the file again."),
     "ragged": (b"text,label\na b,x\nyes, I know,y\n", "r.csv",
                "r.csv, line 3: 3 cells, but the first line has 2; put quotes around a text that holds the separator."),
-    "open quote": (b'text,label\na b,x\n"yes,y\nmore,z\n', "r.csv",
+    "open quote": (b'text,label\n"a, b",x\n"yes, it is, y\n', "r.csv",
                    'r.csv, line 3: a quoted cell begins here and never ends; is the file cut off, or a " missing?'),
-    "stray quote": (b'text,label\n"a" b,x\n', "r.csv", 'r.csv, line 2: \',\' expected after \'"\'. Put the whole cell into quotes and write "" for a '
+    "stray quote": (b'text,label\n"a" b, c,x\n', "r.csv",
+                    'r.csv, line 2: \',\' expected after \'"\'. Put the whole cell into quotes and write "" for a '
                     "quote sign inside it."),
     "broken jsonl": (b'{"text":"a","label":"x"}\n{"text":"b",\n', "r.jsonl",
                      "r.jsonl, line 2: broken JSON (Expecting property name enclosed in double quotes, column 13); is the file cut off, or a comma "
@@ -229,11 +243,12 @@ REFUSALS = {
     "json lengths": (b'{"text":["a","b"],"label":["x"]}', "r.json",
                      "r.json: the columns have different lengths ('text' 2, 'label' 1); give every text its label."),
     "nested": (b'[{"text":"a","label":["x","y"]},{"text":"b","label":"z"}]', "r.json",
-               "r.json, row 1: 'label' holds a list or an object ('[\"x\", \"y\"]'); a single text is needed. Choose another column."),
+               "r.json: 1 row whose 'label' holds a list of several or an object (row 1), the first is '[\"x\", \"y\"]'. One label a text is needed: "
+               "leave these rows out, or choose another column with --label-column."),
     "deep": (b"[" * 100_000, "r.json", "r.json, line 1: JSON nested too deeply; a flat table of texts and labels is needed."),
     "bad parquet": (b"PAR1 is not enough", "r.parquet", "r.parquet cannot be read as Parquet ("),
     "numbers": (b"text,label\n12,x\n3.5,y\n-7,x\n", "r.csv",
-                "r.csv: every text is a number (the first is '12'), so this is probably not the text column; choose another."),
+                "r.csv: every text is a number (the first is '12'), so this is probably not the text column; choose another with --text-column."),
 }  # fmt: skip
 
 

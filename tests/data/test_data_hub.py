@@ -50,7 +50,7 @@ def test_any_hub_id_with_a_hidden_test(glue, tmp_path):
     assert dataset.parts.tolist() == ["train", "train", "test", "test"]
     said = [note.sentence for note in dataset.notes]
     assert "columns guessed: texts from 'sentence', labels from 'label'." in said
-    assert "owner/name hides the labels of its test split; its validation split is the test part here." in said
+    assert "owner/name: test rows without labels left out (1); the validation part is the test part here." in said
 
 
 def test_an_unknown_column_of_a_hub_set(glue, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
 from dmlviz.data import draw_split
+from dmlviz.data.cut import per_class
 from dmlviz.records import InputError
 
 drawn = settings(max_examples=60, deadline=None)
@@ -29,12 +32,12 @@ SIZES = st.lists(st.integers(16, 60), min_size=2, max_size=5)
 @given(sizes=SIZES, seed=st.integers(0, 2**40), validation=st.integers(0, 30), shots_by=st.sampled_from(["class", "total"]), parted=st.booleans())
 def test_draws_are_nested_disjoint_and_of_the_right_size(make_dataset, sizes, seed, validation, shots_by, parted):
     if shots_by == "total":
-        sizes = [max(sizes)] * len(sizes)  # else 14 texts may all be of one class, which is refused
+        sizes = [max(sizes)] * len(sizes)  # else 12 texts may all be of one class, which is refused
     labels = "".join("abcde"[c] * n for c, n in enumerate(sizes))
     parts = ["test" if parted and i % 5 == 0 else "train" for i in range(len(labels))]
     dataset = make_dataset(labels, parts)
     settings_ = {"shots_by": shots_by, "support_seed": seed, "validation": validation}
-    few, more = (draw_split(dataset, shots=shots, **settings_) for shots in ((4, 8) if shots_by == "class" else (14, 20)))
+    few, more = (draw_split(dataset, shots=shots, **settings_) for shots in ((4, 8) if shots_by == "class" else (12, 16)))
     assert set(few.support) < set(more.support)
     assert few.test.tolist() == more.test.tolist()
     for split in (few, more):
@@ -44,7 +47,100 @@ def test_draws_are_nested_disjoint_and_of_the_right_size(make_dataset, sizes, se
     if shots_by == "class":
         assert counts(dataset, few.support) == [4] * len(sizes)
     else:
-        assert len(few.support) == 14
+        assert len(few.support) == 12
+
+
+# ---- the cut of data sets without a test part
+
+
+@drawn
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=2, max_size=5), seed=st.integers(0, 2**40), validation=st.integers(0, 30), cut=st.integers(0, 5),
+    held=st.booleans(),
+)  # fmt: skip
+def test_the_cut_depends_on_no_shots_and_no_draw(make_dataset, sizes, seed, validation, cut, held):
+    labels = "".join("abcde"[c] * n for c, n in enumerate(sizes))
+    dataset = make_dataset(labels, ["val" if held and i % 4 == 3 else "train" for i in range(len(labels))])
+    cuts, supports = set(), {}
+    for shots, draw in ((1, seed), (2, seed), (7, seed), (25, seed), (1, seed + 1), (None, seed + 1)):
+        try:
+            split = draw_split(dataset, shots=shots, support_seed=draw, validation=validation, cut_seed=cut)
+        except InputError:
+            continue
+        cuts.add((tuple(split.test), tuple(split.validation)))
+        supports[shots, draw] = set(split.support.tolist())
+        assert not supports[shots, draw] & {*split.test.tolist(), *split.validation.tolist()}
+        train = np.bincount(dataset.labels[dataset.parts == "train"], minlength=len(dataset.label_names))
+        assert ((np.array(counts(dataset, split.test)) > 0) == (train > 1)).all()  # every class that has two texts is tested
+    assert len(cuts) <= 1
+    nested = [supports[shots, seed] for shots in (1, 2, 7, 25) if (shots, seed) in supports]
+    assert all(smaller < larger for smaller, larger in pairwise(nested))
+
+
+def test_shots_never_shrink_the_test_and_what_does_not_fit_is_refused(make_dataset):
+    dataset = make_dataset("a" * 24 + "b" * 24 + "c" * 24)
+    tests = {tuple(draw_split(dataset, shots=shots, validation=0).test) for shots in (8, 14, 16, 17)}
+    assert [len(test) for test in tests] == [21]
+    with pytest.raises(InputError) as caught:
+        draw_split(dataset, shots=19, validation=0)
+    assert str(caught.value) == (
+        "class 'a' has 17 texts but 19 shots were asked for (2 more classes too small); 7 more are set aside for the test; "
+        "lower shots to 17, draw the shots in all instead of per class, or add texts"
+    )
+    with pytest.raises(InputError) as caught:
+        draw_split(dataset, shots=16, validation=64)
+    assert "7 more are set aside for the test, 4 for validation; lower shots to 13, lower validation, " in str(caught.value)
+    assert len(draw_split(dataset, shots=13, validation=64).validation) == 12
+
+
+def test_the_default_shots_fit_into_small_data_sets(make_dataset):
+    for size, tested, held in ((2, 1, 0), (8, 1, 0), (9, 1, 0), (10, 2, 0), (12, 4, 0), (14, 4, 2), (40, 12, 8)):
+        dataset = make_dataset("a" * size + "b" * size)
+        split = draw_split(dataset, shots=min(8, size - 1))
+        assert (counts(dataset, split.test), counts(dataset, split.validation)) == ([tested] * 2, [held] * 2)
+    few = kinds(draw_split(make_dataset("a" * 10 + "b" * 40), shots=8))["cut"]
+    assert "14 of 50 different texts are set aside for the test (30 % of each class, fewer in small ones) and 8 for validation" in few
+
+
+def test_the_size_of_the_cut_is_said_and_another_seed_cuts_otherwise(make_dataset):
+    dataset = make_dataset("a" * 40 + "b" * 20)
+    first, other = (draw_split(dataset, shots=2, validation=8, cut_seed=seed) for seed in (None, 3))
+    assert kinds(first)["cut"] == (
+        "no test part of its own: 18 of 60 different texts are set aside for the test (30 % of each class) and 8 for validation, "
+        "the same for every draw, number of shots and loss."
+    )
+    assert "(cut 3)" in kinds(other)["cut"]
+    assert first.test.tolist() == draw_split(dataset, shots=2, cut_seed=0).test.tolist() != other.test.tolist()
+    assert kinds(draw_split(dataset, shots=2, validation=40))["validation"] == (
+        "40 validation texts asked for, 12 set aside: at most 20 % of each class, and 8 texts stay for training."
+    )
+    with pytest.raises(InputError, match=r"^cut seed -1 was given; it must be 0 or more, or none for the cut that all runs share\.$"):
+        draw_split(dataset, cut_seed=-1)
+
+
+def test_near_copies_across_the_cut_are_said(make_dataset):
+    texts = [f"{word} number {'abcdefghijklmnopqrst'[i % 20]}{'!' * (i // 20)}" for word in ("first", "second") for i in range(40)]
+    found = kinds(draw_split(make_dataset("a" * 40 + "b" * 40, texts=texts), shots=2))["near_copies"]
+    assert " differing from a training text in case or punctuation alone" in found
+
+
+@drawn
+@given(st.data())
+def test_rows_per_class_are_those_of_a_loop_over_classes(make_dataset, data):
+    labels = data.draw(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=60))
+    dataset = make_dataset(labels)
+    order = np.array(data.draw(st.permutations(range(len(labels)))))[: data.draw(st.integers(1, len(labels)))]
+    sizes = np.array([data.draw(st.integers(0, 5)) for _ in dataset.label_names])
+    by_class = [order[dataset.labels[order] == c] for c in range(len(sizes))]
+    assert per_class(dataset, order, sizes).tolist() == [i for rows, n in zip(by_class, sizes, strict=True) for i in rows[:n]]
+    last = [i for rows, n in zip(by_class, sizes, strict=True) for i in rows[max(0, len(rows) - n) :]]
+    assert per_class(dataset, order, sizes, last=True).tolist() == last
+
+
+def test_tens_of_thousands_of_classes(make_dataset):
+    labels = [f"class {i // 3}" for i in range(60_000)]
+    split = draw_split(make_dataset(labels), shots=1, validation=500)
+    assert (len(split.support), len(split.test)) == (20_000, 20_000)
 
 
 @drawn
@@ -58,11 +154,14 @@ def test_test_part_is_stratified_and_the_same_for_every_seed(make_dataset, sizes
 
 
 def test_same_seed_same_rows_pinned(make_dataset):
-    dataset = make_dataset("aaabbbccc" * 4)
-    split = draw_split(dataset, shots=2, support_seed=7, validation=3)
+    split = draw_split(make_dataset("aaabbbccc" * 4), shots=2, support_seed=7, validation=3)
     assert split.support.tolist() == [11, 9, 21, 31, 16, 17]
-    assert split.validation.tolist() == [20, 23, 26]
+    assert split.validation.tolist() == []
     assert split.test.tolist() == [0, 4, 5, 7, 8, 12, 18, 28, 29, 30, 33, 34]
+    split = draw_split(make_dataset("aaabbbccc" * 6), shots=2, support_seed=7, validation=3)
+    assert split.support.tolist() == [11, 37, 48, 13, 53, 25]
+    assert split.validation.tolist() == [19, 14, 17]
+    assert split.test.tolist() == [0, 4, 8, 18, 28, 29, 30, 33, 40, 43, 44, 45, 49, 50, 51]
 
 
 def test_validation_is_stratified_and_stays_while_shots_grow(make_dataset):
@@ -148,15 +247,16 @@ def test_one_class_only_and_nothing_left_for_a_test(make_dataset):
     lopsided = make_dataset("a" * 30 + "b" + "ab", ["train"] * 31 + ["test"] * 2)
     with pytest.raises(InputError, match=r"^all 2 shots are of class 'a'; raise the shots, draw them per class or change the seed\.$"):
         draw_split(lopsided, shots=2, shots_by="total", validation=0)
-    with pytest.raises(InputError, match=r"^toy has no test part, and 4 shots per class leave no text for one; lower shots to 3 or add texts\.$"):
-        draw_split(make_dataset("aaaabbbb"), shots=4)
+    alone = make_dataset("abcd")
+    with pytest.raises(InputError, match=r"^toy has no test part, and no class has a second text that could be set aside for one; add texts\.$"):
+        draw_split(alone, shots=1)
 
 
 def test_long_class_names_are_shortened_in_sentences(make_dataset):
     labels = ["<script>" + "x" * 500] * 3 + ["b"] * 9
     with pytest.raises(InputError) as caught:
         draw_split(make_dataset(labels), shots=5)
-    assert len(str(caught.value)) < 160
+    assert len(str(caught.value)) < 190
     assert "…" in str(caught.value)
 
 

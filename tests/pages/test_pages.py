@@ -238,7 +238,7 @@ def test_too_many_shots_and_an_impossible_encoder_are_sentences(visit, tiny_csv,
     app = own_file(visit("train"), str(tiny_csv))
     app.number_input(key="train_shots").set_value(24).run()
     assert not app.exception
-    assert "lower shots to 23 or add texts" in app.error[0].value
+    assert "7 more are set aside for the test, 4 for validation; lower shots to 13" in app.error[0].value
     app.number_input(key="train_shots").set_value(2).run()
     app.text_input(key="train_encoder").set_value("no such / encoder").run()
     button(app, "Train").click().run()
@@ -319,11 +319,11 @@ def test_what_changed_lists_texts_and_selects_them(visit, home):
     app = visit("manifold", home.store.home, runs=home.hostile, below="changed")
     table = app.dataframe[0].value
     assert list(table["change"]) == sorted(table["change"], reverse=True)
-    assert len(table) == 70
+    assert len(table) == 28
     app.button(key="changed_top").click().run()
     assert not app.exception
     assert app.session_state["select"].startswith("rows:")
-    assert "**50** of 70 texts" in unescaped(app)
+    assert "**28** of 28 texts" in unescaped(app)
 
 
 def test_the_numbers_have_a_column_for_each_run(visit, home):
@@ -343,11 +343,11 @@ def test_a_map_with_other_settings_is_offered_and_not_made_unasked(visit, home):
 
 def test_a_selection_travels_and_can_be_cleared(visit, home):
     app = visit("manifold", home.store.home, runs=home.hostile, select="class:" + HOSTILE[0])
-    assert "**10** of 70 texts" in words(app)
+    assert "**4** of 28 texts" in words(app)
     app.switch_page("pages/overview.py").run()
-    assert "**10** of 70 texts" in words(app)
+    assert "**4** of 28 texts" in words(app)
     app.button(key="select_clear").click().run()
-    assert "**10** of 70 texts" not in words(app)
+    assert "**4** of 28 texts" not in words(app)
     assert "select" not in app.query_params
 
 
@@ -418,7 +418,7 @@ def test_search_fills_the_table_of_texts(visit, home):
     assert not app.dataframe
     app.text_input(key="find").set_value("DOG").run()
     table = next(one.value for one in app.dataframe if "text" in one.value)
-    assert len(table) == 70
+    assert len(table) == 28
     assert set(table["class"]) == set(HOSTILE)
 
 

@@ -41,7 +41,7 @@ def test_the_form_says_what_will_run_and_starts_it(visit, own_home, tiny_csv, ti
     assert [one.label for one in app.button if one.key and one.key.startswith("sweep_resume")] == ["Go on"]
 
 
-@pytest.mark.parametrize(("shots", "said"), [("four", "is not understood"), ("9999", "9999 shots per class leave no text")])
+@pytest.mark.parametrize(("shots", "said"), [("four", "is not understood"), ("9999", "7 more are set aside for the test, 4 for validation")])
 def test_what_cannot_run_is_a_sentence(visit, own_home, tiny_csv, tiny_encoder, shots, said):
     app = visit("train", own_home.store.home, train_path=str(tiny_csv), train_encoder=str(tiny_encoder), sweep_shots=shots, **ON)
     assert any(said in one.value.replace("\\", "") for one in app.error), [one.value for one in app.error]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import silhouette_score
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from dmlviz.losses import LOSSES
 from dmlviz.propagation import sqrt_median_sigma
-from dmlviz.records import InputError
+from dmlviz.records import InputError, Split
 from dmlviz.training.choices import check_readout
 from dmlviz.training.fit import Reporter, fit
 from dmlviz.training.load import load_model
@@ -182,14 +184,33 @@ def test_mixed_is_the_siblings_extended_inference(make_job, loss, scale):
 
 def test_macro_f1_by_hand():
     """Class 0: 5 of its 6 texts found, and a text of class 1 taken for it: 2·5/(6+6). Class 1: 1 of 2 found, and the text of class 3 taken for it:
-    2·1/(2+2). Class 3, the rare one: not found, 0. Class 2 has no text, though one is taken for it; class 4 has none and gets none."""
+    2·1/(2+2). Class 3, the rare one: not found, 0. Class 2 has no text, though one is taken for it; class 4 has none and gets none: 0 both."""
     labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 3])
     predicted = np.array([0, 0, 0, 0, 0, 2, 1, 0, 1])
     found = quality(np.eye(5)[predicted], labels)
     assert found["accuracy"] == pytest.approx(6 / 9)
-    assert found["macro_f1"] == pytest.approx((5 / 6 + 1 / 2 + 0) / 3)
-    weighted, over_all = (6 * 5 / 6 + 2 * 1 / 2) / 9, (5 / 6 + 1 / 2) / 5
-    assert min(abs(found["macro_f1"] - other) for other in (weighted, over_all, (5 / 6 + 1 / 2) / 4)) > 0.05
+    assert found["macro_f1"] == pytest.approx((5 / 6 + 1 / 2) / 5)
+    weighted, of_the_test = (6 * 5 / 6 + 2 * 1 / 2) / 9, (5 / 6 + 1 / 2) / 3
+    assert min(abs(found["macro_f1"] - other) for other in (weighted, of_the_test, (5 / 6 + 1 / 2) / 4)) > 0.05
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
+def test_macro_f1_is_scikit_learns_over_all_classes(pairs):
+    labels, predicted = map(np.array, zip(*pairs, strict=True))
+    expected = f1_score(labels, predicted, average="macro", labels=range(6), zero_division=0)
+    assert quality(np.eye(6)[predicted], labels)["macro_f1"] == pytest.approx(expected)
+
+
+def test_a_class_without_a_test_text_is_named_and_counts_zero():
+    labels = np.array([0, 1, 0, 0, 0, 0])
+    split = Split(np.array([0, 1]), np.array([], dtype=int), np.array([2, 3, 4, 5]), 1, "class", 0)
+    metrics = metrics_of({"head": np.eye(2)[labels]}, labels, split, ("cold", "warm"))
+    assert (metrics["accuracy"], metrics["macro_f1"]) == (1.0, 0.5)
+    assert (metrics["n_classes"], metrics["n_untested"], metrics["untested"]) == (2, 1, ["warm"])
+    whole = metrics_of({"head": np.eye(2)[labels]}, np.array([0, 1, 0, 1, 0, 1]), split, ("cold", "warm"))
+    assert whole["n_classes"] == 2
+    assert "untested" not in whole
 
 
 def slow_probe(found: np.ndarray, known: np.ndarray, weights: np.ndarray, strength: float) -> np.ndarray:
