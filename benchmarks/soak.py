@@ -23,10 +23,12 @@ from typing import NamedTuple
 
 import psutil
 
-from dmlviz.records import RunConfig
-from dmlviz.store import Store
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[0] = str(ROOT)  # not this folder: its coverage.py would stand before the library of that name, which numba looks for
+
+from dmlviz.records import RunConfig  # noqa: E402
+from dmlviz.store import Store  # noqa: E402
+
 LOSSES = ("cross_entropy", "triple_entropy", "supcon")
 PAGES = ("Overview", "Runs", "Manifold", "Proxies", "Graph", "Attributions", "Reliability", "Figures")
 CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",

@@ -15,6 +15,7 @@ from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.records import Run
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import damage, empty, escaped, go, sentence
+from dmlviz.ui.memory import keeper
 from dmlviz.ui.words import percent, run_name
 
 MOST = 6  # panes that can still be read side by side
@@ -26,6 +27,7 @@ def sidebar() -> None:
     """Comparing: the picked runs. It travels over the pages."""
     st.session_state["inside"] = True  # app.py has run: see frame._enter_by_the_door
     loaders.tidy(str(loaders.store().home))
+    keeper().drawn.set()
     ready = [run for run in loaders.runs() if comparable(run)]
     with st.sidebar:
         if words := loaders.trouble():

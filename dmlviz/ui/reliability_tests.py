@@ -109,7 +109,7 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
         f"With n draws the sign-flip test gives no p below 2 / 2ⁿ; below {FEWEST} draws no test is shown."
     ))  # fmt: skip
     with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button("CSV", csv_bytes(table), file_name(["comparisons"], "csv"), "text/csv", key="judge_tests_csv", on_click="ignore")
+        st.download_button("CSV", lambda: csv_bytes(table), file_name(["comparisons"], "csv"), "text/csv", key="judge_tests_csv", on_click="ignore")
 
 
 def _interval(scope: Scope, line: Line, kind: str) -> Interval | None:
