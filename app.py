@@ -4,7 +4,7 @@ import streamlit as st
 
 from dmlviz import ui
 
-st.set_page_config(page_title="DMLViz", page_icon=":material/scatter_plot:", layout="wide", initial_sidebar_state="auto")
+st.set_page_config(page_title="DMLViz", page_icon=ui.ICON, layout="wide", initial_sidebar_state="auto")
 page = st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", default=True),

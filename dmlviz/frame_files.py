@@ -6,6 +6,7 @@ import csv
 import gc
 import io
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ import pandas as pd
 from dmlviz.records import InputError
 
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", " =", " +", " -", " @", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # a spreadsheet would run it
+DTYPE = re.compile(r"u?int(8|16|32|64)|float(16|32|64)|bool|object|category|str|string|<U\d{1,4}")
 NUMBERS = {"float64": float, "float32": np.float32, "float16": np.float16}
 
 
@@ -49,6 +51,10 @@ def read_frame(data: bytes, schema: Mapping[str, Any]) -> pd.DataFrame:
     gc.disable()  # millions of cells, none of them in a cycle: looking through them again and again takes most of the time
     try:
         return _read(data, schema)
+    except InputError:
+        raise
+    except Exception as error:  # whatever somebody wrote into the description
+        raise InputError(f"the data's description is not understood ({type(error).__name__}); take the bundle's own file again") from None
     finally:
         if collects:
             gc.enable()
@@ -119,11 +125,18 @@ def _back(value: Any) -> Any:
         return float(value["float"])
     if "tuple" in value:
         return tuple(_back(one) for one in value["tuple"])
-    return np.array([_back(one) for one in value["array"]], dtype=value["dtype"])
+    return np.array([_back(one) for one in value["array"]], dtype=_dtype(value["dtype"]))
+
+
+def _dtype(name: object) -> str:
+    """One of those that tables have: another could ask for any amount of memory. Raises ValueError."""
+    if not isinstance(name, str) or not DTYPE.fullmatch(name):
+        raise ValueError(f"no column has the type {str(name)[:40]!r}")
+    return name
 
 
 def _series(cells: list[str], column: Mapping[str, Any]) -> pd.Series:
-    kind, dtype = column["kind"], column["dtype"]
+    kind, dtype = column["kind"], _dtype(column["dtype"])
     if kind in NUMBERS:
         return pd.Series(np.array(list(map(float, cells)), dtype=kind))
     if kind == "bool":

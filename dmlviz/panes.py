@@ -105,6 +105,28 @@ BY_ATTRIBUTION = ("needed", "reasons")  # colourings from the runs' stored attri
 Explained = Callable[[str], Mapping[int, TokenAttribution]]  # run id -> row id -> attribution
 
 
+LEARNED = ("none", "as_loaded")  # controls of runs that learned from the labels
+
+
+def color_problem(color_by: str, runs: Sequence[Run], row_ids: Sequence[np.ndarray], explained: Sequence[int] = ()) -> str:
+    """Why maps of these runs cannot be coloured so; "" where they can. `row_ids`: the texts of each; `explained`: how many of them are explained."""
+    if color_by in BY_ATTRIBUTION:
+        several = "two runs or more" if color_by == "reasons" else "these runs"
+        enough = sum(count > 0 for count in explained) >= (2 if color_by == "reasons" else 1)
+        return "" if enough else (
+            f"the colour {color_by} needs explained texts of {several}; explain some on the Attributions page, or choose another colour"
+        )  # fmt: skip
+    if color_by not in ("lost", "disagreement"):
+        return ""
+    if any(not np.array_equal(rows, row_ids[0]) for rows in row_ids):
+        return f"the colour {color_by} compares the same texts in every run, and these runs hold different ones; pick runs with one draw"
+    if color_by == "lost" and not any(run.config.control == "pre_trained" for run in runs):
+        return "the colour lost compares with the pre-trained encoder; add it as a pane (Controls), or choose another colour"
+    if color_by == "disagreement" and sum(run.config.control in LEARNED for run in runs) < 2:
+        return "the colour disagreement needs at least 2 runs that were trained; add one in the sidebar, or choose another colour"
+    return ""
+
+
 def map_values(
     color_by: str, panes: Sequence[Pane], arrays: Callable[[str], RunArrays], attributions: Explained | None = None
 ) -> dict[str, np.ndarray]:
@@ -125,15 +147,12 @@ def map_values(
         return {run_id: map_quality(vectors, one.points, metric=one.metric).distortion for run_id, vectors, one in checked}
     if color_by not in ("lost", "disagreement"):
         return {}
-    if any(not np.array_equal(pane.projection.row_ids, panes[0].projection.row_ids) for pane in panes):
-        raise InputError(f"the colour {color_by} compares the same texts in every run, and these runs hold different ones; pick runs with one draw")
+    if problem := color_problem(color_by, [pane.run for pane in panes], [pane.projection.row_ids for pane in panes]):
+        raise InputError(problem)
     if color_by == "disagreement":
-        learned = [pane for pane in panes if pane.run.config.control in ("none", "as_loaded")]
-        share = disagreement(np.stack([pane.predictions for pane in learned])) if learned else disagreement(np.zeros((0, 0)))
+        share = disagreement(np.stack([pane.predictions for pane in panes if pane.run.config.control in LEARNED]))
         return {pane.run.id: share for pane in panes}
-    before = next((pane.run.id for pane in panes if pane.run.config.control == "pre_trained"), None)
-    if before is None:
-        raise InputError("the colour lost compares with the pre-trained encoder; add it as a pane (Controls), or choose another colour")
+    before = next(pane.run.id for pane in panes if pane.run.config.control == "pre_trained")
     start = np.asarray(arrays(before).embeddings)
     return {pane.run.id: neighbors_lost(start, np.asarray(arrays(pane.run.id).embeddings)) for pane in panes}
 
@@ -142,9 +161,9 @@ def _attribution_values(color_by: str, panes: Sequence[Pane], attributions: Expl
     from dmlviz.analysis.attribution_agreement import pairwise, text_stability
 
     found = {pane.run.id: attributions(pane.run.id) for pane in panes}
-    if sum(bool(own) for own in found.values()) < (2 if color_by == "reasons" else 1):
-        several = "two runs or more" if color_by == "reasons" else "these runs"
-        raise InputError(f"the colour {color_by} needs explained texts of {several}; explain some on the Attributions page, or choose another colour")
+    counts = [len(own) for own in found.values()]
+    if problem := color_problem(color_by, [pane.run for pane in panes], [pane.projection.row_ids for pane in panes], counts):
+        raise InputError(problem)
     if color_by == "needed":
         known = {run_id: {row: one.checks["comprehensiveness"] for row, one in own.items()} for run_id, own in found.items()}
     else:

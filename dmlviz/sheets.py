@@ -23,6 +23,7 @@ from dmlviz.figures.presets import preset as find_preset
 from dmlviz.figures.words import missing_glyphs
 from dmlviz.panes import read_kind
 from dmlviz.pgf import pgf_files
+from dmlviz.places import place_name
 from dmlviz.records import FigureSpec, InputError, Run, SheetSpec
 from dmlviz.standalone import html_bytes
 from dmlviz.store import Store
@@ -126,13 +127,8 @@ def _texts(figure: Figure) -> list[str]:
 def told_of(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Of each run what a reader of the file must know to find it again."""
     fields = ("dataset_hash", "loss", "ce_weight", "shots", "support_seed", "seed", "control")
-    return [{"id": run.id, "dataset": last_part(run.config.dataset), "encoder": last_part(run.config.encoder),
+    return [{"id": run.id, "dataset": place_name(run.config.dataset), "encoder": place_name(run.config.encoder),
              **{field: getattr(run.config, field) for field in fields}} for run in runs]  # fmt: skip
-
-
-def last_part(name: str) -> str:
-    """Of a folder or file its last name: a paper's figure does not tell whose machine it was made on. Names and Hub ids stay as they are."""
-    return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,15 @@ def recomputed(store: Store, run: Run) -> dict[str, Any]:
     arrays, own = store.arrays(run.id), str(run.metrics.get("readout", ""))
     names = sorted(arrays.scores, key=lambda name: name != own)  # the first is the run's own
     scores = {name: np.asarray(arrays.scores[name]) for name in names}
-    return metrics_of(scores, np.asarray(arrays.labels), store.split(run.id))
+    names = store.dataset(run.config.dataset_hash or "").label_names
+    found = metrics_of(scores, np.asarray(arrays.labels), store.split(run.id), names)
+    return found if "n_classes" in run.metrics or "n_classes" not in found else _as_before(found)
+
+
+def _as_before(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Less what a run of an earlier version does not have, or where it means something else: macro-F1 was over the classes of the test part."""
+    other = {"n_classes", "n_untested", "untested"}
+    return {name: value for name, value in found.items() if name not in other and not ("untested" in found and name.endswith("macro_f1"))}
 
 
 def _numbers(run: Run, again: Mapping[str, Any]) -> list[str]:
@@ -48,8 +56,8 @@ def _numbers(run: Run, again: Mapping[str, Any]) -> list[str]:
 
 
 def _same(stored: Any, value: Any) -> bool:
-    if isinstance(value, str) or isinstance(stored, str):
-        return stored == value
+    if not isinstance(value, int | float) or not isinstance(stored, int | float):
+        return list(stored) == list(value) if isinstance(value, list) and isinstance(stored, list | tuple) else stored == value
     return math.isclose(float(stored), float(value), rel_tol=0, abs_tol=NEAR) or (math.isnan(stored) and math.isnan(value))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import runpy
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +20,12 @@ from tiny_words import CLASS_WORDS, FILLERS
 
 from dmlviz.records import TextDataset
 from dmlviz.store import Store
+
+# Nobody may ask another host: neither this process nor one that it starts (tests/socket_guard/)
+GUARD = Path(__file__).parent / "socket_guard"
+os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ.setdefault("DMLVIZ_TEST_ASKED", str(Path(tempfile.mkdtemp(prefix="dmlviz-asked-")) / "hosts.txt"))
+runpy.run_path(str(GUARD / "sitecustomize.py"))
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -37,6 +45,14 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = {str(ROOT / "tests" / name): place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: first.get(str(item.path), len(first)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_leaves():
+    """When all tests are over, no process of theirs has asked another host."""
+    yield
+    asked = Path(os.environ["DMLVIZ_TEST_ASKED"])
+    assert not asked.exists(), f"outside requests, by process: {asked.read_text()}"
 
 
 @pytest.fixture(scope="session")

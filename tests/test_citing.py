@@ -15,7 +15,7 @@ from tex import need_tex
 from dmlviz.citing import bibtex, keys_of, methods, unknown_of
 from dmlviz.citing.bib import entries, plain, read_entries
 from dmlviz.citing.marked import as_text, plain_math, spread
-from dmlviz.citing.sources import COMPUTED_BY, DATASET_KEYS, ENCODER_KEYS, FIGURE_KEYS, LOSS_KEYS, MAP_KEYS, STATISTIC_KEYS, place_name
+from dmlviz.citing.sources import COMPUTED_BY, DATASET_KEYS, ENCODER_KEYS, FIGURE_KEYS, LOSS_KEYS, MAP_KEYS, STATISTIC_KEYS
 from dmlviz.data import CATALOGUE
 from dmlviz.data.catalogue import restricted, sharing
 from dmlviz.figures import FIGURES
@@ -142,15 +142,6 @@ def test_an_encoder_is_known_by_its_whole_id(encoder, first):
         assert "/data" not in found  # a path tells of somebody's machine
     else:
         assert first in given
-
-
-def test_a_place_is_called_by_its_last_part():
-    assert place_name("/home/me/reviews.csv") == "reviews.csv"
-    assert place_name(r"C:\texts\reviews.csv") == "reviews.csv"
-    assert place_name("data/reviews.csv") == "reviews.csv"
-    assert place_name("owner/name:small") == "owner/name:small"
-    assert place_name("/models/mine/") == "mine"
-    assert place_name("") == "without a name"
 
 
 def test_broken_bibtex_is_noticed():

@@ -54,7 +54,9 @@ def test_own_folders_are_listed_and_read(own_data, tmp_path, capsys):
 
 
 def test_a_name_is_no_way_out_of_the_folder(own_data, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    empty = tmp_path / "empty" / "here"  # what lies beside tmp_path belongs to other tests
+    empty.mkdir(parents=True)
+    monkeypatch.chdir(empty)
     for name in ("..", ".", "../data", ".hidden"):
         code, _, err = said(capsys, "datasets", name, "--home", tmp_path / "home")
         assert code == 2

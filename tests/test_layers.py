@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LOW = {"records"}
+LOW = {"places", "records"}
 DATA = LOW | {"data"}
 STORE = {"store_arrays", "store_damage", "store_files", "store_seal", "store_status"}  # what store.py is made of
 TRAINING = {"records", "store", "store_files", "store_leftovers", "store_sweeps", "encoder", "propagation", "losses", "cautions", "training"}
@@ -21,6 +21,7 @@ EVERYTHING_BELOW_UI = {
 }  # fmt: skip
 MAY_IMPORT = {
     "__init__": set(),
+    "places": set(),
     "records": set(),
     "data": DATA,
     "store_damage": LOW,
@@ -37,21 +38,21 @@ MAY_IMPORT = {
     "propagation": LOW,
     "losses": LOW | {"propagation", "losses"},
     "training": TRAINING,
-    "analysis": {"records", "store", "propagation", "losses", "analysis"},
+    "analysis": {"places", "records", "store", "propagation", "losses", "analysis"},
     "explain": {"records", "store", "store_damage", "encoder", "propagation", "training", "analysis", "store_attributions", "explain"},
-    "figures": {"records", "losses", "analysis", "figures"},
+    "figures": {"places", "records", "losses", "analysis", "figures"},
     "frame_files": LOW,
     "export": {"records", "store", "analysis", "figures", "frame_files"},
     "checking": {"records", "figures", "export", "checking"},
     "trays": LOW | {"asked", "store_damage", "store_files", "figures"},
-    "citing": {"records", "data", "losses", "analysis", "figures", "citing"},
+    "citing": {"places", "records", "data", "losses", "analysis", "figures", "citing"},
     "submit": {"records", "store", "data", "losses", "training", "encoder"},
     "verification": {"records", "store", "training"},
     "panes": {"records", "store", "data", "losses", "training", "analysis", "figures", "export"},
     "desk": {"explain", "store_attributions", "records", "store", "store_files", "data", "losses", "training", "analysis", "panes"},
     "attributed": {"records", "data", "store", "store_attributions", "desk", "analysis", "figures"},
     "asked": {"records", "data", "losses"},
-    "papers": {"records", "data", "losses", "training", "papers"},
+    "papers": {"places", "records", "data", "losses", "training", "papers"},
     "cautions": {"records", "losses"},
     "spaces": {"records", "data", "losses"},
     "sweep_spec": {"records", "data", "losses", "asked"},
@@ -59,13 +60,13 @@ MAY_IMPORT = {
     "tuning": {"records", "store", "store_damage", "data", "losses", "training", "submit", "spaces"},
     "told": {"records", "store", "store_attributions", "analysis", "papers"},
     "told_sweeps": {"records", "store", "sweep", "told", "training"},
-    "tables": {"records", "data", "losses", "analysis", "figures", "papers", "tables"},
+    "tables": {"places", "records", "data", "losses", "analysis", "figures", "papers", "tables"},
     "draw_tables": {"attributed", "draw", "tables", "records", "store", "export", "data", "analysis", "figures"},
-    "sheets": {"records", "store", "figures", "export", "panes", "draw", "standalone", "pgf", "__init__"},
+    "sheets": {"places", "records", "store", "figures", "export", "panes", "draw", "standalone", "pgf", "__init__"},
     "pgf": {"records", "figures", "export"},
     "standalone": {"records", "figures", "export", "draw"},
-    "bundles": {"records", "store", "store_files", "data", "figures", "export", "draw", "sheets", "frame_files", "citing", "tables", "draw_tables",
-                "submit", "training", "trays", "bundles", "__init__"},
+    "bundles": {"places", "records", "store", "store_files", "data", "figures", "export", "draw", "sheets", "frame_files", "citing", "tables",
+                "draw_tables", "submit", "training", "trays", "bundles", "__init__"},
     "cli_app": set(),
     "cli_datasets": {"cli_app", "data", "records", "store", "told"},
     "cli_sweeps": {"cli_app", "data", "records", "store", "store_sweeps", "sweep", "sweep_spec", "told", "told_sweeps", "training"},

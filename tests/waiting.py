@@ -29,7 +29,7 @@ for run_id in sys.argv[2:]:
 
 def train(store: Store, run_ids: Collection[str], seconds: float = 900) -> None:
     """The runs one after the other in one other process, without a dispatcher."""
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     command = [sys.executable, "-c", WORK, str(store.home), *run_ids]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stderr

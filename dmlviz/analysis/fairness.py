@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dmlviz.analysis.judged_rows import drawn_apart, rows_apart
 from dmlviz.losses import find_loss
+from dmlviz.places import place_name
 from dmlviz.records import Run, RunConfig
 
 REPEATS = ("seed", "support_seed", "fold")  # runs that differ in these alone are repetitions
@@ -56,7 +57,7 @@ def _test_of(name: str) -> Callable[[Arm], str]:
 
     def say(arm: Arm) -> str:
         folds = {run.config.fold for run in arm.runs}
-        return (name or arm.config.dataset) + (f", {_several('fold', folds)} of {arm.config.folds}" if arm.config.folds else "")
+        return (name or place_name(arm.config.dataset)) + (f", {_several('fold', folds)} of {arm.config.folds}" if arm.config.folds else "")
 
     return say
 
@@ -110,11 +111,15 @@ def _field(name: str) -> Callable[[Arm], str]:
     return say
 
 
+def _encoder(arm: Arm) -> str:
+    return place_name(arm.config.encoder)
+
+
 # what is compared -> (its name, how an arm says it; None: not known, or of no effect there)
 Aspect = tuple[str, Callable[[Arm], str | None]]
 CHECKS: Mapping[str, tuple[tuple[Aspect, ...], str]] = {
     "Training texts": ((("", _support),), "the draw of the shots often moves accuracy more than the loss does"),
-    "Encoders": ((("", _field("encoder")), ("pooling ", _pooling), ("tokens a text ", _field("max_length"))), "a difference may be the encoder's"),
+    "Encoders": ((("", _encoder), ("pooling ", _pooling), ("tokens a text ", _field("max_length"))), "a difference may be the encoder's"),
     "Budgets": (
         (("epochs ", _field("epochs")), ("patience ", _field("patience")), ("learning rate ", _lr), ("of centres ", _center_lr),
          ("batch size ", _batch), ("schedule ", _schedule), ("warm-up ", _field("warmup_share")), ("weight decay ", _field("weight_decay")),
@@ -186,7 +191,7 @@ def _inequalities(runs: Sequence[Run], titles: Sequence[str]) -> dict[str, str]:
     arms = _arms(runs, titles)
     own, trained = [arm for arm in arms if arm.runs[0].origin != "loaded"], [arm for arm in arms if arm.trains]
     hashes = {arm.config.dataset_hash for arm in arms}
-    test = _test_of(arms[0].config.dataset if len(hashes) == 1 and None not in hashes else "")
+    test = _test_of(place_name(arms[0].config.dataset) if len(hashes) == 1 and None not in hashes else "")
     rows = rows_apart([run for arm in arms for run in arm.runs])
     tests = _told("", test, arms) or _other_texts(arms) or rows
     found = {"Test parts": _differ("Test parts", [tests], "their accuracies are not of the same texts")}
@@ -196,6 +201,8 @@ def _inequalities(runs: Sequence[Run], titles: Sequence[str]) -> dict[str, str]:
         if name == "Training texts" and not any(told):
             told = [drawn_apart([run for arm in who for run in arm.runs])]
         found[name] = _differ(name, told, why)
+    if not found["Encoders"] and len({arm.config.encoder for arm in own}) > 1:
+        found["Encoders"] = f"Encoders differ (several folders are called {place_name(own[0].config.encoder)}): {CHECKS['Encoders'][1]}."
     for name, say, why in _left_to_the_loss(trained, False):
         found[name] = _differ(name, [_told("", say, trained)], why)
     if len(arms) > 1:

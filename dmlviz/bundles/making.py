@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dmlviz import __version__
-from dmlviz.bundles.drawing import FORMATS, draw_sheets, plain
+from dmlviz.bundles.drawing import FORMATS, draw_sheets
+from dmlviz.bundles.reading import AGAIN, FORMAT, StoredTable, check_files, read_content, stored_table
 from dmlviz.bundles.words import captions_markdown, captions_tex, read_me, scripts
 from dmlviz.citing import bibtex, methods
 from dmlviz.data.catalogue import restricted
@@ -29,13 +30,13 @@ from dmlviz.draw_tables import KINDS, make_table, table_bytes
 from dmlviz.export import file_name, zip_bytes
 from dmlviz.figures.composing import LETTERS
 from dmlviz.frame_files import write_frame
+from dmlviz.places import place_name
 from dmlviz.records import FigureSpec, InputError, Run, SheetSpec, TextDataset
-from dmlviz.sheets import gather, last_part, title_of, told_of, versions
+from dmlviz.sheets import gather, title_of, told_of, versions
 from dmlviz.store import Store
 from dmlviz.tables import Table
-from dmlviz.tables.stored import table_from_json, table_json
+from dmlviz.tables.stored import table_json
 
-FORMAT = 1
 DRAWS_TEXTS = ("attribution_words", "graph_why", "influence")  # figures that show whole texts
 TEXT_COLUMNS = ("text", "node_text")  # texts of the data set in a figure's table
 BIG_ROWS = 50_000  # a longer table is packed
@@ -85,6 +86,7 @@ def rebuild(folder: Path, out: Path, *, say: Say = lambda words: None) -> list[s
     Raises InputError for a folder that is no bundle, and for data that is not what the bundle was made with.
     """
     folder, out = Path(folder), Path(out)
+    check_files(folder)
     known = _known(folder)
     changed = [name for name, digest in known.items() if name.startswith("data/") and _digest(folder / name) != digest]
     if changed:
@@ -107,27 +109,28 @@ def rebuild(folder: Path, out: Path, *, say: Say = lambda words: None) -> list[s
 
 def draw_bundle(folder: Path, *, say: Say = lambda words: None) -> list[str]:
     """Figures, sidecars, tables and captions of the folder, from its data/; returns their names."""
-    try:
-        content = json.loads((folder / "data" / "content.json").read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError("data/content.json is not JSON; take the bundle's own file again") from None
-    if content.get("format") != FORMAT:
-        made_by = content.get("dmlviz")
-        raise InputError(f"the bundle has format {content.get('format')!r}, this DMLViz reads {FORMAT}; use the version {made_by}, which made it")
-    done = iter(range(1, len(content["sheets"]) + 1))
-    draw_sheets(folder, content["sheets"], say=lambda file: say(f"figure {next(done)} of {len(content['sheets'])}: {file}"))
-    made: dict[str, bytes] = {}
-    captions = [_caption(folder, one["file"]) for one in content["sheets"]]
-    for one in content["tables"]:
-        table = table_from_json(one["table"])
-        plain(one["file"])
-        made |= {f"tables/{one['file']}.{kind}": table_bytes(table, kind, one["runs"]) for kind in KINDS}
-        made[f"tables/{one['file']}.json"] = _table_sidecar(table, one["runs"])
+    content = read_content(folder)
+    done = iter(range(1, len(content.sheets) + 1))
+    draw_sheets(folder, content.sheets, say=lambda file: say(f"figure {next(done)} of {len(content.sheets)}: {file}"))
+    captions = [_caption(folder, one.file) for one in content.sheets]
+    made = {name: data for one in content.tables for name, data in _table_files(one).items()}
     made["captions.md"], made["captions.tex"] = captions_markdown(captions).encode(), captions_tex(captions).encode()
     for name, data in made.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
-    return [*(f"figures/{one['file']}.{kind}" for one in content["sheets"] for kind in (*FORMATS, "json")), *made]
+    return [*(f"figures/{one.file}.{kind}" for one in content.sheets for kind in (*FORMATS, "json")), *made]
+
+
+def _table_files(one: StoredTable) -> dict[str, bytes]:
+    """Name -> content of a table in every format, and its sidecar. Raises InputError where it cannot be written."""
+    table = stored_table(one)
+    try:
+        made = {f"tables/{one.file}.{kind}": table_bytes(table, kind, one.runs) for kind in KINDS}
+        return {**made, f"tables/{one.file}.json": _table_sidecar(table, one.runs)}
+    except InputError:
+        raise
+    except Exception as error:  # cells that no table of ours has
+        raise InputError(f"the table {one.file} cannot be written ({type(error).__name__}); {AGAIN}") from error
 
 
 def _table_sidecar(table: Table, run_ids: Sequence[str]) -> bytes:
@@ -215,7 +218,7 @@ def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, T
     """The data sets of the spec's runs whose texts stay here."""
     configs = [runs[run_id].config for run_id in spec.run_ids]
     kept = [one.dataset for one in configs if one.dataset_hash not in datasets or restricted(one.dataset, datasets[one.dataset_hash].source)]
-    return [Path(name).name for name in dict.fromkeys(kept)]
+    return [place_name(name) for name in dict.fromkeys(kept)]
 
 
 # ---- what the runs were
@@ -232,7 +235,7 @@ def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:
     for run in runs:
         split = store.split(run.id)
         rows = {name: np.asarray(getattr(split, name)).tolist() for name in ("support", "validation", "test")}
-        text = json.dumps({"dataset": last_part(run.config.dataset), "dataset_hash": run.config.dataset_hash, **rows, "sha256": {
+        text = json.dumps({"dataset": place_name(run.config.dataset), "dataset_hash": run.config.dataset_hash, **rows, "sha256": {
             name: hashlib.sha256(np.asarray(ids, dtype="<i8").tobytes()).hexdigest() for name, ids in rows.items()}}, indent=None)  # fmt: skip
         name = f"splits/{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
         (folder / name).write_text(text + "\n", encoding="utf-8")
@@ -242,12 +245,13 @@ def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:
 
 def _told(run: Run) -> dict[str, Any]:
     """The config without the folders of this machine: a bundle goes to reviewers."""
-    return run.config.model_dump(mode="json") | {"dataset": last_part(run.config.dataset), "encoder": last_part(run.config.encoder)}
+    return run.config.model_dump(mode="json") | {"dataset": place_name(run.config.dataset), "encoder": place_name(run.config.encoder)}
 
 
 def _write_words(folder: Path, runs: Sequence[Run], shown: Sequence[FigureSpec], datasets: Mapping[str, TextDataset]) -> None:
+    said = {"datasets": datasets, "figures": shown}
     files = {
-        "methods.md": methods(runs, datasets=datasets, figures=shown), "methods.tex": methods(runs, datasets=datasets, figures=shown, latex=True),
+        "methods.md": methods(runs, **said, markdown=True), "methods.tex": methods(runs, **said, latex=True),
         "references.bib": bibtex(runs, figures=shown), "environment.txt": _environment(), "README.md": read_me(folder), **scripts(),
     }  # fmt: skip
     for name, text in files.items():
@@ -276,7 +280,10 @@ def _checksums(folder: Path) -> str:
 def _known(folder: Path) -> dict[str, str]:
     try:
         lines = (folder / "checksums.sha256").read_text(encoding="utf-8").splitlines()
-        return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        if any(Path(name).is_absolute() or ".." in Path(name).parts for name in known):
+            raise ValueError("a file outside the bundle")
+        return known
     except (OSError, ValueError):
         raise InputError(f"{folder} is no bundle: it has no readable checksums.sha256; name a folder that `bundle` made") from None
 

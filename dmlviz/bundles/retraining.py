@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dmlviz.bundles.reading import check_files
 from dmlviz.data import load_dataset
+from dmlviz.places import place_name
 from dmlviz.records import ACTIVE_STATES, InputError, RunConfig, TextDataset
 from dmlviz.store import Store
 from dmlviz.submit import submit
@@ -48,12 +50,14 @@ def retrain(folder: Path, store: Store, *, places: Sequence[Path] = (), put: Say
 
 def _wanted(folder: Path) -> list[Mapping[str, Any]]:
     """What configs/ holds, less the runs that were fine-tuned elsewhere, whose training is not known here."""
+    check_files(folder)
     try:
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "configs").glob("*.json"))]
         found = [run for run in found if run.get("origin", "trained") == "trained"]
         for run in found:
             run["config"] = RunConfig.model_validate(run["config"]).model_dump(mode="json")
-            if not isinstance(run["run"], str) or not SPLIT.fullmatch(run["split"]):
+            names = [run["config"]["dataset"], run["config"]["encoder"]]
+            if not isinstance(run["run"], str) or not SPLIT.fullmatch(run["split"]) or names != list(map(place_name, names)):
                 raise ValueError("a name that no bundle gives")
             json.loads((folder / run["split"]).read_text(encoding="utf-8"))["support"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

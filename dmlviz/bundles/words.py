@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmlviz import __version__
+from dmlviz.figures.markdown_text import markdown_text
 from dmlviz.figures.tex_text import needed, pasted
-from dmlviz.figures.words import clean
 
 Caption = tuple[str, str, str]  # file name without its extension, title, caption
 
 
 def captions_markdown(captions: Sequence[Caption]) -> str:
     """A heading and a paragraph per figure."""
-    return "\n".join(f"## {name}: {clean(title)}\n\n{clean(caption)}\n" for name, title, caption in captions)
+    return "\n".join(f"## {markdown_text(name)}: {markdown_text(title)}\n\n{markdown_text(caption)}\n" for name, title, caption in captions)
 
 
 def captions_tex(captions: Sequence[Caption]) -> str:

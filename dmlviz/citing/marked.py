@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from dmlviz.citing.bib import entries
 from dmlviz.figures import tex_text
+from dmlviz.figures.markdown_text import markdown_text
 from dmlviz.figures.words import clean, short
 
 CITE, MATH, NAME, END = "\x01", "\x02", "\x03", "\x04"
@@ -35,6 +36,11 @@ def name(words: object) -> str:
 
 def as_text(paragraph: str) -> str:
     return _written(paragraph, {CITE: _authors, MATH: plain_math, NAME: str}, str)
+
+
+def as_markdown(paragraph: str) -> str:
+    """As `as_text`; names from outside are no markup in it."""
+    return _written(paragraph, {CITE: _authors, MATH: plain_math, NAME: markdown_text}, str)
 
 
 def as_latex(paragraph: str) -> str:

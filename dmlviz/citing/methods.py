@@ -14,7 +14,7 @@ from dmlviz.analysis.inference import LEVEL
 from dmlviz.analysis.intervals import units
 from dmlviz.analysis.judged_rows import rows_apart
 from dmlviz.citing import training
-from dmlviz.citing.marked import as_latex, as_text, cite, count, listed, math, name, number, numbers, spread, those
+from dmlviz.citing.marked import as_latex, as_markdown, as_text, cite, count, listed, math, name, number, numbers, spread, those
 from dmlviz.citing.sources import (
     ATTRIBUTION_KEYS,
     FIGURE_KEYS,
@@ -28,15 +28,16 @@ from dmlviz.citing.sources import (
     encoder_keys,
     loss_keys,
     map_of,
-    place_name,
     readout_keys,
     readout_of,
     trains,
 )
 from dmlviz.data.catalogue import CATALOGUE
 from dmlviz.data.sampling import FOLD_SEED, TEST_SHARE
+from dmlviz.figures.words import clean
 from dmlviz.losses import LOSSES, check_ce_weight, check_settings
 from dmlviz.losses.table import Setting, variant
+from dmlviz.places import place_name
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
 
 POOLED = {"mean": "the mean of its token vectors", "cls": "the vector of its class token", "max": "the maximum of its token vectors",
@@ -75,9 +76,10 @@ Words = Callable[[Arm], str | None]
 
 
 def methods(
-    runs: Sequence[Run], *, datasets: Mapping[str, TextDataset] | None = None, figures: Sequence[Figure] = (), latex: bool = False
-) -> str:
-    """One paragraph, ready to paste: plain text with authors and years, or LaTeX with natbib's \\citep and the keys of `bibtex`.
+    runs: Sequence[Run], *, datasets: Mapping[str, TextDataset] | None = None, figures: Sequence[Figure] = (), latex: bool = False,
+    markdown: bool = False,
+) -> str:  # fmt: skip
+    """One paragraph, ready to paste: text with authors and years (also as Markdown), or LaTeX with natbib's \\citep and the keys of `bibtex`.
 
     datasets: by content hash, where they are at hand; then sizes of parts and the way to the test part are said too. `figures` adds how maps and
     attributions were made. Raises InputError without a run.
@@ -93,7 +95,7 @@ def methods(
         *_readouts(arms), *_repetitions(arms), *_figures(figures), *_software(runs),
     ]  # fmt: skip
     paragraph = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
-    return (as_latex if latex else as_text)(paragraph)
+    return (as_latex if latex else as_markdown if markdown else as_text)(paragraph)
 
 
 def arms_of(runs: Sequence[Run]) -> list[Arm]:
@@ -103,7 +105,7 @@ def arms_of(runs: Sequence[Run]) -> list[Arm]:
     for group in group_runs(runs):
         config = group.config
         shots = "all texts" if config.shots is None else f"{config.shots} {'shots' if config.shots_by == 'class' else 'texts in all'}"
-        place = {"on": name(dataset_title(config)), "with shots": shots, "with encoder": name(place_name(config.encoder))}
+        place = {"on": name(dataset_title(config)), "with shots": shots, "with encoder": name(clean(place_name(config.encoder)))}
         found.append(Arm(group, title(group.runs[0]), {"for": title(group.runs[0]), **place}))
         cells.setdefault((found[-1].title, *place.values(), str(config.dataset_hash)), []).append(_configuration(group.runs[0]))
     several = {cell[0] for cell, keys in cells.items() if len(keys) > 1}
@@ -265,7 +267,7 @@ def _encoder(arms: Sequence[Arm]) -> str:
     def tokenizer(arm: Arm) -> str:
         return f"the tokenizer of {name(place_name(arm.config.tokenizer))}" if arm.config.tokenizer else "its own tokenizer"
 
-    encoders = [f"{name(place_name(one))}{cite(*encoder_keys(one))}" for one in dict.fromkeys(arm.config.encoder for arm in arms)]
+    encoders = [f"{name(clean(place_name(one)))}{cite(*encoder_keys(one))}" for one in dict.fromkeys(arm.config.encoder for arm in arms)]
     length = _over(arms, lambda arm: f"{arm.runs[0].facts.get('max_length') or arm.config.max_length} tokens")
     were = "s were" if len(encoders) > 1 else " was"
     words = f", with {_over(arms, tokenizer)}" if any(arm.config.tokenizer for arm in arms) else ""

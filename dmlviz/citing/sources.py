@@ -11,6 +11,7 @@ from dmlviz.citing.bib import entries
 from dmlviz.data.catalogue import CATALOGUE
 from dmlviz.figures.words import clean
 from dmlviz.losses import LOSSES, check_ce_weight
+from dmlviz.places import place_name
 from dmlviz.records import FigureSpec, InputError, Run, RunConfig
 
 GLOSS, SOFT, TRIPLE = "gloss2026", "qian2019softtriple", "sosnowski2022softtriple"
@@ -121,13 +122,6 @@ def encoder_keys(name: str) -> tuple[str, ...]:
     return next((keys for form, keys in ENCODER_KEYS if re.fullmatch(form, name)), ())
 
 
-def place_name(name: str) -> str:
-    """What a data set or an encoder is called: its Hub id, or the last part of a path, which is nobody's business as a whole."""
-    told = clean(name).rstrip("/\\")
-    is_id = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(:[\w.-]+)?", told) and not re.search(r"\.(csv|tsv|jsonl?|parquet|txt|gz)$", told)
-    return told if is_id else re.split(r"[/\\]", told)[-1] or "without a name"
-
-
 def readout_keys(readout: str) -> tuple[str, ...]:
     return {"mixed": ("sosnowski2022revisiting",), "propagation": (PROPAGATION,), "linear_probe": ("pedregosa2011scikit",)}.get(readout, ())
 
@@ -194,7 +188,7 @@ def unknown_of(runs: Sequence[Run], figures: Sequence[Figure] = ()) -> list[Unkn
     """What is used and has no entry, once each."""
     told: Iterable[Unknown] = [
         *(Unknown("data set", dataset_title(run.config)) for run in runs if not dataset_keys(run.config.dataset)),
-        *(Unknown("encoder", place_name(run.config.encoder)) for run in runs if not encoder_keys(run.config.encoder)),
+        *(Unknown("encoder", clean(place_name(run.config.encoder))) for run in runs if not encoder_keys(run.config.encoder)),
         *(Unknown("figure", name) for one in figures if (name := one if isinstance(one, str) else one.name) not in FIGURE_KEYS),
     ]
     return list(dict.fromkeys(told))
@@ -203,7 +197,7 @@ def unknown_of(runs: Sequence[Run], figures: Sequence[Figure] = ()) -> list[Unkn
 def dataset_title(config: RunConfig) -> str:
     """As the catalogue calls it; a person's own texts go by their file's or folder's name, without its path."""
     name = config.dataset.strip()
-    return CATALOGUE[name.lower()].title if name.lower() in CATALOGUE else place_name(name)
+    return CATALOGUE[name.lower()].title if name.lower() in CATALOGUE else clean(place_name(name))
 
 
 def bibtex(runs: Sequence[Run], *, figures: Sequence[Figure] = (), statistics: Sequence[str] = ()) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..analysis.trails import Trail, snapshot_maps
+from ..places import place_name
 from ..records import Pane, RunArrays
 from . import map_frame, map_paper
 from .map_frame import ColorBy, Window, alt, notes, pane_ids
@@ -94,7 +95,8 @@ def caption(table: pd.DataFrame, inputs: Sequence[EpochInput]) -> str:
     held = ", ".join(f"{100 * table.loc[table['run'] == pane.run.id, 'variance'].iloc[0]:.0f}%" for pane in panes)
     moments = ", ".join("before training" if not epoch else f"epoch {epoch:g}" for epoch in sorted(set(table["epoch"])))
     return (
-        f"The same {len(first):,} texts of {panes[0].run.config.dataset} over fine-tuning with {', '.join(names)} (moments kept: {moments}). "
+        f"The same {len(first):,} texts of {place_name(panes[0].run.config.dataset)} over fine-tuning with {', '.join(names)} "
+        f"(moments kept: {moments}). "
         f"Each row is one PCA (cosine) of all moments of its run, so that what moves is the text and not the view; it holds {held} of the variance. "
         f"Rows are turned onto the first. Single runs. Runs {', '.join(pane.run.id for pane in panes)}."
     )

@@ -12,6 +12,7 @@ from ..analysis.fairness import unfair
 from ..analysis.graph_layout import SPRING_LIMIT, map_places, spring_places
 from ..analysis.graph_nodes import GraphSettings, GraphStudy, shared_rows, study, trained_sigma
 from ..analysis.graph_numbers import Edges, above, strongest
+from ..places import place_name
 from ..records import InputError, Projection, Run, RunArrays
 from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
 from .words import excerpt, whole
@@ -196,7 +197,8 @@ def pane_ids(table: pd.DataFrame) -> list[str]:
 def runs_words(runs: Sequence[Run]) -> str:
     """Single runs, what is not equal between them, and their ids."""
     many = "Single run" if len(runs) == 1 else "Single runs"
-    said = [f"{many}, {', '.join(dict.fromkeys(run.config.dataset for run in runs))}.", *unfair(runs, run_titles([run.config for run in runs]))]
+    sets = ", ".join(dict.fromkeys(place_name(run.config.dataset) for run in runs))
+    said = [f"{many}, {sets}.", *unfair(runs, run_titles([run.config for run in runs]))]
     return " ".join([*said, f"Runs {', '.join(run.id for run in runs)}."])
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..analysis.fairness import unfair
 from ..losses.table import variant
+from ..places import place_name
 from ..records import InputError, Pane
 from .labels import medoid, place_labels
 from .map_window import Window, outside, outside_sentence, window
@@ -277,15 +278,22 @@ def notes(table: pd.DataFrame) -> list[str]:
     return [*said, *filter(None, [missing_glyphs(names)])]
 
 
+def _span(counts: Sequence[int]) -> str:
+    """'298', or '295 to 298' where the panes differ."""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
 def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
     """Ready to paste: what is shown, n, seeds, method and its check, runs."""
     if table.empty or not panes:
         return "No texts to show."
     rows = table[table["pane"] == table["pane"].iloc[0]]
-    counts = rows["part"].value_counts()
+    counts = table.groupby(["pane", "part"]).size().unstack(fill_value=0)
     marks = {"test": "filled", "validation": "hollow", "support": "ringed diamonds"}
-    shown = ", ".join(f"{counts[part]:,} {part} ({marks[part]})" for part in PARTS if part in counts)
-    said = [f"{_and(pane.run.config.dataset for pane in panes)} texts as embedded after fine-tuning with {_and(_titles(table))}: {shown}."]
+    shown = ", ".join(f"{_span(counts[part])} {part} ({marks[part]})" for part in PARTS if part in counts)
+    sets = _and(place_name(pane.run.config.dataset) for pane in panes)
+    said = [f"{sets} texts as embedded after fine-tuning with {_and(_titles(table))}: {shown}."]
     if rows["color_by"].iloc[0] == "correctness":
         said.append("Circles are read correctly, crosses wrongly.")
     elif rows["color_by"].iloc[0] in BY_VALUE:

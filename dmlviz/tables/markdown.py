@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from ..figures.words import clean
+from ..figures.markdown_text import markdown_text as plain
 from .layout import NUMBER
 from .table import Cell, Column, Table
 
 RULES = {"l": ":--", "r": "--:", "c": ":-:"}
-HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|~$^:]|(?<=\w)(?=://)")
 
 
 def markdown(table: Table) -> str:
@@ -19,12 +15,6 @@ def markdown(table: Table) -> str:
     lines = [_line(heads), _line([RULES[column.align] for column in table.columns])]
     lines += [_line([_cell(cell) for cell in row]) for row in table.rows]
     return "\n\n".join([f"**{plain(table.title)}.** {plain(table.caption)}", "\n".join(lines), *map(plain, table.notes)]) + "\n"
-
-
-def plain(text: str) -> str:
-    """Any text as Markdown and HTML show it, on one line."""
-    whole = "".join(HTML.get(one, one) for one in clean(text))
-    return SPECIAL.sub(lambda found: f"\\{found[0]}" if found[0] else "&#8203;", whole)
 
 
 def _head(column: Column) -> str:

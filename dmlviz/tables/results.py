@@ -16,6 +16,7 @@ from ..analysis.judged_rows import rows_apart, untested_sentence
 from ..figures.reliability_frame import METRICS, Member, by_readout, comparable_members, members, number_word, shots_words, units_words, value, values
 from ..figures.theme import base_title, loss_title
 from ..losses.table import find_loss
+from ..places import place_name
 from ..records import InputError, Run
 from .parts import DASH, changes, loss_place, measured, ranked
 from .table import Cell, Column, Table
@@ -86,7 +87,7 @@ def _labels(found: Sequence[Member]) -> list[tuple[str, str, str]]:
     """(encoder where there are several, loss, what the row is called) of each member."""
     if len({one.config.encoder for one in found}) == 1:
         return [("", one.loss, one.method) for one in found]
-    short = [one.config.encoder.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1] for one in found]
+    short = [place_name(one.config.encoder).rsplit("/", 1)[-1] for one in found]
     return [(one.config.encoder, one.loss, one.method if name in one.method else f"{one.method}, {name}")
             for one, name in zip(found, short, strict=True)]  # fmt: skip
 

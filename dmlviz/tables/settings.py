@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..figures.reliability_frame import Member, members, shots_words
 from ..losses.table import LOSSES, check_ce_weight, check_settings
+from ..places import place_name
 from ..records import InputError, Run
 from .parts import DASH, loss_place
 from .table import Cell, Column, Table
@@ -63,7 +64,7 @@ OF_DATA: dict[str, Callable[[Run], str | None]] = {
     "shots": lambda run: shots_words(run.config), "draw of the shots": _field("support_seed"), "seed": _field("seed"),
     "fold": lambda run: f"{run.config.fold} of {run.config.folds}" if run.config.folds else None, "validation texts": _field("validation"),
     "cut of the test part": lambda run: str(run.config.cut_seed) if run.config.cut_seed else None,
-    "encoder": lambda run: run.config.encoder.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1], "pooling": _fact("pooling"),
+    "encoder": lambda run: place_name(run.config.encoder).rsplit("/", 1)[-1], "pooling": _fact("pooling"),
     "tokens a text": _field("max_length"), "readout": lambda run: _said(run.metrics.get("readout") or run.config.readout),
 }  # fmt: skip
 OF_TRAINING: dict[str, Callable[[Run], str | None]] = {

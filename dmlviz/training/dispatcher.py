@@ -152,7 +152,7 @@ class Dispatcher:
         return max(found)
 
     def _settle(self, run: Run) -> None:
-        if run.state in ("interrupted", "cancelled") and run.ended is None:
+        if run.state in ("interrupted", "cancelled") and run.ended is None and self.store.run(run.id).state == run.state:  # not resumed meanwhile
             self.store.end(run.id, run.state, KILLED if run.state == "interrupted" else "")
         if run.state == "cancelling":
             since = self.wishes.setdefault(run.id, time.monotonic())

@@ -26,7 +26,8 @@ import psutil
 
 import dmlviz
 from dmlviz.records import ACTIVE_STATES, InputError, Run
-from dmlviz.store import SILENT_SECONDS, Store
+from dmlviz.store import Store
+from dmlviz.store_status import SILENT_SECONDS
 from dmlviz.store_sweeps import once_more, waiting
 from dmlviz.training.dispatcher import KILLED, ForkServer
 

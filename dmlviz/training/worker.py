@@ -85,8 +85,8 @@ def work(store: Store, run_id: str) -> None:
 
 def _work(store: Store, run_id: str) -> None:
     """Train (or load), embed, read out, map, seal. Every ending leaves a state and a sentence in the run folder."""
+    life = Life(store, run_id)  # before the claim: whoever reads its pid may send it SIGTERM at once
     store.claim(run_id)
-    life = Life(store, run_id)
     if store.run(run_id).sweep and os.getsid(0) == os.getpid():
         step_back(SWEEP_NICE)
     from dmlviz.training.embed import Cancelled  # torch loads here, after the first sign of life

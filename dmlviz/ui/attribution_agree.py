@@ -96,7 +96,7 @@ def _by_class(pairs: pd.DataFrame, dataset: TextDataset) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         columns = ["class", *(name for name in table.columns if name not in ("class", "class_id"))]
         st.download_button(
-            "CSV", csv_bytes(table[columns]), file_name(["attribution_agreement_by_class"], "csv"), "text/csv", key="why_class_agreement",
+            "CSV", lambda: csv_bytes(table[columns]), file_name(["attribution_agreement_by_class"], "csv"), "text/csv", key="why_class_agreement",
             on_click="ignore",
         )  # fmt: skip
 

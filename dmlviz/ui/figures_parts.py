@@ -8,6 +8,7 @@ import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -349,14 +350,22 @@ def _small(spec: str, changed: tuple[Any, ...]) -> bytes:
 
 
 def stamp(run_ids: Sequence[str]) -> tuple[Any, ...]:
-    """Changes when a run gets another map or other attributions."""
+    """Changes when a run gets another map or other attributions, is deleted or damaged; with the home, whose runs they are."""
     store = loaders.store()
-    found = []
+    found: list[Any] = [str(store.home)]
     for run_id in run_ids:
         with contextlib.suppress(InputError):  # deleted: whoever draws says so
-            views = store.folder(run_id) / "views"
-            found.append(max((path.stat().st_mtime_ns for path in (views, *views.iterdir())), default=0) if views.is_dir() else 0)
+            folder = store.folder(run_id)
+            views = folder / "views"
+            made = max((path.stat().st_mtime_ns for path in (views, *views.iterdir())), default=0) if views.is_dir() else 0
+            found.append((run_id, made, *(_state(folder / name) for name in ("config.json", "status.json"))))
     return tuple(found)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime_ns, path.stat().st_size
+    return None
 
 
 def _changed(sheet: SheetSpec) -> tuple[Any, ...]:

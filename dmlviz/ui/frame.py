@@ -16,6 +16,8 @@ from dmlviz.asked import validation_sentence
 from dmlviz.figures.theme import DARK, LIGHT, Theme
 from dmlviz.records import InputError, ReaderNote
 
+ICON = Path(__file__).parent / "assets" / "icon.png"  # ours: a named icon would be asked of an outside host by every page
+
 LOUD = {  # kinds of notes that decide what a result means: shown unasked
     "conflict", "leakage", "part", "encoding", "quotes", "spans", "near_copies", "odd_labels", "majority", "classes", "rejected", "no_agreement",
     "cut",

@@ -16,7 +16,7 @@ from dmlviz.analysis.trails import snapshot_maps
 from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks, marks, moving
 from dmlviz.figures.theme import run_titles
-from dmlviz.panes import BY_ATTRIBUTION, map_values, missing_maps, read_kind
+from dmlviz.panes import BY_ATTRIBUTION, color_problem, map_values, missing_maps, read_kind
 from dmlviz.records import InputError, Pane, Run
 from dmlviz.store import Store
 from dmlviz.store_attributions import stored_attributions, stored_rows
@@ -41,6 +41,15 @@ class Moments(NamedTuple):
 
 def titles(runs: Sequence[Run]) -> list[str]:
     return run_titles([run.config for run in runs])
+
+
+def color_problems(runs: Sequence[Run], colors: Sequence[str]) -> dict[str, str]:
+    """Colour -> why the maps of these runs cannot have it, of those that they cannot."""
+    store = loaders.store()
+    rows = [store.arrays(run.id).row_ids for run in runs]
+    explained = [len(stored_rows(store, run.id, "ig")) for run in runs]
+    found = {color: color_problem(color, runs, rows, explained) for color in colors}
+    return {color: problem for color, problem in found.items() if problem}
 
 
 def drawn(run_ids: Sequence[str], kind: str, color_by: str, parts: Sequence[str], focus: Sequence[str]) -> DrawnMaps:

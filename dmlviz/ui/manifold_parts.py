@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,7 +19,7 @@ from dmlviz.panes import MapKind, damaged_maps, missing_maps, read_kind
 from dmlviz.records import FigureSpec, InputError, Pane, Run
 from dmlviz.submit import submit_control
 from dmlviz.ui import loaders, manifold_loaders, selection
-from dmlviz.ui.frame import escaped, failed, guard, theme
+from dmlviz.ui.frame import capitalised, escaped, failed, guard, theme
 from dmlviz.ui.maps import maps
 from dmlviz.ui.picks import add_run, awaited_runs, comparable, forget_awaited
 from dmlviz.ui.picture import picture, tools
@@ -30,6 +31,7 @@ COLORS = {
     "distortion": "distortion of the map", "lost": "neighbours lost", "disagreement": "disagreement",
     "needed": "words needed", "reasons": "reasons agree",
 }  # fmt: skip
+NOT_HERE = " (not here)"  # Streamlit disables no single option: it is marked, and chosen all the same it says why
 PARTS = {"test,support": "test + support", "test": "test", "support": "support", "test,validation,support": "all parts"}
 WHEN = {"end": "after training", "epochs": "over epochs"}
 STARTS = {"own pca": "each its own", "common": "common start", "aligned": "aligned"}
@@ -62,7 +64,8 @@ def controls(runs: Sequence[Run]) -> Look:
     names = loaders.dataset(runs[0].config.dataset_hash or "").label_names
     a, b, c, d, e, f, g = st.columns([1, 1, 1.05, 1.05, 1.05, 1.05, 1], vertical_alignment="bottom")
     method = a.selectbox("Map", list(TITLES), format_func=TITLES.get, key="map", **BOUND)
-    color = b.selectbox("Colour", list(COLORS), format_func=COLORS.get, key="colour", **BOUND)
+    problems = manifold_loaders.color_problems(runs, list(COLORS))
+    color = b.selectbox("Colour", list(COLORS), format_func=lambda name: f"{COLORS[name]}{NOT_HERE * (name in problems)}", key="colour", **BOUND)
     part = c.selectbox("Part", list(PARTS), format_func=PARTS.get, key="part", **BOUND)
     when = d.selectbox("When", list(WHEN), format_func=WHEN.get, key="when", **BOUND)
     focus = e.multiselect(
@@ -76,6 +79,9 @@ def controls(runs: Sequence[Run]) -> Look:
         kind = _more(method, several=len(runs) > 1)
         _select(runs, names)
         _controls_of(runs)
+    if color in problems:
+        st.info(f"{escaped(capitalised(problems[color]))}. The maps are coloured by class meanwhile.", icon=":material/palette:")
+        color = "class"
     return Look(kind, color, tuple(part.split(",")), tuple(focus), when)
 
 
@@ -290,17 +296,32 @@ def _three_dimensions(frame: pd.DataFrame, panes: Sequence[Pane]) -> None:
                     st.caption(badge(pane, first=pane is panes[0]))
 
 
+def shown_texts(frame: pd.DataFrame, panes: Sequence[Pane]) -> str:
+    """'290 of 304 texts in each map': how many texts each pane draws, of those that it holds."""
+    placed = frame[np.isfinite(frame["x"]) & np.isfinite(frame["y"])]
+    counts = placed.groupby("pane")["row_id"].nunique()
+    pairs = [(int(counts.get(pane.run.id, 0)), len(pane.projection.row_ids)) for pane in panes]
+    if len(set(pairs)) == 1:
+        shown, total = pairs[0]
+        return f"{shown:,} of {total:,} texts in {'the map' if len(pairs) == 1 else 'each map'}"
+    return f"In the maps, left to right: {', '.join(f'{shown:,} of {total:,}' for shown, total in pairs)} texts"
+
+
+def _moves(panes: Sequence[Pane], look: Look) -> bool:
+    """Are maps over epochs drawn? They say themselves how many texts they have."""
+    ids = [pane.run.id for pane in panes]
+    return look.when == "epochs" and look.kind.dims == 2 and manifold_loaders.moments(ids, look.color_by, look.parts, look.focus)[0] is not None
+
+
 def below(frame: pd.DataFrame, panes: Sequence[Pane], look: Look) -> None:
     """How many texts there are, and the two buttons."""
     left, right = st.columns([3, 2], vertical_alignment="center")
-    shown, total = frame["row_id"].nunique(), len(panes[0].projection.row_ids)
     notes = dict.fromkeys(note for pane in panes for note in pane.projection.notes)
-    left.caption(
-        f"{shown:,} of {total:,} texts in each map; single runs. " + " ".join(map(escaped, notes))
-    )
+    counts = "Single runs." if _moves(panes, look) else f"{shown_texts(frame, panes)}; single runs."
+    left.caption(" ".join([counts, *map(escaped, notes)]))
     with right:
         if look.kind.dims == 3:
-            st.download_button("CSV", csv_bytes(frame), "manifold_3d.csv", "text/csv", key="manifold_csv", on_click="ignore")
+            st.download_button("CSV", lambda: csv_bytes(frame), "manifold_3d.csv", "text/csv", key="manifold_csv", on_click="ignore")
         elif look.when == "epochs":
             _epochs_tools(tuple(pane.run.id for pane in panes), look)
         else:

@@ -57,7 +57,7 @@ def _texts(panes: list[Pane], look: Look) -> None:
     more = f" The first {MOST_ROWS:,} are listed; the CSV has all." if len(table) > MOST_ROWS else ""
     left.caption(f"{len(table):,} texts, {escaped(found.words)}.{more}")
     with right:
-        st.download_button("Selected texts as CSV", csv_bytes(table), "selected_texts.csv", "text/csv", on_click="ignore", width="stretch")
+        st.download_button("Selected texts as CSV", lambda: csv_bytes(table), "selected_texts.csv", "text/csv", on_click="ignore", width="stretch")
     _neighbors(panes, titles, found.rows, dataset)
 
 
@@ -185,7 +185,7 @@ def _changed(panes: list[Pane], look: Look) -> None:
         top = [int(row) for row in shown["row_id"].head(50)]
         st.button(f"Select the first {len(top)}", key="changed_top", disabled=not top, on_click=selection.choose_rows,
                   args=(top, dataset.content_hash))  # fmt: skip
-        st.download_button("CSV", csv_bytes(shown), "changed_texts.csv", "text/csv", on_click="ignore", key="changed_csv")
+        st.download_button("CSV", lambda: csv_bytes(shown), "changed_texts.csv", "text/csv", on_click="ignore", key="changed_csv")
 
 
 # ---- numbers

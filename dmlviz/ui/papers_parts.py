@@ -73,7 +73,7 @@ def published(runs: list[Run]) -> None:
     st.caption("Ours: mean over runs that differ in seeds or folds alone, with a 95 % t interval where there are several. Where settings differ, "
                "a difference says nothing about the paper.")  # fmt: skip
     _differed(fitting[name])
-    st.download_button("CSV", csv_bytes(fitting[name]), f"{name}.csv", "text/csv", key="overview_paper_csv", on_click="ignore")
+    st.download_button("CSV", lambda: csv_bytes(fitting[name]), f"{name}.csv", "text/csv", key="overview_paper_csv", on_click="ignore")
     _facts(protocol(name))
 
 

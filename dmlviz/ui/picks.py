@@ -16,6 +16,7 @@ from dmlviz.figures.words import interval_text
 from dmlviz.records import Run
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import damage, empty, escaped, link, sentence
+from dmlviz.ui.memory import keeper
 from dmlviz.ui.words import percent, run_name
 
 MOST = 6  # panes that can still be read side by side
@@ -34,6 +35,7 @@ def sidebar() -> None:
     """Comparing: the picked runs. It travels over the pages."""
     st.session_state["inside"] = True  # app.py has run: see frame._enter_by_the_door
     loaders.tidy(str(loaders.store().home))
+    keeper().drawn.set()
     ready = [run for run in loaders.runs() if comparable(run)]
     with st.sidebar:
         if words := loaders.trouble():

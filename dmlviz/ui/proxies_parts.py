@@ -452,7 +452,7 @@ def intrusions(shown: Shown) -> None:
     )  # fmt: skip
     with st.container(horizontal=True):
         _select(frame["row"].to_numpy(), "Select these texts", shown, key="proxy_select_intrusions", none="")
-        st.download_button("CSV", csv_bytes(frame), "intrusions.csv", "text/csv", key="proxy_intrusions_csv", on_click="ignore")
+        st.download_button("CSV", lambda: csv_bytes(frame), "intrusions.csv", "text/csv", key="proxy_intrusions_csv", on_click="ignore")
     if len(frame) > MOST_TEXTS:
         st.caption(f"The first {MOST_TEXTS:,} of {len(frame):,} are shown; the CSV has all.")
 

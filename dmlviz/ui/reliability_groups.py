@@ -42,7 +42,7 @@ def groups(scope: Scope) -> None:
     held = "; ".join(dict.fromkeys(units(one.group.runs).words for one in found if not one.group.lone))
     st.caption(escaped(f"95 % interval: {KINDS[kind]}, within 0 to 100 %." + (f" Here: {held}." if held else "")))
     with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button("CSV", csv_bytes(table), file_name(["groups"], "csv"), "text/csv", key="judge_groups_csv", on_click="ignore")
+        st.download_button("CSV", lambda: csv_bytes(table), file_name(["groups"], "csv"), "text/csv", key="judge_groups_csv", on_click="ignore")
     for i in event["selection"]["rows"]:
         if i < len(found):
             _runs(scope, found[i])

@@ -113,4 +113,5 @@ def _picture(given: InfluenceInput, dataset) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         spec = FigureSpec(name="influence", run_ids=(given.run.id,), options={"chosen": ",".join(rows)} if rows else {})
         st.button("Add to figures", key="influence_add", on_click=add_to_tray, args=(spec,), icon=":material/add:")
-        st.download_button("CSV", csv_bytes(table), file_name(["influence", given.run.id], "csv"), "text/csv", key="influence_csv", on_click="ignore")
+        made = lambda: csv_bytes(table)  # noqa: E731, written when it is asked for
+        st.download_button("CSV", made, file_name(["influence", given.run.id], "csv"), "text/csv", key="influence_csv", on_click="ignore")

@@ -148,4 +148,4 @@ def numbers(mean: float, low: float, high: float, digits: int = 3, scale: float 
 def csv(table: pd.DataFrame, name: str, *, key: str) -> None:
     """A table's own CSV, at the right."""
     with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button("CSV", csv_bytes(table), file_name([name], "csv"), "text/csv", key=f"{key}_csv", on_click="ignore")
+        st.download_button("CSV", lambda: csv_bytes(table), file_name([name], "csv"), "text/csv", key=f"{key}_csv", on_click="ignore")

@@ -113,7 +113,7 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
         "no test is made."
     ))  # fmt: skip
     with st.container(horizontal=True, horizontal_alignment="right"):
-        st.download_button("CSV", csv_bytes(table), file_name(["comparisons"], "csv"), "text/csv", key="judge_tests_csv", on_click="ignore")
+        st.download_button("CSV", lambda: csv_bytes(table), file_name(["comparisons"], "csv"), "text/csv", key="judge_tests_csv", on_click="ignore")
 
 
 def _interval(scope: Scope, line: Line, kind: str) -> Interval | None:

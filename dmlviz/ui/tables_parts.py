@@ -47,7 +47,7 @@ def show(runs: Sequence[Run], whose: str) -> None:
         options = tuple((key, value) for key, value in _options(name, finished).items() if value)
         with st.spinner("Making the table"):
             run_ids = tuple(run.id for run in finished)
-            made = _made(name, run_ids, options, stamp(run_ids) if name == "attributions" else ())
+            made = _made(name, run_ids, options, stamp(run_ids if name == "attributions" else ()))
         st.markdown(markdown(made), unsafe_allow_html=True)  # only <u> and <sup> of our own: names are escaped by the writer
         with st.container(horizontal=True, vertical_alignment="bottom"):
             known = {"": "text width, 160 mm", **{one.name: one.title for one in PRESETS.values() if one.scale == 1}}

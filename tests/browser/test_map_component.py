@@ -65,7 +65,8 @@ def served(tmp_path_factory):
     with open(log, "wb") as out:
         server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(HERE / "map_page.py"), "--server.headless", "true", "--server.port", str(port)],
-            cwd=HERE.parents[1], env={**os.environ, "PYTHONPATH": str(HERE.parents[1])}, stdout=out, stderr=out, start_new_session=True,
+            cwd=HERE.parents[1], stdout=out, stderr=out, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{os.environ['PYTHONPATH']}"},
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
 

@@ -7,13 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from damage_cases import FILES, HOW, Home, copied, damage, damaged, path_of
 
 from dmlviz import cli
 from dmlviz.figures import FIGURES
 from dmlviz.store_attributions import read_parts
+from dmlviz.store_seal import write_seal
 from dmlviz.tables import TABLES
+from dmlviz.training.readouts import metrics_of
 from dmlviz.verification import verify
 
 LAST_DOOR = "which is a fault of DMLViz"
@@ -189,6 +192,31 @@ def test_a_changed_number_is_seen(whole_home, tmp_path):
     home.store.update(home.run, metrics={key: value for key, value in metrics.items() if key != "knn_macro_f1"})
     (sentence,) = verify(home.store, home.run)
     assert sentence.startswith("status.json has no knn_macro_f1; the stored scores say 0.")
+
+
+def test_the_numbers_of_a_run_whose_test_part_lacks_a_class_are_sound(whole_home, tmp_path):
+    """`untested` holds names. A run of a version that did not say which classes its macro-F1 is over is sound, too."""
+    home = copied(whole_home, tmp_path / "copy")
+    folder = home.store.folder(home.run)
+    labels = np.array(np.load(folder / "arrays" / "labels.npy"))
+    test, scores = home.store.split(home.run).roles == "test", home.store.arrays(home.run).scores
+    labels[test & (labels == 0)] = 1
+    for name, write in (("arrays/labels.npy", lambda path: np.save(path, labels)), ("checksums.json", lambda path: write_seal(folder))):
+        (folder / name).unlink()
+        write(folder / name)
+    names, own = home.store.dataset(home.dataset).label_names, home.store.run(home.run).metrics["readout"]
+    ordered = {own: scores[own], **scores}
+    metrics = metrics_of({name: np.asarray(one) for name, one in ordered.items()}, labels, home.store.split(home.run), names)
+    assert metrics["untested"] == [names[0]]
+    home.store.update(home.run, metrics=metrics)
+    assert verify(home.store, home.run) == []
+    home.store.update(home.run, metrics={**metrics, "untested": ["another"]})
+    assert verify(home.store, home.run) == [f"status.json says untested ['another']; the stored scores say {[names[0]]}"]
+    home.store.update(home.run, metrics={**metrics, "accuracy": ["what"]})
+    assert "status.json says accuracy ['what']" in verify(home.store, home.run)[0]
+    older = {name: value for name, value in metrics.items() if name not in ("n_classes", "n_untested", "untested")} | {"macro_f1": 0.9}
+    home.store.update(home.run, metrics=older)
+    assert verify(home.store, home.run) == []
 
 
 def test_an_empty_seal_is_not_sound_and_every_file_is_in_it(whole_home, tmp_path):

@@ -307,12 +307,22 @@ def test_three_dimensions_draw_a_turnable_map_for_each_run(visit, home, method, 
     assert not any(one.key == "manifold_add" for one in app.button)  # no paper: print cannot be turned
 
 
-def test_colours_that_need_more_say_so(visit, home):
-    app = visit("manifold", home.store.home, runs=home.hostile, colour="lost")
-    assert not app.exception
-    assert "pre-trained encoder; add it as a pane" in re.sub(r"\\(.)", r"\1", app.error[0].value)
-    app = visit("manifold", home.store.home, runs=home.hostile[:1], colour="disagreement")
-    assert "at least 2 runs" in app.error[0].value
+@pytest.mark.parametrize(
+    ("colour", "runs", "why"),
+    [
+        ("lost", 2, "pre-trained encoder; add it as a pane"), ("disagreement", 1, "at least 2 runs"),
+        ("reasons", 2, "explain some on the Attributions page"),
+    ],
+)  # fmt: skip
+def test_a_colour_that_cannot_be_used_says_why_and_the_maps_stay(visit, home, colour, runs, why):
+    app = visit("manifold", home.store.home, runs=home.hostile[:runs], colour=colour)
+    assert not app.error
+    (said,) = [one.value.replace("\\", "") for one in app.info if why in one.value.replace("\\", "")]
+    assert said.endswith("The maps are coloured by class meanwhile.")
+    assert panes(app) == home.hostile[:runs]
+    options = app.selectbox(key="colour").options
+    assert "class" in options
+    assert any(option.endswith("(not here)") for option in options)
 
 
 def test_what_changed_lists_texts_and_selects_them(visit, home):

@@ -48,7 +48,7 @@ def queued_home(tmp_path_factory, tiny_encoder, tiny_csv) -> Home:
 def seen_in(home: Path, command: list[str]) -> subprocess.CompletedProcess:
     """The command where `home` is mounted read-only, for this process and its children alone."""
     script = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])}
     alone = ["unshare", "-m", "sh", "-c", script, "sh", str(home)]
     return subprocess.run([*alone, *command], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 

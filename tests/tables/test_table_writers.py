@@ -12,8 +12,8 @@ import pytest
 from table_cases import HOSTILE, every_table, hostile_table, several
 
 from dmlviz.export import csv_bytes
+from dmlviz.figures.markdown_text import markdown_text as plain
 from dmlviz.tables import Cell, Column, Table, markdown, results, table_frame
-from dmlviz.tables.markdown import plain
 
 
 def shown(made: str) -> str:

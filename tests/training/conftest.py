@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from dmlviz.data import draw_split
 from dmlviz.records import RunConfig
@@ -41,6 +42,18 @@ def calm_encoder(tiny_encoder, tmp_path) -> str:
     folder = shutil.copytree(tiny_encoder, tmp_path / "calm")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}))
+    return str(folder)
+
+
+@pytest.fixture
+def brittle_encoder(tiny_encoder, tmp_path) -> str:
+    """The tiny encoder with weights so large that its vectors are numbers still, and none after one step of the largest decay."""
+    folder = shutil.copytree(tiny_encoder, tmp_path / "brittle")
+    weights = load_file(folder / "model.safetensors")
+    for name in weights:
+        if name.endswith(("intermediate.dense.weight", "layer.1.output.dense.weight")):
+            weights[name] *= 1e8
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     return str(folder)
 
 

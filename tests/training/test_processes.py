@@ -181,3 +181,37 @@ def test_real_weights_on_real_reuters_texts(store, shared_data, loss):
     assert (arrays.centers is not None) == (loss == "triple_entropy")
     assert store.projection(run_id, "umap").points.shape == (len(arrays.row_ids), 2)
     assert store.verify(run_id) == []
+
+
+def test_a_run_that_was_resumed_meanwhile_is_not_cancelled_by_an_older_look(store, tiny_config, tiny_dataset):
+    """The dispatcher saw a cancelled run, and before it noted its end somebody resumed it."""
+    from dmlviz.training.dispatcher import Dispatcher
+
+    config = tiny_config()
+    run_id = store.create(config, tiny_dataset, draw_split(tiny_dataset, shots=4, validation=6))
+    store.request_cancel(run_id)
+    older = store.run(run_id)
+    assert older.state == "cancelled"
+    store.requeue(run_id)
+    Dispatcher(store, 1)._settle(older)
+    assert store.run(run_id).state == "queued"
+
+
+def test_a_worker_listens_before_its_pid_is_known(store, tiny_config, tiny_dataset, monkeypatch):
+    """Whoever reads the pid may send SIGTERM at once: it must ask for the end, not be the end."""
+    from dmlviz.training import worker
+
+    run_id = store.create(tiny_config(epochs=1), tiny_dataset, draw_split(tiny_dataset, shots=4, validation=6))
+    before, claim = signal.getsignal(signal.SIGTERM), type(store).claim
+
+    def claimed(self, run_id):
+        claim(self, run_id)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(type(store), "claim", claimed)
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        worker.work(store, run_id)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert store.run(run_id).state == "cancelled"
