@@ -10,12 +10,13 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from dmlviz.data.dataset_notes import notes_on
+from dmlviz.data.equal_texts import first_rows
 from dmlviz.data.rows import INVISIBLE, Rows, is_blank
 from dmlviz.data.wording import count_of, listed, note, shown
 from dmlviz.records import InputError, ReaderNote, TextDataset
@@ -153,14 +154,10 @@ def _refuse_numbers(rows: Rows, name: str) -> None:
 
 def copies_of_texts(rows: Rows) -> list[list[int]]:
     """The rows of every text (and pair) that stands in the table more than once."""
-    keys = rows.texts if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
-    if len(set(keys)) == len(keys):
-        return []
-    first: dict[Hashable, int] = {}
-    several: dict[Hashable, list[int]] = {}
-    for i, key in enumerate(keys):
-        if first.setdefault(key, i) != i:
-            several.setdefault(key, [first[key]]).append(i)
+    first = first_rows(rows.texts, rows.pairs)
+    several: dict[int, list[int]] = {}
+    for i in np.flatnonzero(first != np.arange(len(first))).tolist():
+        several.setdefault(int(first[i]), [int(first[i])]).append(i)
     return list(several.values())
 
 
