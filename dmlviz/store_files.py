@@ -10,14 +10,17 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
 from dmlviz.records import ReaderNote, Split, TextDataset
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def process_lives(pid: int, started: float) -> bool:
@@ -113,10 +116,11 @@ def write_dataset(dataset: TextDataset, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = np.asarray(dataset.label_names, dtype=object)
-    columns = {"text": list(dataset.texts), "label": list(names[dataset.labels]), "part": [str(p) for p in dataset.parts]}
+    parts, codes = np.unique(dataset.parts, return_inverse=True)
+    labels = _named(dataset.label_names, dataset.labels)
+    columns = {"text": pa.array(dataset.texts, pa.string()), "label": labels, "part": _named(parts.tolist(), codes)}
     if dataset.text_pairs is not None:
-        columns["text_pair"] = list(dataset.text_pairs)
+        columns["text_pair"] = pa.array(dataset.text_pairs, pa.string())
     facts = {
         "name": dataset.name, "source": dataset.source, "content_hash": dataset.content_hash,
         "label_names": list(dataset.label_names), "notes": [list(n) for n in dataset.notes],
@@ -126,6 +130,13 @@ def write_dataset(dataset: TextDataset, path: Path) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
     pq.write_table(table, draft, compression="zstd")
     os.replace(draft, path)
+
+
+def _named(names: Sequence[str], codes: np.ndarray) -> pa.Array:
+    """(N,) the name of each number, as an Arrow array of strings."""
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string())).cast(pa.string())
 
 
 def read_dataset(path: Path) -> TextDataset:

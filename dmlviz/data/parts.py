@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import replace
@@ -84,8 +85,8 @@ def visible_parts(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
     """
     labels: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     counts = dict.fromkeys(labels, 0)
-    for label, part in zip(rows.labels, rows.parts, strict=True):
-        counts[part] += 1
+    for (label, part), count in Counter(zip(rows.labels, rows.parts, strict=True)).items():
+        counts[part] += count
         if label is not None and not is_blank(label):
             labels[part].add(label.strip())
     there = [part for part in labels if counts[part]]

@@ -145,6 +145,8 @@ def table_of_columns(cells: list[list[str]], lines: Sequence[int], name: str, no
 def _without_repeated_header(table: Table, head: list[str]) -> Table:
     """Files that were put one behind the other bring their headers along."""
     columns = list(table.columns.values())
+    if head[-1] not in columns[-1]:
+        return table
     again = [
         i for i, cell in enumerate(columns[-1]) if cell == head[-1] and all(column[i] == name for column, name in zip(columns, head, strict=True))
     ]
