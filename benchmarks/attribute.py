@@ -28,7 +28,7 @@ from captum.attr import LayerIntegratedGradients
 from completeness import brief_run, place, some_texts
 
 from dmlviz.analysis.attribution_kind import AttributionKind, read_target
-from dmlviz.encoder import pool
+from dmlviz.encoder.pooling import pool
 from dmlviz.explain.explain import explain
 from dmlviz.explain.gradients import integrated_gradients
 from dmlviz.explain.run_model import RunModel

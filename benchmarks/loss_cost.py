@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from dmlviz.data import load_dataset
-from dmlviz.encoder import load_encoder
+from dmlviz.encoder.loading import load_encoder
 from dmlviz.losses import LOSSES
 from dmlviz.records import DEFAULT_ENCODER, RunConfig, TextDataset
 from dmlviz.training.model import FineTuneModel

@@ -23,15 +23,15 @@ def pair(text: str) -> tuple[str, str]:
 
 def read_config(path: Path) -> dict[str, Any]:
     """RunConfig fields from JSON or YAML. What a run's own config.json says of its format is checked and taken out."""
-    import yaml
-
     try:
         text = path.read_text(encoding="utf-8-sig")
-        written = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+        written = json.loads(text) if path.suffix.lower() == ".json" else read_yaml(text, f"--config {path}")
     except OSError as error:
         raise InputError(f"--config {path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"--config {path} is neither JSON nor YAML: {' '.join(str(error).split())[:200]}") from None
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--config {path} is no JSON: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(written, dict) or not all(isinstance(key, str) for key in written):
         raise InputError(f"--config {path} holds no settings; write one 'name: value' per line, as in 'epochs: 4'")
     if not str(found := written.pop("format", FORMAT)).isdigit() or int(found) > FORMAT:
@@ -39,6 +39,37 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(written.get("loss_settings") or {}, dict):
         raise InputError(f"--config {path}: loss_settings={str(written['loss_settings'])[:60]} is not accepted; write them as 'name: value'")
     return written
+
+
+LONGEST_FILE = 2_000_000  # characters of a file of settings
+MOST_VALUES = 200_000  # in it, aliases written out
+
+
+def read_yaml(text: str, what: str) -> Any:
+    """What the text holds. Raises InputError for what is neither YAML nor JSON, and for more than a person would write: a few lines of aliases can
+    hold billions of values."""
+    import yaml
+
+    if len(text) > LONGEST_FILE:
+        raise InputError(f"{what} has {len(text):,} characters, and {LONGEST_FILE:,} are the most; make several files of it")
+    try:
+        written = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InputError(f"{what} is neither YAML nor JSON: {' '.join(str(error).split())[:200]}") from None
+    if _more_values(written, MOST_VALUES) < 0:
+        raise InputError(f"{what} holds more than {MOST_VALUES:,} values; make several files of it")
+    return written
+
+
+def _more_values(written: Any, left: int) -> int:
+    """How many more values there might be; negative where there are too many. What is there twice counts twice."""
+    left -= 1
+    inner = [*written, *written.values()] if isinstance(written, dict) else written if isinstance(written, list | tuple) else ()
+    for one in inner:
+        if left < 0:
+            return left
+        left = _more_values(one, left)
+    return left
 
 
 def merged_fields(written: Mapping[str, Any], sets: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,27 @@ from collections.abc import Sequence
 
 from dmlviz import desk
 from dmlviz.analysis.attribution_kind import other_baselines, read_kind
+from dmlviz.data.wording import count_of
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.records import InputError
 from dmlviz.store import Store
-from dmlviz.store_attributions import stored_attributions, stored_sanity
+from dmlviz.store_attributions import read_parts, stored_attributions, stored_sanity
+
+
+def lacking_words(inputs: Sequence[AttributionInput]) -> list[str]:
+    """Sentences on runs that have nothing to show where others have, and on stored attributions that cannot be read."""
+    without = [one.run.id for one in inputs if not one.found]
+    words = [f"left out: run {run_id}, of which no text has been explained this way" for run_id in without if len(without) < len(inputs)]
+    return words + damaged_words(inputs)
+
+
+def damaged_words(inputs: Sequence[AttributionInput]) -> list[str]:
+    """A sentence for each run whose stored attributions cannot all be read."""
+    return [
+        f"{count_of(one.damaged, 'file')} of attributions of run {one.run.id} cannot be read; the texts in it count as not explained. "
+        "'python -m dmlviz attribute' or the Attributions page explains them again"
+        for one in inputs if one.damaged
+    ]  # fmt: skip
 
 
 def attribution_inputs(store: Store, run_ids: Sequence[str], kind: str = "ig", typed: str = "") -> list[AttributionInput]:
@@ -23,8 +40,8 @@ def attribution_inputs(store: Store, run_ids: Sequence[str], kind: str = "ig", t
         made = []
         for run_id in run_ids:
             others = {name: found for name, other in siblings.items() if (found := stored_attributions(store, run_id, other))}
-            own = stored_attributions(store, run_id, kind)
-            made.append(AttributionInput(store.run(run_id), own, kind, None, stored_sanity(store, run_id, kind), others))
+            own = read_parts(store, run_id, kind)
+            made.append(AttributionInput(store.run(run_id), own.found, kind, None, stored_sanity(store, run_id, kind), others, own.damaged))
         return made
     ticket, answer = desk.typed_ticket(store, typed), desk.typed_answer(store, typed)
     if ticket is None or not answer:

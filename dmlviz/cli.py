@@ -12,7 +12,9 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +22,7 @@ import typer
 from pydantic import ValidationError
 
 from dmlviz import cli_datasets, cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
+from dmlviz.analysis.load_words import load_line, report_rows
 from dmlviz.asked import merged_fields, read_config, validation_sentence
 from dmlviz.cli_app import (
     AsJson,
@@ -37,6 +40,7 @@ from dmlviz.cli_app import (
     Lr,
     MaxLength,
     PairColumn,
+    Pooling,
     RunId,
     Seed,
     Sets,
@@ -44,6 +48,7 @@ from dmlviz.cli_app import (
     ShotsBy,
     SupportSeed,
     TextColumn,
+    Tokenizer,
     UsageError,
     app,
     option,
@@ -66,6 +71,8 @@ def train(
     dataset: Dataset = None,
     loss: Loss = None,
     encoder: Encoder = None,
+    tokenizer: Tokenizer = None,
+    pooling: Pooling = None,
     shots: Shots = None,
     shots_by: ShotsBy = None,
     support_seed: SupportSeed = None,
@@ -88,8 +95,9 @@ def train(
     from dmlviz.submit import checked_config, submit
 
     given = {
-        "dataset": dataset, "loss": loss, "encoder": encoder, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
-        "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight, "max_length": max_length,
+        "dataset": dataset, "loss": loss, "encoder": encoder, "tokenizer": tokenizer, "pooling": pooling, "shots": shots, "shots_by": shots_by,
+        "support_seed": support_seed, "seed": seed, "epochs": epochs, "batch_size": batch_size, "lr": lr, "ce_weight": ce_weight,
+        "max_length": max_length,
     }  # fmt: skip
     wanted = checked_config(RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)))
     store = Store(home)
@@ -183,6 +191,8 @@ def papers(
 def load(
     model: option(str, "--model", "folder or Hub id of a model fine-tuned elsewhere"),
     dataset: option(str, "--dataset", "catalogue name, folder, file or Hub id"),
+    tokenizer: Tokenizer = None,
+    pooling: Pooling = None,
     loss: Loss = None,
     shots: Shots = None,
     shots_by: ShotsBy = None,
@@ -200,7 +210,10 @@ def load(
     """Make a run of a model fine-tuned elsewhere; prints its id."""
     from dmlviz.submit import checked_config, loaded_config, submit_loaded
 
-    given = {"loss": loss, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed, "max_length": max_length}
+    given = {
+        "tokenizer": tokenizer, "pooling": pooling, "loss": loss, "shots": shots, "shots_by": shots_by, "support_seed": support_seed, "seed": seed,
+        "max_length": max_length,
+    }  # fmt: skip
     fields = merged_fields({}, sets or [], given)
     fields = {name: value for name, value in fields.items() if name not in ("dataset", "encoder")}
     store, wanted = Store(home), checked_config(loaded_config(model, dataset, **fields))
@@ -220,9 +233,11 @@ def runs(as_json: AsJson = False, home: Home = None) -> None:
         return
     share = lambda value: "-" if value is None else f"{100 * value:.1f}"  # noqa: E731
     rows = [
-        (run.id, run.state, run.config.loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy"))) for run in found
-    ]
-    table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY"), rows)
+        (run.id, run.state, run.config.shown_loss, run.config.dataset, str(run.config.shots or "all"), share(run.metrics.get("accuracy")),
+         str(run.metrics.get("readout", "-")).replace("_", " "))
+        for run in found
+    ]  # fmt: skip
+    table(("RUN", "STATE", "LOSS", "DATASET", "SHOTS", "ACCURACY", "PREDICTED BY"), rows)
 
 
 @app.command()
@@ -235,19 +250,32 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
         return
     for name, value in facts.items():
         if isinstance(value, Mapping):
-            put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in value.items()) if value else f"{name}: -")
+            shown = {key: inner for key, inner in value.items() if key != "load"}  # said below, in words
+            put(f"{name}:\n" + "\n".join(f"  {key}: {plain(inner)}" for key, inner in shown.items()) if shown else f"{name}: -")
         else:
             put(f"{name}: {plain(value)}")
+    if rows := report_rows(store.run(run)):
+        put("encoder:\n" + "\n".join(f"  {name}: {words}" for name, words in rows))
     if facts["state"] == "failed":
         say(store.log_tail(run))
 
 
 @app.command()
-def verify(run: RunId, home: Home = None) -> int:
-    """Compare a finished run's files with their checksums; prints the problems or 'ok'."""
-    problems = Store(home).verify(run)
-    put("\n".join(problems) or "ok")
-    return 1 if problems else 0
+def verify(run: Annotated[str, typer.Argument(metavar="RUN", help="id of a run, or all: every finished run")], home: Home = None) -> int:
+    """Compare a finished run's files with their checksums, and its numbers with its stored scores; prints the problems or 'ok'."""
+    from dmlviz.verification import verify as problems_of
+
+    store = Store(home)
+    if run != "all":
+        problems = problems_of(store, run)
+        put("\n".join(problems) or "ok")
+        return 1 if problems else 0
+    damaged = store.damaged()
+    ids = [run_id for run_id in store.run_ids() if run_id in damaged or store.run(run_id).state == "finished"]
+    found = {run_id: problems_of(store, run_id) for run_id in ids}
+    for run_id, problems in found.items():
+        put("\n".join(f"{run_id}: {problem}" for problem in problems or ["ok"]))
+    return 1 if any(found.values()) else 0
 
 
 @app.command()
@@ -381,10 +409,11 @@ def _texts(
 ) -> TextDataset:  # fmt: skip
     """The texts, with what their reader noticed said. A config that names their hash gets those very texts or a sentence."""
     from dmlviz.data import load_dataset
+    from dmlviz.submit import stored_texts
 
     wanted = config.dataset_hash
     if wanted and (store.datasets_folder / f"{wanted}.parquet").is_file():
-        return store.dataset(wanted)
+        return stored_texts(store, config.dataset, wanted)
     dataset = load_dataset(config.dataset, home=store.home, text=text, label=label, text_pair=text_pair, encoding=encoding)
     if wanted and dataset.content_hash != wanted:
         raise InputError(f"the texts of {config.dataset} are not those the config was written for; take dataset_hash out of it to use them")
@@ -405,7 +434,9 @@ def _follow(store: Store, run_id: str, detach: bool) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     if run.state == "finished":
-        say(f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished")
+        accuracy = f"finished: {100 * run.metrics['accuracy']:.1f} % accuracy, single run" if "accuracy" in run.metrics else "finished"
+        say("; ".join([accuracy, *([f"predicted by {why}"] if (why := run.facts.get("readout_why")) else [])]))
+        say(load_line(run, readout=False))
     else:
         say(run.message or f"run {run_id} is {run.state}; 'python -m dmlviz resume {run_id}' goes on")
     return 130 if asked else 0 if run.state == "finished" else 1
@@ -466,4 +497,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"a file could not be read or written ({error.strerror or error}: {error.filename}); check the disk space and the rights")
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except Exception as error:  # the last door: a person sees a sentence, a file has the rest
+        say(f"this command stopped with {type(error).__name__}, which is a fault of DMLViz; {_kept_traceback()} has the details, please report it")
+        return 1
     return 2
+
+
+def _kept_traceback() -> str:
+    """The file that the traceback of the error at hand was written to."""
+    with tempfile.NamedTemporaryFile("w", prefix="dmlviz-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+    return file.name

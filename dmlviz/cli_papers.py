@@ -9,7 +9,7 @@ import typer
 
 from dmlviz.asked import pair
 from dmlviz.cli_app import Home, app, option
-from dmlviz.records import InputError
+from dmlviz.records import InputError, Run
 from dmlviz.store import Store
 from dmlviz.told import put, say
 
@@ -73,14 +73,15 @@ def bundle(
         raise InputError("--runs and --tray were both given; name runs, or a list of figures")
     if run_ids:
         find_preset(preset or "acl-column")
-        sheets, tables = gallery(_runs(store, run_ids), **({"preset": preset, "wide": preset} if preset else {}))
+        runs, left = _runs(store, run_ids)
+        sheets, tables = gallery(runs, **({"preset": preset, "wide": preset} if preset else {}))
     else:
-        sheets = read_tray(tray) if tray else kept_tray(store.home)
+        left, sheets = [], read_tray(tray) if tray else kept_tray(store.home)
         everyone = tuple(dict.fromkeys(run_id for one in sheets for run_id in one.run_ids))
         tables = [(name, everyone) for name in ("results", "datasets", "settings")]
     if not sheets:
         raise InputError("the tray is empty; add figures on the pages, or name runs with --runs ID,ID or --runs all")
-    words = write_bundle(store, Wanted(tuple(sheets), tuple(tables), with_texts), out, say=say)
+    words = [*left, *write_bundle(store, Wanted(tuple(sheets), tuple(tables), with_texts), out, say=say)]
     put(str(out))
     if zip_it:
         put(str(save_bytes(zipped(out), packed)))
@@ -128,14 +129,17 @@ def check(
     return report([(path, check_file(path, preset=preset)) for path in files], put, as_json=as_json)
 
 
-def _runs(store: Store, named: str) -> list:
-    """The finished runs of a list of ids, or all."""
+def _runs(store: Store, named: str) -> tuple[list[Run], list[str]]:
+    """(the finished runs of a list of ids, or all that can be read; sentences about the others)."""
     if named.strip() == "all":
-        found = [run for run in store.runs() if run.state == "finished"]
+        from dmlviz.draw import readable_runs
+
+        found, left = readable_runs(store, [run.id for run in store.runs() if run.state == "finished"])
+        left += [f"left out: {sentence}" for sentence in store.unreadable()]
         if not found:
-            raise InputError("no run is finished in this home; train one, or name another home with --home")
-        return found
+            raise InputError(left[0] if left else "no run is finished in this home; train one, or name another home with --home")
+        return found, left
     ids = [one.strip() for one in named.split(",") if one.strip()]
     if not ids:
         raise InputError("no run was named; give their ids as --runs ID,ID, or --runs all")
-    return [store.run(one) for one in ids]
+    return [store.run(one) for one in ids], []

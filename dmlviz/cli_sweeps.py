@@ -87,6 +87,7 @@ def sweeps(
     home: Home = None,
 ) -> int:
     """Sweeps of this home, or the runs of one."""
+    from dmlviz.store_sweeps import damaged_sweeps
     from dmlviz.store_sweeps import sweeps as all_sweeps
     from dmlviz.sweep import cancel_sweep, delete_sweep, pause_sweep, resume_sweep, sweep_state
     from dmlviz.told_sweeps import state_words, sweep_facts
@@ -100,6 +101,8 @@ def sweeps(
         return 0
     if name is None:
         found = [sweep_state(store, one.name) for one in all_sweeps(store)]
+        for sentence in damaged_sweeps(store).values():
+            say(sentence)
         if as_json:
             put(json.dumps([sweep_facts(one) for one in found], indent=1, ensure_ascii=False))
         else:

@@ -13,8 +13,8 @@ import argparse
 import contextlib
 import hashlib
 import json
+import logging
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from dmlviz.analysis.attribution_kind import AttributionKind
 from dmlviz.analysis.attribution_kind import read_kind as read_attribution_kind
-from dmlviz.panes import MapKind, missing_maps, read_kind
+from dmlviz.panes import MapKind, damaged_maps, missing_maps, read_kind
 from dmlviz.records import InputError, TokenAttribution
 from dmlviz.store import Store
 from dmlviz.store_attributions import read_attributions, stored_rows, stored_sanity, write_attributions
-from dmlviz.store_files import atomic_json, file_lock, read_json
-from dmlviz.training.local import child_environment
+from dmlviz.store_files import atomic_json, file_lock, lock_is_held, read_json, remove_folder
+from dmlviz.training.local import Waking, child_environment
 
 if TYPE_CHECKING:
     from dmlviz.explain.jobs import Models
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 IDLE_SECONDS = 300.0
 LOOK_SECONDS, WRITE_SECONDS = 0.2, 0.4
 LOCK_SECONDS = 1.0  # whoever only asks whether a worker lives holds the lock for a moment
+MOST_TRIES = 2
+LOG = "desk/log.txt in the home folder"
+WORKERS = Waking()
 KEPT_ANSWERS = 40  # typed sentences whose answers stay
 TicketState = Literal["waiting", "working", "done", "failed", "cancelled"]
 Task = Literal["typed", "map", "sanity", "attributions"]
@@ -66,6 +69,7 @@ class Ticket(NamedTuple):
     task: Task
     kind: str  # of map, as panes.read_kind reads it; of attributions, as attribution_kind.read_kind does
     request: Mapping[str, Any]  # "rows" of attributions; "text" and "pair" of a typed sentence
+    tries: int = 0  # how often a process has begun with it
 
     @property
     def open(self) -> bool:
@@ -87,6 +91,14 @@ def ask_for_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[Ti
     if groups:
         wake(store)
     return tickets(store, run_ids, kind)
+
+
+def mend_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[str]:
+    """Make the stored maps again that cannot be read, in this process. Returns the ids of their runs."""
+    damaged = damaged_maps(store, run_ids, kind)
+    for group in [tuple(run_ids)] if damaged and kind.together else [(run_id,) for run_id in damaged]:
+        make_maps(store, group, kind)
+    return damaged
 
 
 def tickets(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[Ticket]:
@@ -121,16 +133,21 @@ def attribution_tickets(store: Store, run_ids: Sequence[str], task: Task = "attr
 
 
 def ask_typed(
-    store: Store, run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None = None, *, row: int | None = None
+    store: Store, run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None = None, *, row: int | None = None, again: bool = False
 ) -> Ticket:
     """Ask why these runs label a text as they do: a typed one, or the data set's at `row`, whose attributions are stored then.
 
-    An answer that is still there is not asked for again.
+    Pages call this at every redraw, so what was answered, failed or was cancelled is asked for again only with `again`: when a person wants it.
     """
-    ticket_id = _ask(store, run_ids, "typed", str(kind), text=text, pair=pair, row=row)
-    _tidy(store)
-    ticket = _ticket(store, ticket_id)
+    asked = {"text": text, "pair": pair, "row": row}
+    old = _ticket(store, ticket_id := _id(run_ids, "typed", str(kind), **asked))
+    if again or old is None or (old.state == "done" and not _answer_in(_folder(store, ticket_id))):
+        _ask(store, run_ids, "typed", str(kind), **asked)
+        _tidy(store)
     poll(store)
+    ticket = _ticket(store, ticket_id)
+    if ticket is None:
+        raise InputError("the question was removed while it was asked; ask it again")
     return ticket
 
 
@@ -144,15 +161,16 @@ def typed_answer(store: Store, ticket_id: str) -> dict[str, TokenAttribution | s
     """Run id -> attribution, or the sentence why there is none; empty while the ticket is open."""
     if typed_ticket(store, ticket_id) is None:
         return {}
-    folder = _folder(store, ticket_id)
+    return _answer_in(_folder(store, ticket_id))
+
+
+def _answer_in(folder: Path) -> dict[str, TokenAttribution | str]:
+    """Empty where there is none, or it cannot be read: then it is asked for again."""
     try:
         said = read_json(folder / "answer.json")
-    except (OSError, ValueError):
+        return {run_id: str(sentence) or read_attributions(folder / f"{run_id}.parquet")[0] for run_id, sentence in said.items()}
+    except (OSError, ValueError, AttributeError, IndexError):  # DamagedError is a ValueError, too
         return {}
-    found: dict[str, TokenAttribution | str] = {}
-    for run_id, sentence in said.items():
-        found[run_id] = sentence or next(iter(read_attributions([folder / f"{run_id}.parquet"])), "its answer is damaged; ask again")
-    return found
 
 
 def cancel(store: Store, ticket_id: str) -> None:
@@ -165,9 +183,14 @@ def cancel(store: Store, ticket_id: str) -> None:
 
 
 def poll(store: Store) -> None:
-    """See to it that somebody works while tickets are open."""
-    if any(one.open for one in all_tickets(store)) and not worker_lives(store):
-        wake(store)
+    """See to it that somebody works while tickets are open. Where every process ends at once, the tickets fail and say so."""
+    waiting = [one for one in all_tickets(store) if one.open]
+    if not waiting:
+        return
+    WORKERS.see_to(store.home, lambda: worker_lives(store), lambda: wake(store))
+    if WORKERS.given_up(store.home):
+        for one in waiting:
+            _tell(_folder(store, one.id), state="failed", message=f"{NAMES[one.task]} could not be begun: its process ends at once; {LOG} says why")
 
 
 def all_tickets(store: Store) -> list[Ticket]:
@@ -187,8 +210,7 @@ def wake(store: Store) -> None:
 
 
 def worker_lives(store: Store) -> bool:
-    with _worker_lock(store) as free:
-        return not free
+    return lock_is_held(_lock(store))
 
 
 # ---- tickets on disk
@@ -204,15 +226,17 @@ def _id(run_ids: Sequence[str], task: Task, kind: str, **more: Any) -> str:
 
 
 def _ask(store: Store, run_ids: Sequence[str], task: Task, kind: str, **more: Any) -> str:
-    """Write the ticket, unless it is open (or answered, for a typed sentence). Returns its id."""
+    """Write the ticket, unless it is open. Returns its id."""
     for run_id in run_ids:
         store.folder(run_id)  # there is such a run
     ticket_id = _id(run_ids, task, kind, **more)
     folder, old = _folder(store, ticket_id), _ticket(store, ticket_id)
-    if old is not None and (old.open or (task == "typed" and old.state == "done")):
+    if old is not None and old.open:
         return ticket_id
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cancel").unlink(missing_ok=True)
+    (folder / "answer.json").unlink(missing_ok=True)
+    WORKERS.forget(store.home)
     atomic_json(folder / "status.json", {"state": "waiting", "share": 0.0})
     atomic_json(folder / "request.json", {"run_ids": list(run_ids), "task": task, "kind": kind, **more})
     return ticket_id
@@ -224,7 +248,7 @@ def _ticket(store: Store, ticket_id: str) -> Ticket | None:
         request, status = read_json(folder / "request.json"), read_json(folder / "status.json")
         return Ticket(
             ticket_id, status["state"], float(status.get("share", 0)), status.get("began"), str(status.get("message", "")),
-            tuple(request["run_ids"]), request["task"], str(request["kind"]), request,
+            tuple(request["run_ids"]), request["task"], str(request["kind"]), request, int(status.get("tries", 0)),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -234,7 +258,8 @@ def _tidy(store: Store) -> None:
     """Forget the oldest answers to typed sentences."""
     answered = [one for one in all_tickets(store) if one.task == "typed" and not one.open]
     for one in answered[:-KEPT_ANSWERS]:
-        shutil.rmtree(_folder(store, one.id), ignore_errors=True)
+        with contextlib.suppress(OSError):  # another page was first
+            remove_folder(_folder(store, one.id))
 
 
 def _tell(folder: Path, **fields: Any) -> None:
@@ -243,7 +268,11 @@ def _tell(folder: Path, **fields: Any) -> None:
 
 
 def _worker_lock(store: Store, *, wait: float = 0.0) -> AbstractContextManager[bool]:
-    return file_lock(store.home / "desk" / "worker.lock", wait=wait)
+    return file_lock(_lock(store), wait=wait)
+
+
+def _lock(store: Store) -> Path:
+    return store.home / "desk" / "worker.lock"
 
 
 # ---- the worker
@@ -284,9 +313,12 @@ class Kept:
 
 
 def _serve(store: Store, ticket: Ticket, keep: Kept) -> None:
-    """One ticket, to one of its ends."""
+    """One ticket, to one of its ends. One that ended its process MOST_TRIES times is not tried again by itself."""
     folder, over = _folder(store, ticket.id), threading.Event()
-    _tell(folder, state="working", share=0.0, began=time.time(), message="")
+    if ticket.tries >= MOST_TRIES:
+        told = f"{NAMES[ticket.task]} could not be made: its process ended without a word {MOST_TRIES} times (killed, or out of memory)"
+        return _tell(folder, state="failed", message=told)
+    _tell(folder, state="working", share=0.0, began=time.time(), message="", tries=ticket.tries + 1)
     ending = threading.Lock()
 
     def listen() -> None:
@@ -317,7 +349,7 @@ def _serve(store: Store, ticket: Ticket, keep: Kept) -> None:
         import traceback
 
         traceback.print_exc()
-        end = {"state": "failed", "message": f"{NAMES[ticket.task]} could not be made ({type(error).__name__}); desk/log.txt has the details"}
+        end = {"state": "failed", "message": f"{NAMES[ticket.task]} could not be made ({type(error).__name__}); {LOG} has the details"}
     with ending:
         over.set()
         _tell(folder, **end)
@@ -376,6 +408,8 @@ def main() -> int:
     parser.add_argument("--home", required=True)
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without a ticket after which it leaves")
     options = parser.parse_args()
+    logging.basicConfig()
+    logging.getLogger("dmlviz").setLevel(logging.DEBUG)  # into desk/log.txt
     work(Store(options.home), idle=options.idle)
     return 0
 

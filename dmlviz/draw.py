@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from dmlviz import desk
 from dmlviz.analysis.influence import retrained
+from dmlviz.analysis.load_words import load_lines
 from dmlviz.analysis.outcomes import outcome
-from dmlviz.attributed import attribution_inputs
-from dmlviz.data.wording import did_you_mean
+from dmlviz.attributed import attribution_inputs, lacking_words
+from dmlviz.data.wording import count_of, did_you_mean
 from dmlviz.figures import FIGURES, LOADED_BY, loading_options, split_options
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.centers_frame import center_input
@@ -16,7 +19,7 @@ from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.graph_frame import GraphInput
 from dmlviz.figures.influence import InfluenceInput
 from dmlviz.panes import load_panes, map_values, read_kind
-from dmlviz.records import FigureSpec, InputError, Pane, Run, RunArrays, Split, TextDataset
+from dmlviz.records import DamagedError, FigureSpec, InputError, Pane, Run, RunArrays, Split, TextDataset
 from dmlviz.store import Store, home_folder
 
 if TYPE_CHECKING:
@@ -46,13 +49,55 @@ def sources(store: Store) -> Sources:
     return Sources(
         store.run,
         lambda run_ids: {run_id: store.events(run_id) for run_id in run_ids},
-        lambda run_ids, method: load_panes(store, run_ids, method=method),
+        lambda run_ids, method: _mended_panes(store, run_ids, method),
         store.dataset,
         store.split,
         store.arrays,
         lambda run_ids, kind, typed: attribution_inputs(store, run_ids, kind, typed),
         store.runs,
     )
+
+
+Made = TypeVar("Made")
+
+
+def without_damaged(make: Callable[[Sequence[str]], Made], run_ids: Sequence[str], source: Sources) -> tuple[Made, list[str], list[str]]:
+    """(what `make` makes of the runs, the runs it is made of, a sentence for each that was left out since its files cannot be read).
+
+    Raises DamagedError where nothing is left.
+    """
+    kept, words = list(run_ids), []
+    while True:
+        try:
+            return make(kept), kept, words
+        except DamagedError as error:
+            left = [run_id for run_id in kept if not error.concerns(source.run(run_id))]
+            if not left or len(left) == len(kept):
+                raise
+            words.append(f"left out: {count_of(len(kept) - len(left), 'run')}, since {error}")
+            kept = left
+
+
+def readable_runs(store: Store, run_ids: Iterable[str]) -> tuple[list[Run], list[str]]:
+    """(the runs whose files and texts can be read, a sentence for each of the others). Opens arrays and reads data sets, so not for a list's sake."""
+    kept, words = [], {}
+    for run_id in run_ids:
+        try:
+            run = store.run(run_id)
+            if run.state == "finished":
+                store.arrays(run_id)
+            store.dataset(run.config.dataset_hash or "")
+            kept.append(run)
+        except InputError as error:
+            words.setdefault(f"left out: {error}")
+    return kept, list(words)
+
+
+def _mended_panes(store: Store, run_ids: Sequence[str], method: str) -> tuple[list[Pane], TextDataset]:
+    """The panes; maps that are stored but damaged are made again first, where the home can be written."""
+    with contextlib.suppress(OSError):
+        desk.mend_maps(store, run_ids, read_kind(method))
+    return load_panes(store, run_ids, method=method)
 
 
 class Picture(NamedTuple):
@@ -64,6 +109,7 @@ class Picture(NamedTuple):
     caption: str
     words: list[str]  # what is not quite as asked
     map: str = ""  # the kind of map that it really shows
+    encoder: str = ""  # a sentence on what embedded the texts, as far as a reader must know it
 
 
 def picture(spec: FigureSpec, source: Sources) -> Picture:
@@ -79,7 +125,8 @@ def picture(spec: FigureSpec, source: Sources) -> Picture:
         words.append(f"note: not every run has the map {asked} yet, so these are PCA maps")
     if spec.name in MAPS and read_kind(asked).dims > 2:
         words.append("note: paper shows the first two of the map's three dimensions")
-    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, shown)
+    runs = [source.run(run_id) for run_id in spec.run_ids]
+    return Picture(spec.name, frame, for_paper, entry.caption(frame, needs[0]), words, shown, " ".join(load_lines(runs)))
 
 
 def one_of(given: str, known: Iterable[str], what: str) -> None:
@@ -105,6 +152,7 @@ def _needed(source: Sources, needs: Sequence[str], run_ids: Sequence[str], loadi
     words, method, shown = [], loading.get("map", "umap"), ""
     if "attributions" in needs:
         found["attributions"] = source.attributions(run_ids, loading.get("kind", "ig"), loading.get("typed", ""))
+        words += lacking_words(found["attributions"])
     if "outcomes" in needs:
         found["outcomes"] = [outcome(run, source.arrays(run.id), loading.get("readout", "")) for run in found["runs"]]
     if {"panes", "centers", "graphs", "snapshots", "influence"} & set(needs):

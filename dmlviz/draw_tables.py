@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dmlviz import __version__
+from dmlviz.analysis.load_words import load_lines
+from dmlviz.attributed import damaged_words
 from dmlviz.data.wording import count_of, did_you_mean
-from dmlviz.draw import SWITCH, Sources, sources
+from dmlviz.draw import SWITCH, Sources, sources, without_damaged
 from dmlviz.export import csv_bytes, save_bytes
 from dmlviz.records import InputError, Run
 from dmlviz.store import Store
@@ -17,6 +20,7 @@ from dmlviz.tables import Table, entry, latex, markdown, table_frame
 
 LOADED_BY = {"readout": ("outcomes",), "kind": ("attributions",)}  # options of what is loaded -> the needs they belong to
 KINDS = ("tex", "csv", "md")
+WITHOUT_ENCODER = ("datasets", "settings", "published")  # tables of no encoder's numbers, or that name it in a column
 WIDTH = "width"  # option of a .tex file: millimetres, or a preset of the figures
 
 
@@ -27,11 +31,15 @@ def make_table(name: str, run_ids: Sequence[str], options: Mapping[str, Any], so
     loading = {key: str(value) for key, value in given.items() if key in LOADED_BY}
     runs = [source.run(run_id) for run_id in run_ids]
     needed = [_load(need, runs, loading, source) for need in chosen.needs]
-    return chosen.make(*needed, **{key: value for key, value in given.items() if key not in LOADED_BY})
+    made = chosen.make(*needed, **{key: value for key, value in given.items() if key not in LOADED_BY})
+    told = load_lines(run for run in runs if run.state == "finished") if name not in WITHOUT_ENCODER else []
+    words = [word for need, found in zip(chosen.needs, needed, strict=True) if need == "attributions" for word in damaged_words(found)]
+    return replace(made, notes=(*made.notes, *words, *told))
 
 
 def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, options: Mapping[str, Any]) -> tuple[list[Path], list[str]]:
-    """(written paths, sentences for a person: caption and notes). `out` is .tex, .csv or .md; `run_ids` ("all",) takes every finished run.
+    """(written paths, sentences for a person: caption and notes). `out` is .tex, .csv or .md; `run_ids` ("all",) takes every finished run
+    whose files can be read.
 
     Everything asked for is checked before a run is read. Raises InputError as `make_table`, and where the file cannot be written.
     """
@@ -43,9 +51,14 @@ def table_file(store: Store, name: str, run_ids: Sequence[str], out: Path, *, op
     width = _width(options.get(WIDTH), out)
     own = {key: value for key, value in options.items() if key != WIDTH}
     _checked(name, own)
-    ids = all_runs(store) if list(run_ids) == ["all"] else list(dict.fromkeys(run_ids))
-    made = make_table(name, ids, own, sources(store))
-    return [save_bytes(table_bytes(made, out.suffix.lower().removeprefix("."), ids, width), out)], [made.caption, *made.notes]
+    source, words = sources(store), []
+    if list(run_ids) == ["all"]:
+        made, ids, words = without_damaged(lambda kept: make_table(name, kept, own, source), all_runs(store), source)
+        words += store.unreadable()
+    else:
+        ids = list(dict.fromkeys(run_ids))
+        made = make_table(name, ids, own, source)
+    return [save_bytes(table_bytes(made, out.suffix.lower().removeprefix("."), ids, width), out)], [made.caption, *made.notes, *words]
 
 
 def all_runs(store: Store) -> list[str]:

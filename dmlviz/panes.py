@@ -64,6 +64,12 @@ def stored_map(store: Store, run_id: str, kind: MapKind, together: Sequence[str]
     )  # fmt: skip
 
 
+def damaged_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[str]:
+    """The runs that have it, but not so that it can be read."""
+    more = {"dims": kind.dims, "settings": dict(kind.settings), "start": kind.start, "shared_with": run_ids if kind.together else ()}
+    return [run_id for run_id in run_ids if store.has_damaged_map(run_id, kind.method, kind.metric, kind.seed, **more)]
+
+
 def missing_maps(store: Store, run_ids: Sequence[str], kind: MapKind) -> list[str]:
     """The runs that do not have it."""
     return [run_id for run_id in run_ids if stored_map(store, run_id, kind, run_ids) is None]
@@ -122,7 +128,7 @@ def map_values(
     if any(not np.array_equal(pane.projection.row_ids, panes[0].projection.row_ids) for pane in panes):
         raise InputError(f"the colour {color_by} compares the same texts in every run, and these runs hold different ones; pick runs with one draw")
     if color_by == "disagreement":
-        learned = [pane for pane in panes if pane.run.config.control == "none"]
+        learned = [pane for pane in panes if pane.run.config.control in ("none", "as_loaded")]
         share = disagreement(np.stack([pane.predictions for pane in learned])) if learned else disagreement(np.zeros((0, 0)))
         return {pane.run.id: share for pane in panes}
     before = next((pane.run.id for pane in panes if pane.run.config.control == "pre_trained"), None)

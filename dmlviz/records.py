@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the run folder; raised when an older reader would misread it
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+POOLED = {"cls": "class-token", "mean": "mean", "max": "max", "last": "last-token", "mean_sqrt_len": "sum-over-root-length",
+          "weighted_mean": "position-weighted mean"}  # of encoder.pooling, in words  # fmt: skip
+POOLING_NAMES = tuple(POOLED)
+POOLING_PATTERN = rf"^(auto|({'|'.join(POOLING_NAMES)})(\+({'|'.join(POOLING_NAMES)}))*)$"
 
 State = Literal["queued", "running", "cancelling", "finished", "failed", "cancelled", "interrupted"]
 ACTIVE_STATES: tuple[State, ...] = ("queued", "running", "cancelling")
@@ -27,6 +31,18 @@ RESUMABLE_STATES: tuple[State, ...] = ("interrupted", "cancelled", "failed")
 class InputError(ValueError):
     """Something a person can mend. The message is one or two sentences fit to be shown as they are:
     what came, what is accepted, what to do next."""
+
+
+class DamagedError(InputError):
+    """A file of the home that cannot be read, or is not what it was: of the run `run_id`, or of the data set `dataset_hash`, or of neither ("")."""
+
+    def __init__(self, sentence: str, run_id: str = "", dataset_hash: str = "") -> None:
+        super().__init__(sentence)
+        self.run_id, self.dataset_hash = run_id, dataset_hash
+
+    def concerns(self, run: Run) -> bool:
+        """Can this run not be looked at because of it?"""
+        return run.id == self.run_id or (self.dataset_hash != "" and run.config.dataset_hash == self.dataset_hash)
 
 
 class Encoded(NamedTuple):
@@ -91,6 +107,8 @@ class Written(BaseModel):
 
 
 SettingValue = bool | int | float | str
+LARGEST_SEED = 2**32 - 1  # of NumPy and transformers
+MOST_TEXTS = 10**9
 
 
 class RunConfig(Written):
@@ -102,17 +120,20 @@ class RunConfig(Written):
     loss: str = Field("cross_entropy", description="a row of dmlviz.losses.LOSSES")
     loss_settings: dict[str, SettingValue] = Field(default_factory=dict, description="settings that differ from the table's defaults")
     ce_weight: float | None = Field(None, ge=0, le=1, description="share of cross-entropy, the rest is the metric loss; None: the loss's default")
-    shots: int | None = Field(8, ge=1, description="training texts per class (or in all); None: every training text")
+    shots: int | None = Field(8, ge=1, le=MOST_TEXTS, description="training texts per class (or in all); None: every training text")
     shots_by: Literal["class", "total"] = "class"
-    support_seed: int = Field(0, ge=0, description="draws the shots")
-    seed: int = Field(0, ge=0, description="everything else: head and centres, batch order, dropout, hidden labels")
-    left_out: int | None = Field(None, ge=0, description="row of one support text that is left out of training, to see what it does")
-    validation: int = Field(64, ge=0, description="validation texts, drawn stratified from what the shots leave over")
-    folds: int | None = Field(None, ge=2, description="k-fold: all texts in so many parts, the same for every seed; None: the data set's own parts")
-    fold: int = Field(0, ge=0, description="which of the folds is the test part, counted from 0; the shots are drawn from the others")
-    cut_seed: int | None = Field(
-        None, ge=0, description="where a data set has no test part, which cut of test and validation texts; None: the one that all runs share"
+    support_seed: int = Field(0, ge=0, le=LARGEST_SEED, description="draws the shots")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="everything else: head and centres, batch order, dropout, hidden labels")
+    left_out: int | None = Field(None, ge=0, le=MOST_TEXTS, description="row of one support text that is left out of training, to see what it does")
+    validation: int = Field(64, ge=0, le=MOST_TEXTS, description="validation texts, drawn stratified from what the shots leave over")
+    folds: int | None = Field(
+        None, ge=2, le=10_000, description="k-fold: all texts in so many parts, the same for every seed; None: the data set's own parts"
     )
+    fold: int = Field(0, ge=0, le=10_000, description="which of the folds is the test part, counted from 0; the shots are drawn from the others")
+    cut_seed: int | None = Field(
+        None, ge=0, le=LARGEST_SEED,
+        description="where a data set has no test part, which cut of test and validation texts; None: the one that all runs share",
+    )  # fmt: skip
     epochs: int = Field(4, ge=1, le=10_000)
     batch_size: int = Field(16, ge=1, le=4096)
     batches: Literal["auto", "shuffled", "balanced"] = Field(
@@ -122,35 +143,64 @@ class RunConfig(Written):
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: a text of class c weighs S / (C * S_c) over the support, in cross-entropy and in G-Loss"
     )
-    lr: float | None = Field(None, gt=0, description="peak learning rate of encoder and head; None: what suits the encoder's width")
-    center_lr: float | None = Field(None, gt=0, description="learning rate of the loss's centres; None: the encoder's, as in paper 1")
-    weight_decay: float = Field(0.01, ge=0)
+    lr: float | None = Field(None, gt=0, le=1000, description="peak learning rate of encoder and head; None: what suits the encoder's width")
+    center_lr: float | None = Field(None, gt=0, le=1000, description="learning rate of the loss's centres; None: the encoder's, as in paper 1")
+    weight_decay: float = Field(0.01, ge=0, le=1000)
     schedule: Literal["linear", "cosine", "constant", "step"] = Field("linear", description="step: a tenth of the learning rate from step_epoch on")
     step_epoch: int = Field(30, ge=1, le=10_000, description="epochs before the step of the step schedule; 30 in the G-Loss authors' code")
     warmup_share: float = Field(0.1, ge=0, lt=1)
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(1.0, gt=0, le=1e9)
     max_length: int = Field(128, ge=4, le=8192, description="tokens per text; the rest is cut")
-    pooling: Literal["auto", "cls", "mean"] = Field("auto", description="auto: as the encoder itself says, else CLS as in the papers")
+    tokenizer: str | None = Field(None, description="folder or Hub id of the tokenizer; None: the encoder's own")
+    pooling: str = Field(
+        "auto", pattern=POOLING_PATTERN,
+        description="cls, mean, max, last, mean_sqrt_len, weighted_mean, or several joined by +; auto: as the encoder itself says, else cls, or "
+                    "last for a causal one",
+    )  # fmt: skip
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU, fp32 elsewhere")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     selection: Literal["last", "best_validation"] = Field("last", description="which epoch's weights are tested")
     monitor: Literal["accuracy", "macro_f1", "silhouette"] = Field(
         "accuracy", description="what best_validation and patience look at, on validation; silhouette: macro, of unit vectors"
     )
-    patience: int | None = Field(None, ge=1, description="end after so many epochs without a better monitored value; None: train all epochs")
+    patience: int | None = Field(
+        None, ge=1, le=10_000, description="end after so many epochs without a better monitored value; None: train all epochs"
+    )
     readout: Literal["auto", "head", "centers", "mixed", "knn", "linear_probe", "propagation"] = Field(
         "auto", description="what the run predicts with; auto: the head where cross-entropy trained it, else the centres, else a probe"
     )
     snapshots: int = Field(4, ge=0, le=50, description="moments (the untrained encoder included) whose embeddings are kept")
-    control: Literal["none", "pre_trained", "shuffled_labels"] = Field(
-        "none", description="pre_trained: nothing is trained; shuffled_labels: the support's labels are dealt out anew, so nothing can be learnt"
-    )
-    checkpoint_seconds: float = Field(20.0, ge=0, description="least time between two checkpoints at epoch ends; 0: after every epoch")
+    control: Literal["none", "pre_trained", "shuffled_labels", "as_loaded"] = Field(
+        "none", description="pre_trained: nothing is trained; shuffled_labels: the support's labels are dealt out anew, so nothing can be learnt; "
+        "as_loaded: a model fine-tuned elsewhere, with a loss that is not known"
+    )  # fmt: skip
+    checkpoint_seconds: float = Field(20.0, ge=0, le=1e9, description="least time between two checkpoints at epoch ends; 0: after every epoch")
 
     @property
     def shown_loss(self) -> str:
-        """The name that decides colour and title: the loss, or "pre_trained" where nothing was trained."""
-        return "pre_trained" if self.control == "pre_trained" else self.loss
+        """The name that decides colour and title: the loss, "pre_trained" where nothing was trained, "loaded" where the loss is not known."""
+        return {"pre_trained": "pre_trained", "as_loaded": "loaded"}.get(self.control, self.loss)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What is known of an encoder and of how it was read: sentences without a full stop, and numbers. Kept among a run's facts as "load"."""
+
+    source: str  # a bundled name, a Hub id with its commit, a folder's own name
+    kind: str  # "Hugging Face checkpoint", "sentence-transformers model", "SetFit model", "adapter", "weights of a DMLViz run"
+    architecture: str
+    pooling: str  # of encoder.pooling; several joined by "+"
+    modules: tuple[str, ...]  # what a sentence-transformers model does to the pooled vector
+    max_length: int  # tokens; the rest of a text is cut
+    read: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    self_test: Mapping[str, float] = field(default_factory=dict)  # difference of the same text alone and: "batch", "left", "embeds"
+    texts: int = 0  # that were counted
+    unknown: float = 0.0  # share of the texts' tokens that the tokenizer does not know
+    cut: int = 0  # texts that lose words at max_length
+    cut_most: float = 0.0  # the largest share of its visible characters that a text loses
+    spread: float | None = None  # largest standard deviation of a coordinate over the texts, over the largest value; 0: one vector for all
 
 
 class Progress(NamedTuple):

@@ -15,11 +15,12 @@ from dmlviz.draw import Picture, Sources, one_of, picture, sources, typed_option
 from dmlviz.export import DPI, DPI_FROM_AFAR, MEDIA_TYPES, Provenance, csv_bytes, details_json, figure_bytes, save_bytes
 from dmlviz.figures import FIGURES, loading_options
 from dmlviz.figures.composing import LETTERS, compose
+from dmlviz.figures.fonts import borrowed, borrowed_words, family_name, typeset
 from dmlviz.figures.grey import without_color
 from dmlviz.figures.paper import keys_of, size_mm
 from dmlviz.figures.presets import PRESETS, Preset
 from dmlviz.figures.presets import preset as find_preset
-from dmlviz.figures.words import font_stack, missing_glyphs, typeset
+from dmlviz.figures.words import missing_glyphs
 from dmlviz.panes import read_kind
 from dmlviz.pgf import pgf_files
 from dmlviz.records import FigureSpec, InputError, Run, SheetSpec
@@ -63,7 +64,8 @@ def drawn(spec: SheetSpec, pictures: Sequence[Picture], runs: Sequence[dict[str,
         if spec.palette == "grey":
             without_color(figure)
         words = [word for one in pictures for word in (*one.words, *FIGURES[one.name].notes(one.frame))]
-        words += filter(None, [missing_glyphs(_texts(figure))])  # whatever a renderer did not clean before it drew it
+        # whatever a renderer did not clean before it drew it, and what another machine may draw otherwise
+        words += filter(None, [missing_glyphs(_texts(figure)), borrowed_words(borrowed(_texts(figure)))])
         said = Provenance(title_of(spec), caption_of(spec, pictures), spec.run_ids, details(spec, figure, scale, runs))
     return Sheet(figure, tuple(pictures), said, list(dict.fromkeys(words)), scale)
 
@@ -87,12 +89,14 @@ def title_of(spec: SheetSpec) -> str:
 
 
 def caption_of(spec: SheetSpec, pictures: Sequence[Picture]) -> str:
-    """Somebody's own words, else every panel's caption behind its letter."""
+    """Somebody's own words, else every panel's caption behind its letter, then what is to be known of the encoders."""
     if spec.caption:
         return spec.caption
-    if len(pictures) == 1:
-        return pictures[0].caption
-    return " ".join(f"({letter}) {one.caption}" for letter, one in zip(LETTERS, pictures, strict=False))
+    encoders = dict.fromkeys(one.encoder for one in pictures if one.encoder)
+    captions = [one.caption for one in pictures]
+    if len(pictures) > 1:
+        captions = [f"({letter}) {one}" for letter, one in zip(LETTERS, captions, strict=False)]
+    return " ".join([*captions, *encoders])
 
 
 def details(spec: SheetSpec, figure: Figure, scale: float, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -100,7 +104,8 @@ def details(spec: SheetSpec, figure: Figure, scale: float, runs: Sequence[dict[s
     width, height = (side * scale for side in size_mm(figure))
     points = [one.get_fontsize() for one in _words_on(figure)]
     return {
-        "preset": spec.preset, "width_mm": round(width, 3), "height_mm": round(height, 3), "font": font_stack()[0], "palette": spec.palette,
+        "preset": spec.preset, "width_mm": round(width, 3), "height_mm": round(height, 3), "font": family_name(), "palette": spec.palette,
+        "other_fonts": list(borrowed(_texts(figure))),
         "scale": round(scale, 4), "smallest_pt": round(min(points, default=0) * scale, 3),
         "keys": [[list(key) for key in panel] for panel in keys_of(figure)],
         "figures": [{"name": panel.name, "runs": list(panel.run_ids), "options": dict(panel.options)} for panel in spec.panels],

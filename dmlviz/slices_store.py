@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dmlviz.records import InputError
+from dmlviz.store_damage import reading
 from dmlviz.store_files import atomic_json, file_lock, read_json
 
+MEND = "copy it back from a backup, or move it away and save the slices anew"
 LONGEST_NAME = 60
 LONGEST_LINE = 1_000_000  # of single rows, some 150,000
 MOST = 200
@@ -24,16 +26,14 @@ class Slice(NamedTuple):
 
 
 def saved_slices(home: Path, dataset_hash: str) -> list[Slice]:
-    """In the order of their names; [] where none was saved. Raises InputError for a file that is not ours."""
+    """In the order of their names; [] where none was saved. Raises DamagedError for a file that cannot be read."""
     path = _path(home, dataset_hash)
     if not path.exists():
         return []
-    try:
+    with reading(path, "the home", MEND, name=f"slices/{dataset_hash[:12]}….json"):
         found = [Slice(one["name"], one["line"]) for one in read_json(path)["slices"]]
         if not all(isinstance(part, str) and part for one in found for part in one):
             raise TypeError("a name or a line is no text")
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"the saved slices in {path.name} cannot be read; move the file out of slices/ and save them anew") from None
     return sorted(found, key=lambda one: (one.name.casefold(), one.name))
 
 

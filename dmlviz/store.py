@@ -7,7 +7,6 @@ is a marker file beside it, so that two processes never write the same file.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -26,10 +25,9 @@ import psutil
 from dmlviz.records import (
     ACTIVE_STATES,
     FORMAT,
-    GraphBatches,
+    DamagedError,
     InputError,
     PathLike,
-    Progress,
     Projection,
     Run,
     RunArrays,
@@ -37,32 +35,34 @@ from dmlviz.records import (
     Split,
     State,
     TextDataset,
-    TokenSample,
 )
+from dmlviz.store_arrays import read_arrays, read_hashes, read_projection, read_split
+from dmlviz.store_damage import OF_RUN, reading
 from dmlviz.store_files import (
     atomic_json,
     disk_bytes,
-    process_lives,
+    file_lock,
+    folder_to_disk,
     read_dataset,
-    read_json,
-    read_stored_arrays,
-    sha256_of,
-    split_from_json,
-    split_hashes,
+    remove_folder,
     split_to_json,
     write_arrays,
     write_dataset,
 )
+from dmlviz.store_seal import check_files, differences, read_seal, seal_of_arrays, write_seal
+from dmlviz.store_status import QUEUED, read_run, read_status, worker_lives
 
 RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,150}")
 VIEW = re.compile(r"[a-z]+-[a-z]+-[0-9]+(-[a-z0-9]+)*")  # folder of a stored map
-SILENT_SECONDS = 12.0  # a heartbeat older than this is a dead worker, where its process cannot be asked
-QUEUED = Progress("queued", 0, 0, "step", None)
+DATASET_MEND = "read it again with 'python -m dmlviz train' or on the Train page, which writes it anew, or copy the file back from a backup"
 
 
 def home_folder(home: PathLike | None = None) -> Path:
     """The folder that holds everything: the argument, else $DMLVIZ_HOME, else ./dmlviz-data."""
     return Path(home or os.environ.get("DMLVIZ_HOME") or "dmlviz-data").expanduser().resolve()
+
+
+_SOUND: dict[str, tuple[int, int, int]] = {}  # data sets that this process has read: path -> inode, time, size
 
 
 class Store:
@@ -77,12 +77,18 @@ class Store:
 
     def folder(self, run_id: str) -> Path:
         """The run's folder. Raises InputError for an id that is none (ids come from addresses and command lines)."""
-        if not RUN_ID.fullmatch(run_id) or not (self.runs_folder / run_id / "config.json").is_file():
+        if not RUN_ID.fullmatch(run_id) or not _is_run(self.runs_folder / run_id):
             raise InputError(f"there is no run {run_id[:80]!r} in {self.runs_folder}; 'python -m dmlviz runs' lists what there is")
         return self.runs_folder / run_id
 
     def weights_folder(self, run_id: str) -> Path:
         return self.folder(run_id) / "weights"
+
+    def check_weights(self, run_id: str) -> None:
+        """Reads all of them. Raises DamagedError for the first file that is not what it was when the run finished."""
+        folder = self.folder(run_id)
+        seal = seal_of_arrays(folder)
+        check_files(folder, [name for name in seal if name.startswith("weights/")], seal)
 
     def checkpoints_folder(self, run_id: str) -> Path:
         return self.folder(run_id) / "checkpoints"
@@ -95,18 +101,35 @@ class Store:
     def add_dataset(self, dataset: TextDataset) -> str:
         """Store the texts once, under the hash of their content; returns the hash."""
         path = self.datasets_folder / f"{dataset.content_hash}.parquet"
-        if not path.is_file():
+        if not self._has_texts(path):
             write_dataset(dataset, path)
         return dataset.content_hash
 
+    def _has_texts(self, path: Path) -> bool:
+        """Are they there, and can they be read? Tried once by a process for each file, since a sweep asks for every run."""
+        try:
+            found = path.stat()
+            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if _SOUND.get(str(path)) != stamp:
+                self.dataset(path.stem)
+                _SOUND[str(path)] = stamp
+            return True
+        except (DamagedError, OSError):
+            return False
+
     def dataset(self, content_hash: str) -> TextDataset:
-        """The texts and labels kept under this hash (64 hex digits). Raises InputError where they are not here, or not readable."""
+        """The texts and labels kept under this hash (64 hex digits). Raises DamagedError where they are not here, or cannot be read."""
         path = self.datasets_folder / f"{content_hash}.parquet"
         if not re.fullmatch(r"[0-9a-f]{64}", content_hash) or not path.is_file():
-            raise InputError(
-                f"the data set {content_hash[:12]} is not in {self.datasets_folder}; load it again, or copy that folder along with the runs"
+            raise DamagedError(
+                f"the data set {content_hash[:12]} is not in {self.datasets_folder}; load it again, or copy that folder along with the runs",
+                dataset_hash=content_hash,
             )
-        return read_dataset(path)
+        with reading(path, "the home", DATASET_MEND, dataset_hash=content_hash, name=f"datasets/{content_hash[:12]}….parquet"):
+            dataset = read_dataset(path)
+            if dataset.content_hash != content_hash:
+                raise ValueError("other texts than the name says")
+            return dataset
 
     # ---- a run's life
 
@@ -130,6 +153,7 @@ class Store:
         except OSError:
             shutil.rmtree(draft)
             self.folder(run_id)  # somebody else made the same one; anything else is an error
+        folder_to_disk(self.runs_folder)
         return run_id
 
     def content_id(self, config: RunConfig, dataset: TextDataset) -> str:
@@ -146,8 +170,8 @@ class Store:
 
     def update(self, run_id: str, **fields: Any) -> None:
         """Change some fields of status.json, atomically."""
-        path = self.folder(run_id) / "status.json"
-        atomic_json(path, {**read_json(path), **fields})
+        folder = self.folder(run_id)
+        atomic_json(folder / "status.json", {**read_status(folder), **fields})
 
     def claim(self, run_id: str) -> None:
         """This process takes the run over: its pid, start time and host go into the status."""
@@ -161,7 +185,7 @@ class Store:
 
     def end(self, run_id: str, state: State, message: str = "", **fields: Any) -> None:
         """The run stops here, in `state`, with a sentence for a person when it did not go well. How often it ended how is kept."""
-        ends = dict(read_json(self.folder(run_id) / "status.json").get("ends", {}))
+        ends = dict(read_status(self.folder(run_id)).get("ends", {}))
         ends[state] = ends.get(state, 0) + 1
         self.update(run_id, state=state, message=message, ended=time.time(), ends=ends, **fields)
         self.clear_cancel(run_id)
@@ -193,42 +217,39 @@ class Store:
         for name in os.listdir(self.runs_folder):
             if RUN_ID.fullmatch(name):
                 with contextlib.suppress(OSError):  # no run folder, or deleted while we were listing
-                    made[name] = os.stat(f"{self.runs_folder}/{name}/config.json").st_mtime
+                    made[name] = _written(f"{self.runs_folder}/{name}")
         return sorted(made, key=lambda name: (-made[name], name))
 
     def runs(self) -> list[Run]:
         """Every readable run, newest first; no array is read."""
-        return [run for run, _ in self._all() if run is not None]
+        return [run for _, run in self._all() if isinstance(run, Run)]
 
     def unreadable(self) -> list[str]:
         """A sentence for each run folder that could not be read."""
-        return [why for run, why in self._all() if run is None]
+        return list(self.damaged().values())
 
-    def _all(self) -> list[tuple[Run | None, str]]:
-        found: list[tuple[Run | None, str]] = []
+    def damaged(self) -> dict[str, str]:
+        """Run id -> why it cannot be read, of every such run folder."""
+        return {run_id: found for run_id, found in self._all() if isinstance(found, str)}
+
+    def _all(self) -> list[tuple[str, Run | str]]:
+        found: list[tuple[str, Run | str]] = []
         for run_id in self.run_ids():
             try:
-                found.append((self.run(run_id), ""))
+                found.append((run_id, self.run(run_id)))
             except InputError as error:
                 if (self.runs_folder / run_id).exists():  # else deleted while we were listing
-                    found.append((None, str(error)))
+                    found.append((run_id, str(error)))
         return found
 
     def run(self, run_id: str) -> Run:
-        """The run as its folder says now. Raises InputError for one that is not here or cannot be read."""
-        folder = self.folder(run_id)
-        try:
-            return _read_run(run_id, folder)
-        except InputError:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            why = (str(error).splitlines() or [""])[0]
-            raise InputError(f"run {run_id} cannot be read ({type(error).__name__}: {why}); delete its folder {folder}") from error
+        """The run as its folder says now. Raises InputError for one that is not here, DamagedError for one that cannot be read."""
+        return read_run(run_id, self.folder(run_id))
 
     def process(self, run_id: str) -> tuple[int, float] | None:
         """(pid, start time) of the worker, when it is alive on this machine."""
-        status = read_json(self.folder(run_id) / "status.json")
-        return (status["pid"], status["pid_started"]) if _alive(status) else None
+        status = read_status(self.folder(run_id))
+        return (status["pid"], status["pid_started"]) if worker_lives(status) else None
 
     def add_event(self, run_id: str, row: Mapping[str, Any]) -> None:
         """Append one history row ("kind", "step", "epoch", values)."""
@@ -263,7 +284,8 @@ class Store:
             return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
 
     def split(self, run_id: str) -> Split:
-        return split_from_json(read_json(self.folder(run_id) / "split.json"))
+        """The draw. Raises DamagedError where it cannot be read."""
+        return read_split(self.folder(run_id))
 
     # ---- arrays and views
 
@@ -272,24 +294,11 @@ class Store:
         write_arrays(self.folder(run_id) / "arrays", arrays)
 
     def arrays(self, run_id: str) -> RunArrays:
-        """Memory-mapped arrays. Raises InputError when the run has none yet."""
-        folder = self.folder(run_id) / "arrays"
-        if not folder.is_dir():
+        """Memory-mapped arrays. Raises InputError when the run has none yet, DamagedError where they are not what they were."""
+        folder = self.folder(run_id)
+        if not (folder / "arrays").is_dir() and self.run(run_id).state != "finished":
             raise InputError(f"run {run_id} has no embeddings yet; it is {self.run(run_id).state}")
-        try:
-            found = read_stored_arrays(folder)
-        except (ValueError, OSError, EOFError) as error:
-            raise InputError(
-                f"the arrays of run {run_id} cannot be read ({str(error).splitlines()[0]}); train it again or copy {folder} again"
-            ) from error
-        scores = {name.removeprefix("scores_"): found.pop(name) for name in sorted(found) if name.startswith("scores_")}
-        split = self.split(run_id)
-        space = str(found.pop("centers_space", "")) or None
-        names = ("embeddings", "labels", "logits", "centers", "snapshots", "snapshot_epochs", "snapshot_rows", "center_snapshots")
-        groups = {"tokens": _group(TokenSample, "token_", found), "graph": _group(GraphBatches, "graph_", found)}
-        return RunArrays(
-            row_ids=split.row_ids, roles=split.roles, scores=scores, centers_space=space, **{name: found.get(name) for name in names}, **groups
-        )
+        return read_arrays(folder)
 
     def save_projection(self, run_id: str, projection: Projection) -> None:
         """Keep a map under views/. Coordinates are stored because a seed alone does not repeat them on another machine."""
@@ -310,18 +319,28 @@ class Store:
         start: str = "own pca",
         shared_with: Sequence[str] = (),
     ) -> Projection | None:
-        """The stored map, or None when it has not been computed. `settings` holds those that differ from the method's defaults."""
+        """The stored map, or None when it has not been computed, or what is stored cannot be read: whoever needs it makes it again.
+        `settings` holds those that differ from the method's defaults."""
         folder = self._view(run_id, method, metric, seed, dims, settings=settings or {}, start=start, shared_with=shared_with)
-        return _read_projection(folder) if folder.is_dir() else None
+        return self._map(folder)
+
+    def has_damaged_map(self, run_id: str, method: str, metric: str = "cosine", seed: int = 0, *, dims: int = 2, **kind: Any) -> bool:
+        """Is something stored there that cannot be read? `kind`: settings, start and partners, as of `projection`."""
+        kind = {"settings": {}, "start": "own pca", "shared_with": (), **kind}
+        folder = self._view(run_id, method, metric, seed, dims, **kind)
+        return folder.is_dir() and self._map(folder) is None
+
+    def _map(self, folder: Path) -> Projection | None:
+        try:
+            return read_projection(folder) if folder.is_dir() else None
+        except DamagedError:
+            return None
 
     def projections(self, run_id: str) -> list[Projection]:
         """Every stored map of the run, in order of its folder's name; what is not a map, or half of one, is passed over."""
-        found = []
-        for folder in sorted((self.folder(run_id) / "views").glob("*")):
-            if VIEW.fullmatch(folder.name) and (folder / "points.npy").is_file():
-                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # replaced while we read, or written by a newer version
-                    found.append(_read_projection(folder))
-        return found
+        folders = sorted((self.folder(run_id) / "views").glob("*"))
+        found = [self._map(folder) for folder in folders if VIEW.fullmatch(folder.name)]
+        return [one for one in found if one is not None]
 
     def _view(
         self, run_id: str, method: str, metric: str, seed: int, dims: int, *, settings: Mapping[str, float], start: str, shared_with: Sequence[str]
@@ -338,124 +357,56 @@ class Store:
     # ---- the end of a run
 
     def seal(self, run_id: str) -> None:
-        """Write the checksums that `verify` compares with. After this the run's arrays and weights never change."""
-        folder = self.folder(run_id)
-        files = [p for part in ("arrays", "weights") for p in sorted((folder / part).rglob("*")) if p.is_file()]
-        atomic_json(folder / "checksums.json", {str(p.relative_to(folder)): sha256_of(p) for p in [*files, folder / "split.json"]})
+        """Write the checksums that `verify` compares with. After this the run's config, split, arrays and weights never change."""
+        write_seal(self.folder(run_id))
 
     def verify(self, run_id: str) -> list[str]:
-        """Sentences for everything that is not as it was when the run finished; an empty list is a sound run."""
+        """Sentences for every file that is not as it was when the run finished; an empty list is a sound run. `verification.py` looks at the
+        numbers, too."""
         folder, run = self.folder(run_id), self.run(run_id)
         if run.state != "finished":
             return [f"run {run_id} is {run.state}, not finished"]
-        sums = read_json(folder / "checksums.json") if (folder / "checksums.json").is_file() else None
-        if sums is None:
-            return ["checksums.json is missing, so nothing can be compared"]
-        missing = [name for name in sums if not (folder / name).is_file()]
-        changed = [name for name, value in sums.items() if name not in missing and sha256_of(folder / name) != value]
-        problems = [f"{name} is missing" for name in missing] + [f"{name} has changed since the run finished" for name in changed]
         try:
-            now = split_to_json(self.split(run_id), self.dataset(run.config.dataset_hash or ""))
-            if now["hashes"] != read_json(folder / "split.json")["hashes"]:
-                problems.append("the stored texts are no longer those that the run was trained and tested on")
+            seal = read_seal(folder)
+        except DamagedError as error:
+            return [str(error)]
+        if not seal:
+            return ["checksums.json is missing, so nothing can be compared"]
+        return differences(folder, seal) + self._verify_texts(run)
+
+    def _verify_texts(self, run: Run) -> list[str]:
+        try:
+            known, dataset = read_hashes(self.folder(run.id)), self.dataset(run.config.dataset_hash or "")
+            with reading(self.folder(run.id) / "split.json", f"run {run.id}", OF_RUN, run_id=run.id):
+                same = split_to_json(self.split(run.id), dataset)["hashes"] == known
         except InputError as error:
-            problems.append(str(error))
-        return problems
+            return [str(error)]
+        return [] if same else ["the stored texts are no longer those that the run was trained and tested on"]
 
     def size(self, run_id: str) -> int:
         """Bytes on disk."""
         return disk_bytes(self.folder(run_id))
 
     def delete(self, run_id: str) -> None:
-        """Remove a run that is not active. It leaves the list at once; the files follow."""
+        """Remove a run that is not active, also one that cannot be read. It leaves the list at once; the files follow."""
         folder = self.folder(run_id)
-        if self.run(run_id).state in ("running", "cancelling"):
-            raise InputError(f"run {run_id} is still running; cancel it first")
-        gone = folder.with_name(f".{run_id}.deleted-{secrets.token_hex(3)}")
-        folder.rename(gone)
-        shutil.rmtree(gone)
+        with contextlib.suppress(DamagedError):
+            if self.run(run_id).state in ("running", "cancelling"):
+                raise InputError(f"run {run_id} is still running; cancel it first")
+        with file_lock(folder / "worker.lock") as mine:
+            if not mine:  # its status may be damaged while it runs
+                raise InputError(f"run {run_id} is still running; cancel it first")
+            remove_folder(folder)
 
 
-def _read_projection(folder: Path) -> Projection:
-    facts = read_json(folder / "facts.json")
-    facts["variance"] = tuple(facts["variance"]) if facts.get("variance") else None
-    listed = {name: tuple(facts.pop(name, ())) for name in ("notes", "shared_with")}  # older maps have neither
-    return Projection(**facts, **listed, **read_stored_arrays(folder))
+def _is_run(folder: Path) -> bool:
+    """Also where one of its two files is gone: then it is a damaged run."""
+    return (folder / "config.json").is_file() or (folder / "status.json").is_file()
 
 
-def _group(record: type, prefix: str, found: Mapping[str, np.ndarray]) -> Any:
-    """The record whose arrays are stored as <prefix><field>; None when the run has none of them."""
-    fields = [field.name for field in dataclasses.fields(record)]
-    return record(**{name: found[prefix + name] for name in fields}) if all(prefix + name in found for name in fields) else None
-
-
-_READ: dict[str, tuple[tuple[int, ...], Run, Mapping[str, Any]]] = {}  # folder -> which files were read, what they said, the status as written
-MOST_READ = 20_000  # runs kept; a hundred megabytes at the most
-FRESH_SECONDS = 0.1  # a file so young may be replaced within one tick of the clock and look the same; it is not kept
-
-
-def _read_run(run_id: str, folder: Path) -> Run:
-    """The run as its files say it. They are read again when one was replaced (other inode, time or size); what is active is looked at every time."""
-    config, status = (os.stat(f"{folder}/{name}") for name in ("config.json", "status.json"))
-    stamp = (config.st_ino, config.st_mtime_ns, config.st_size, status.st_ino, status.st_mtime_ns, status.st_size)
-    known = _READ.get(str(folder))
-    if known is None or known[0] != stamp:
-        known = (stamp, *_parsed(run_id, folder))
-        if len(_READ) >= MOST_READ:
-            _READ.clear()
-        if time.time() - max(config.st_mtime, status.st_mtime) > FRESH_SECONDS:
-            _READ[str(folder)] = known
-    _, run, said = known
-    return dataclasses.replace(run, state=observed_state(said, folder, time.time())) if run.state in ("queued", "running") else run
-
-
-def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
-    """(the run, in the state that was written; its status)."""
-    written = read_json(folder / "config.json")
-    if written.pop("format", FORMAT) > FORMAT:
-        raise InputError(f"run {run_id} was written by a newer DMLViz; update this one to read it")
-    config, status = RunConfig(**written), read_json(folder / "status.json")
-    run = Run(
-        id=run_id,
-        config=config,
-        state=status["state"],
-        progress=Progress(*status.get("progress", QUEUED)),
-        metrics=status.get("metrics", {}),
-        created=status["created"],
-        started=status.get("started"),
-        ended=status.get("ended"),
-        message=status.get("message", ""),
-        origin=status.get("origin", "trained"),
-        facts=status.get("facts", {}),
-        sweep=status.get("sweep", ""),
-        engine=status.get("engine", "local"),
-        maps=tuple(status.get("maps", ())),
-        weights=status.get("weights", True),
-        ends=status.get("ends", {}),
-        parts=split_hashes(folder / "split.json"),
-    )
-    return run, status
-
-
-def observed_state(status: Mapping[str, Any], folder: Path, now: float) -> State:
-    """What the run is now, not what it last wrote: a dead worker is interrupted, a wish to cancel is cancelling."""
-    state, wish = status["state"], (folder / "cancel").exists()
-    if state == "queued":
-        return "cancelled" if wish else "queued"
-    if state != "running":
-        return state
-    if status.get("host") == socket.gethostname():
-        dead = not _alive(status)
-    else:
-        beat = folder / "heartbeat"
-        dead = not beat.exists() or now - beat.stat().st_mtime > SILENT_SECONDS
-    if dead:
-        return "cancelled" if wish else "interrupted"
-    return "cancelling" if wish else "running"
-
-
-def _alive(status: Mapping[str, Any]) -> bool:
-    """Is the very process that claimed the run still there?"""
-    if status.get("pid") is None or status.get("host") != socket.gethostname():
-        return False
-    return process_lives(status["pid"], status["pid_started"])
+def _written(folder: str) -> float:
+    """When the run was made. Raises OSError for a folder that is no run's."""
+    try:
+        return os.stat(f"{folder}/config.json").st_mtime
+    except FileNotFoundError:
+        return os.stat(f"{folder}/status.json").st_mtime

@@ -10,24 +10,27 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dmlviz.records import TokenAttribution
+from dmlviz.records import DamagedError, TokenAttribution
 from dmlviz.store import Store
-from dmlviz.store_files import atomic_json
+from dmlviz.store_damage import reading
+from dmlviz.store_files import atomic_json, read_json
 
 LISTS = {"starts": pa.int32(), "ends": pa.int32(), "second": pa.bool_(), "values": pa.float16(), "drops": pa.float16(),
          "deletion": pa.float16(), "insertion": pa.float16()}  # fmt: skip
 NUMBERS = {"row_id": pa.int64(), "class_id": pa.int32(), "predicted": pa.int32(), "probability": pa.float32(), "output": pa.float32(),
            "baseline_output": pa.float32(), "delta": pa.float32(), "steps": pa.int32(), "converged": pa.bool_(), "outside": pa.float32(),
            "cut": pa.int32(), "unknown": pa.int32()}  # fmt: skip
+MOST_PARTS = 20_000
 CHECK = "check_"
+MEND = "explain the texts again"
 
 
 def attributions_folder(store: Store, run_id: str, kind: str) -> Path:
@@ -57,38 +60,83 @@ def write_attributions(path: Path, found: Sequence[TokenAttribution]) -> None:
         columns[name] = pa.array([np.asarray(getattr(one, name), dtype=narrow) for one in found], type=pa.list_(kind))
     for name in found[0].checks:
         columns[CHECK + name] = pa.array([one.checks[name] for one in found], type=pa.float32())
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    with open(path, "wb") as file:
+        pq.write_table(pa.table(columns), file, compression="zstd", write_page_checksum=True)
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def read_attributions(paths: Iterable[Path]) -> list[TokenAttribution]:
-    """What these files hold; a file that is damaged is passed over."""
-    found: list[TokenAttribution] = []
-    for path in paths:
-        with contextlib.suppress(OSError, pa.ArrowInvalid, KeyError):
-            found += _records(pq.read_table(path))
-    return found
+def read_attributions(path: Path) -> list[TokenAttribution]:
+    """What the file holds. Raises DamagedError."""
+    with reading(path, "the attributions", MEND):
+        return _records(pq.read_table(path, page_checksum_verification=True))
+
+
+class Stored(NamedTuple):
+    """A run's attributions of one kind, and how many of their files cannot be read."""
+
+    found: dict[int, TokenAttribution]  # row id -> attribution
+    damaged: int
+
+
+def read_parts(store: Store, run_id: str, kind: str) -> Stored:
+    """All that can be read. The texts of a damaged part count as not explained: whoever explains texts explains them again."""
+    found, damaged = {}, 0
+    for path in _parts(store, run_id, kind):
+        try:
+            found |= {one.row_id: one for one in read_attributions(path)}
+        except DamagedError:
+            damaged += 1
+    return Stored(found, damaged)
+
+
+def _parts(store: Store, run_id: str, kind: str) -> list[Path]:
+    return sorted(attributions_folder(store, run_id, kind).glob("part-*.parquet"))
 
 
 def stored_attributions(store: Store, run_id: str, kind: str) -> dict[int, TokenAttribution]:
-    """Row id -> attribution."""
-    paths = sorted(attributions_folder(store, run_id, kind).glob("part-*.parquet"))
-    return {one.row_id: one for one in read_attributions(paths)}
+    """Row id -> attribution, of those that can be read."""
+    return read_parts(store, run_id, kind).found
 
 
 def stored_rows(store: Store, run_id: str, kind: str) -> set[int]:
-    """Row ids whose attributions are stored; reads one column."""
-    rows: set[int] = set()
-    for path in attributions_folder(store, run_id, kind).glob("part-*.parquet"):
-        with contextlib.suppress(OSError, pa.ArrowInvalid, KeyError):
-            rows |= set(pq.read_table(path, columns=["row_id"])["row_id"].to_pylist())
-    return rows
+    """Row ids whose attributions are stored and can be read."""
+    return {row for path in _parts(store, run_id, kind) for row in _rows_in(path)}
+
+
+_ROWS: dict[str, tuple[tuple[int, int], frozenset[int]]] = {}  # part -> its time and size, its rows; none where it cannot be read
+
+
+def _rows_in(path: Path) -> frozenset[int]:
+    """Read once by this process: a part never changes, and pages ask again and again."""
+    try:
+        found = path.stat()
+    except OSError:
+        return frozenset()
+    stamp = (found.st_mtime_ns, found.st_size)
+    if _ROWS.get(str(path), (None,))[0] != stamp:
+        try:
+            rows = frozenset(one.row_id for one in read_attributions(path))
+        except DamagedError:
+            rows = frozenset()
+        if len(_ROWS) >= MOST_PARTS:
+            _ROWS.clear()
+        _ROWS[str(path)] = (stamp, rows)
+    return _ROWS[str(path)][1]
+
+
+def drop_damaged_parts(store: Store, run_id: str, kind: str) -> None:
+    """Delete the files of attributions that cannot be read; called when their texts are explained anew."""
+    for path in _parts(store, run_id, kind):
+        if not _rows_in(path):
+            path.unlink(missing_ok=True)
 
 
 def stored_kinds(store: Store, run_id: str) -> list[str]:
     """Kinds of attributions that the run has."""
     found = []
     for path in sorted((store.folder(run_id) / "views").glob("attributions-*/kind.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             found.append(str(json.loads(path.read_text(encoding="utf-8"))["kind"]))
     return found
 
@@ -120,6 +168,10 @@ def save_sanity(store: Store, run_id: str, kind: str, facts: Mapping[str, Any]) 
 
 def stored_sanity(store: Store, run_id: str, kind: str) -> dict[str, Any] | None:
     """What they found, or None."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads((attributions_folder(store, run_id, kind) / "sanity.json").read_text(encoding="utf-8"))
-    return None
+    try:
+        found = read_json(attributions_folder(store, run_id, kind) / "sanity.json")
+        numbers = [*found["sensitivity"], *found["texts"], *(one for name in ("absolute", "signed") for one in found[name] if one is not None)]
+        whole = len(found["stages"]) == len(found["absolute"]) == len(found["signed"]) and all(isinstance(one, int | float) for one in numbers)
+        return found if whole else None
+    except (OSError, ValueError, KeyError, TypeError):  # not made, or damaged: it can be made anew
+        return None

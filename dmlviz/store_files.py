@@ -33,10 +33,51 @@ def process_lives(pid: int, started: float) -> bool:
 
 
 def atomic_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace the file in one step: a reader sees the old one or the new one, never half."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
-    draft.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(draft, path)
+    """Replace the file in one step: a reader sees the old one or the new one, never half, also after the machine lost its power."""
+    atomic_bytes(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+
+def atomic_bytes(path: Path, data: bytes) -> None:
+    """Write beside the file, wait until the disk has it, rename."""
+    draft = draft_of(path)
+    try:
+        with open(draft, "wb") as file:
+            file.write(data)
+            _to_disk(file)
+        os.replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    folder_to_disk(path.parent)
+
+
+def draft_of(path: Path) -> Path:
+    """Where a file or folder is written before it gets its name; store_leftovers.py knows it by this name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
+
+
+def _to_disk(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def tree_to_disk(folder: Path) -> None:
+    """Files that a library wrote."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with open(path, "rb+") as file:
+                _to_disk(file)
+    folder_to_disk(folder)
+
+
+def folder_to_disk(folder: Path) -> None:
+    """A new name is safe only when the folder that holds it is on the disk, too. Some network disks cannot be asked."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -54,6 +95,24 @@ def file_lock(path: Path, *, wait: float = 0.0) -> Iterator[bool]:
                     break
                 time.sleep(0.1)
         yield held
+
+
+def lock_is_held(path: Path) -> bool:
+    """Has another process the lock of `file_lock`? Writes nothing, so that a home that can only be read can be asked."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody ever made it, or this disk knows no locks
+        return False
+
+
+def is_writable(home: Path) -> bool:
+    """Can something be started and kept here? Of a home that is not there yet: can it be made?"""
+    there = next(path for path in (home, *home.parents) if path.exists())
+    return os.access(there, os.W_OK)
 
 
 BALLAST_BYTES = 1 << 18  # room for many a sentence
@@ -77,13 +136,24 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = None) -> None:
-    """One .npy per array (plus facts.json), into a draft folder that is then renamed to `folder`."""
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(2)}")
+    """One .npy per array into a draft folder that is then renamed to `folder`. With `facts`, facts.json says what belongs to them and, as "sums",
+    the sha256 of each array."""
+    draft, sums = draft_of(folder), {}
     draft.mkdir(parents=True)
     for name, array in arrays.items():
-        np.save(draft / f"{name}.npy", array, allow_pickle=False)
+        with open(draft / f"{name}.npy", "wb") as file:
+            np.save(file, array, allow_pickle=False)
+            _to_disk(file)
+        sums[name] = sha256_of(draft / f"{name}.npy")
     if facts is not None:
-        atomic_json(draft / "facts.json", facts)
+        atomic_json(draft / "facts.json", {**facts, "sums": sums})
+    put_in_place(draft, folder)
+
+
+def put_in_place(draft: Path, folder: Path) -> None:
+    """The draft becomes the folder. One that is there already is set aside first and then removed; store_leftovers.py puts it back after a kill in
+    between."""
+    folder_to_disk(draft)
     if folder.exists():
         old = folder.with_name(f".{folder.name}.old.{secrets.token_hex(2)}")
         folder.rename(old)
@@ -91,15 +161,20 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[
         shutil.rmtree(old)
     else:
         draft.rename(folder)
+    folder_to_disk(folder.parent)
 
 
-def read_stored_arrays(folder: Path) -> dict[str, np.ndarray]:
-    """Every .npy of a folder by name, memory-mapped where it has rows; never unpickled."""
-    found = {}
-    for path in sorted(folder.glob("*.npy")):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        found[path.stem] = array if array.ndim else np.array(array)
-    return found
+def remove_folder(folder: Path) -> None:
+    """It is gone from every list at once; the files follow. Whatever a kill leaves has a name that store_leftovers.py knows."""
+    gone = folder.with_name(f".{folder.name}.deleted-{secrets.token_hex(3)}")
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Memory-mapped where it has rows; never unpickled."""
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array if array.ndim else np.array(array)
 
 
 def sha256_of(path: Path) -> str:
@@ -127,9 +202,12 @@ def write_dataset(dataset: TextDataset, path: Path) -> None:
     }  # fmt: skip
     table = pa.table(columns).replace_schema_metadata({"dmlviz": json.dumps(facts)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(2)}")
-    pq.write_table(table, draft, compression="zstd")
+    draft = draft_of(path)
+    with open(draft, "wb") as file:
+        pq.write_table(table, file, compression="zstd", write_page_checksum=True)
+        _to_disk(file)
     os.replace(draft, path)
+    folder_to_disk(path.parent)
 
 
 def _named(names: Sequence[str], codes: np.ndarray) -> pa.Array:
@@ -143,7 +221,7 @@ def read_dataset(path: Path) -> TextDataset:
     """The data set as it was stored."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    table = pq.read_table(path, page_checksum_verification=True)
     facts = json.loads(table.schema.metadata[b"dmlviz"])
     number = {name: i for i, name in enumerate(facts["label_names"])}
     return TextDataset(

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dmlviz.records import InputError, Run
+from dmlviz.records import DamagedError, InputError, Run
 from dmlviz.store import Store
+from dmlviz.store_damage import reading
 from dmlviz.store_files import atomic_json, read_json
 
 RETRIES, MOST_KILLS = 1, 50
+MEND = "copy it back from a backup, or forget the sweep and start it again; its runs stay and are not repeated"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
@@ -53,26 +55,46 @@ def save_sweep(store: Store, name: str, spec: Mapping[str, Any], run_ids: tuple[
 
 
 def read_sweep(store: Store, name: str) -> Sweep:
-    """Raises InputError when there is no such sweep, or it cannot be read."""
+    """Raises InputError when there is no such sweep, DamagedError when it cannot be read."""
     folder = sweep_folder(store, name)
-    try:
+    if not folder.is_dir():
+        raise InputError(f"there is no sweep {name!r} in {store.home}; 'python -m dmlviz sweeps' lists what there is")
+    with reading(folder / "sweep.json", f"the sweep {name}", MEND):
         said = read_json(folder / "sweep.json")
+        _check_types(said)
         return Sweep(name, said["spec"], tuple(said["run_ids"]), said["created"], _marker(folder / "paused"), (folder / "cancelled").exists())
-    except FileNotFoundError:
-        raise InputError(f"there is no sweep {name!r} in {store.home}; 'python -m dmlviz sweeps' lists what there is") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"sweep {name} cannot be read ({type(error).__name__}); delete the folder {folder} and start it again") from error
+
+
+def _check_types(said: Mapping[str, Any]) -> None:
+    """Raises TypeError where a field is not of its kind: a dispatcher must not meet it later."""
+    spec, ids = said["spec"], said["run_ids"]
+    whole = isinstance(spec, dict) and isinstance(ids, list) and all(isinstance(one, str) for one in ids)
+    numbers = [said["created"], spec.get("slots") or 1, spec.get("hours") or 1]
+    if not whole or not all(isinstance(one, int | float) for one in numbers):
+        raise TypeError("no sweep")
 
 
 def sweeps(store: Store) -> list[Sweep]:
     """Every readable sweep, newest first."""
-    found = []
-    for path in store.home.glob("sweeps/*/sweep.json"):
-        try:
-            found.append(read_sweep(store, path.parent.name))
-        except InputError:
-            continue
-    return sorted(found, key=lambda one: -one.created)
+    return sorted((one for one in _all(store).values() if isinstance(one, Sweep)), key=lambda one: -one.created)
+
+
+def damaged_sweeps(store: Store) -> dict[str, str]:
+    """Name -> why it cannot be read, of every such sweep."""
+    return {name: found for name, found in _all(store).items() if isinstance(found, str)}
+
+
+def _all(store: Store) -> dict[str, Sweep | str]:
+    found: dict[str, Sweep | str] = {}
+    for folder in sorted(store.home.glob("sweeps/*/")):
+        if NAME.fullmatch(folder.name):
+            try:
+                found[folder.name] = read_sweep(store, folder.name)
+            except DamagedError as error:
+                found[folder.name] = str(error)
+            except InputError:  # forgotten while we were listing
+                continue
+    return found
 
 
 def once_more(run: Run) -> bool:
@@ -109,6 +131,6 @@ def clear_marks(store: Store, name: str) -> None:
 
 def _marker(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") or "paused"
+        return path.read_text(encoding="utf-8", errors="replace") or "paused"
     except FileNotFoundError:
         return ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from dmlviz.data import DRAWN_BY, load_dataset, split_of
+from dmlviz.encoder.places import HUB_ID, place_of
 from dmlviz.losses import check_ce_weight, check_settings, find_loss
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
 from dmlviz.store import Store
@@ -15,7 +16,6 @@ from dmlviz.training.choices import check_readout
 from dmlviz.training.cost import default_lr
 from dmlviz.training.local import LocalEngine
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 FROM_OBJECTIVE = ("loss", "loss_settings", "ce_weight")
 FROM_DRAW = ("shots", "shots_by", "support_seed", "seed", "validation")
 FROM_DRAW_NOW = ("folds", "fold", "cut_seed")  # not in folders that an older version wrote
@@ -55,17 +55,34 @@ def control_config(config: RunConfig, control: str) -> RunConfig:
     """What the control of a run with this config is made with. Nothing is left in it of a loss that the pre-trained encoder never met."""
     if control == "shuffled_labels":
         return config.model_copy(update={"control": control})
-    kept = ("dataset", "dataset_hash", "encoder", *(name for name in DRAWN_BY if name != "left_out"), "pooling", "max_length")
+    kept = ("dataset", "dataset_hash", "encoder", *(name for name in DRAWN_BY if name != "left_out"), "pooling", "max_length", "tokenizer")
     return RunConfig(**{name: getattr(config, name) for name in kept}, control=control)
 
 
 def _submit(config: RunConfig, store: Store, dataset: TextDataset | None, origin: str) -> str:
     config = checked_config(config)
     if dataset is None:
-        dataset = store.dataset(config.dataset_hash) if config.dataset_hash else load_dataset(config.dataset, home=store.home)
+        known = config.dataset_hash
+        dataset = stored_texts(store, config.dataset, known) if known else load_dataset(config.dataset, home=store.home)
     run_id = store.create(config, dataset, split_of(config, dataset), origin=origin)
     LocalEngine(store).submit(run_id)
     return run_id
+
+
+def stored_texts(store: Store, ref: str, content_hash: str) -> TextDataset:
+    """The texts kept under this hash; where they are gone or damaged, read again under their name, if that still finds the very same.
+
+    Raises InputError where neither is to be had.
+    """
+    try:
+        return store.dataset(content_hash)
+    except InputError as error:
+        with contextlib.suppress(InputError):
+            again = load_dataset(ref, home=store.home)
+            if again.content_hash == content_hash:
+                store.add_dataset(again)
+                return again
+        raise error
 
 
 def checked_config(config: RunConfig) -> RunConfig:
@@ -78,6 +95,7 @@ def checked_config(config: RunConfig) -> RunConfig:
             "loss_settings": {name: checked[name] for name in config.loss_settings},  # only the given: the rest stays the table's
             "ce_weight": check_ce_weight(config.loss, config.ce_weight),
             "encoder": encoder_place(config.encoder),
+            "tokenizer": None if config.tokenizer is None else tokenizer_place(config.tokenizer),
             "lr": default_lr(config.encoder) if config.lr is None else config.lr,
         }
     )
@@ -87,27 +105,29 @@ def encoder_place(name: str) -> str:
     """An absolute folder that looks like a checkpoint, or what may be a bundled name or Hub id. The worker finds out the rest."""
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return str(_checkpoint(folder.resolve()))
+        return str(place_of(name, folder.resolve()).folder)
     if not HUB_ID.fullmatch(name):
         raise InputError(f"{name!r} is neither a folder here nor a possible Hub id; a Hub id looks like 'roberta-large' or 'org/name'")
     return name
 
 
-def _checkpoint(folder: Path) -> Path:
-    if not (folder / "config.json").is_file():
-        raise InputError(f"the folder {str(folder)!r} has no config.json; give the folder that save_pretrained wrote")
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"the folder {str(folder)!r} has no .safetensors file; other weight formats can run code when read, "
-            "so save the model again with save_pretrained"
-        )
-    return folder
+def tokenizer_place(name: str) -> str:
+    """An absolute folder, or what may be a bundled name or Hub id."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return str(folder.resolve())
+    if not HUB_ID.fullmatch(name):
+        raise InputError(f"the tokenizer {name[:80]!r} is neither a folder here nor a possible Hub id; a Hub id looks like 'roberta-large' or "
+                         "'org/name'")
+    return name
 
 
 def loaded_config(model: str, dataset_ref: str, **fields: Any) -> RunConfig:
     """The config of a loaded run: the given fields (None: not given), else what dmlviz.json beside the weights says, else the defaults."""
     place, given = encoder_place(model), {name: value for name, value in fields.items() if value is not None}
     known = _written_fields(Path(place))
+    if "loss" not in known and "loss" not in given:
+        given = {"control": "as_loaded", **given}
     if given.get("loss", known.get("loss")) != known.get("loss"):  # settings belong to the loss they were written for
         known = {name: value for name, value in known.items() if name not in FROM_OBJECTIVE}
     return RunConfig(**{**known, **given, "dataset": dataset_ref, "encoder": place})

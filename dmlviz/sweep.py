@@ -4,6 +4,7 @@ missing and repeats nothing. Loads no torch.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from dmlviz.data import DRAWN_BY, load_dataset, split_of
-from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, InputError, Run, RunConfig, Split, State, TextDataset
+from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, DamagedError, InputError, Run, RunConfig, Split, State, TextDataset
 from dmlviz.store import Store
+from dmlviz.store_files import remove_folder
 from dmlviz.store_sweeps import Sweep, clear_marks, mark_cancelled, once_more, pause, read_sweep, save_sweep, sweep_folder
-from dmlviz.submit import checked_config
+from dmlviz.submit import checked_config, stored_texts
 from dmlviz.sweep_spec import SweepSpec, default_name, spec_json, spec_of
 from dmlviz.training.cost import MAP_SECONDS, START_SECONDS, estimate, weight_bytes
 from dmlviz.training.local import LocalEngine
@@ -110,8 +112,11 @@ def start(plan: Plan, store: Store, *, on_progress: Callable[[int, int], None] =
         old = None
     if old is not None and spec_of(old.spec) != plan.spec:
         raise InputError(f"the name {name!r} belongs to a sweep with other settings; give this one another name")
-    here = existing(plan, store)
+    here, damaged = existing(plan, store), store.damaged()
     ids = tuple(here.get(_content(config)) or store.content_id(config, plan.datasets[config.dataset_hash or ""]) for config in plan.configs)
+    for run_id in ids:
+        if run_id in damaged:
+            raise DamagedError(f"{damaged[run_id]} ('python -m dmlviz delete {run_id} --yes'), then start the sweep again", run_id)
     save_sweep(store, name, said, ids)
     known: dict[tuple, Split] = {}
     for i, (config, run_id) in enumerate(zip(plan.configs, ids, strict=True)):
@@ -207,7 +212,7 @@ def _stored(store: Store, sweep: Sweep, ref: str) -> TextDataset:
         except InputError:
             continue
         if run.config.dataset == ref:
-            return store.dataset(run.config.dataset_hash or "")
+            return stored_texts(store, ref, run.config.dataset_hash or "")
     return load_dataset(ref, home=store.home)
 
 
@@ -224,9 +229,8 @@ def cancel_sweep(store: Store, name: str) -> None:
 
 
 def delete_sweep(store: Store, name: str) -> None:
-    """Forget the sweep; its runs stay."""
-    import shutil
-
-    if sweep_state(store, name).open:
-        raise InputError(f"sweep {name} is still at work; cancel it first")
-    shutil.rmtree(sweep_folder(store, name))
+    """Forget the sweep, also one that cannot be read; its runs stay."""
+    with contextlib.suppress(DamagedError):
+        if sweep_state(store, name).open:
+            raise InputError(f"sweep {name} is still at work; cancel it first")
+    remove_folder(sweep_folder(store, name))

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from dmlviz.asked import validation_sentence
+from dmlviz.asked import read_yaml, validation_sentence
 from dmlviz.data.wording import did_you_mean
 from dmlviz.losses import find_loss
-from dmlviz.records import DEFAULT_ENCODER, InputError, Run, RunConfig, SettingValue, Written
+from dmlviz.records import DEFAULT_ENCODER, LARGEST_SEED, InputError, Run, RunConfig, SettingValue, Written
 
 AXES = {"datasets": "dataset", "encoders": "encoder", "losses": "loss", "shots": "shots", "support_seeds": "support_seed", "seeds": "seed"}
+MOST_RUNS = 20_000  # of one sweep: as many as a home lists
 OF_LOSS = ("name", "ce_weight", "settings")  # of an entry of `losses`; beside them any other field of a run
 EXAMPLE = """datasets: [trec]
 losses: [cross_entropy, {name: triple_entropy, ce_weight: 0.4}]
@@ -49,15 +50,23 @@ class SweepSpec(Written):
     exclude: tuple[dict[str, Any], ...] = ()  # RunConfig fields; a run that has all of an entry's is left out
     fields: dict[str, Any] = Field(default_factory=dict)  # RunConfig fields of all runs
     engine: Literal["local", "ray"] = "local"
-    slots: int | None = Field(None, ge=1)  # runs at once (ray: on each node); None: what cores and memory allow
-    hours: float | None = Field(None, gt=0)  # after so many it pauses
+    slots: int | None = Field(None, ge=1, le=4096)  # runs at once (ray: on each node); None: what cores and memory allow
+    hours: float | None = Field(None, gt=0, le=1e6)  # after so many it pauses
     maps: Literal["later", "now"] = "later"  # later: PCA at once, UMAP when somebody looks
     weights: Literal["keep", "drop"] = "keep"  # drop: a run keeps its vectors and scores; its words cannot be explained
 
     @field_validator("datasets", "losses", "encoders", "shots", "support_seeds")
     @classmethod
     def _once(cls, values: tuple) -> tuple:
+        if not any(isinstance(value, LossArm) for value in values):
+            return tuple(dict.fromkeys(values))
         return tuple(value for i, value in enumerate(values) if value not in values[:i])
+
+    def most_runs(self) -> int:
+        """How many runs it has before exclusions, counted without making one."""
+        seeds = 1 if self.seeds == "as_draw" else len(self.seeds)
+        left_out = sum(seeds if row is None else min(seeds, 1) for row in self.left_out)
+        return len(self.support_seeds) * len(self.encoders) * len(self.datasets) * len(self.shots) * len(self.losses) * left_out
 
     def configs(self) -> Iterator[RunConfig]:
         """Every run, draws outermost: a sweep that is stopped early has all losses on the draws it has."""
@@ -72,12 +81,7 @@ class SweepSpec(Written):
 
 def parse_sweep(text: str) -> SweepSpec:
     """A sweep from YAML. Raises InputError in one sentence for whatever cannot be meant."""
-    import yaml
-
-    try:
-        written = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"the sweep is no YAML: {' '.join(str(error).split())[:200]}") from None
+    written = read_yaml(text, "the sweep")
     if not isinstance(written, dict) or not all(isinstance(key, str) for key in written):
         raise InputError(f"the sweep holds no settings; write them as in\n{EXAMPLE}")
     return spec_of(written)
@@ -106,10 +110,10 @@ def spec_of(written: Mapping[str, Any]) -> SweepSpec:
             own["shots"] = [None if one in ("all", None) else one for one in _list(own["shots"], "shots")]
         own["exclude"] = [_exclusion(one) for one in _list(own.get("exclude", []), "exclude")]
         spec = SweepSpec(**own, fields=fields)
-        if next(iter(spec.configs()), None) is None:
+        if (count := spec.most_runs()) > MOST_RUNS:
+            raise InputError(f"the sweep has {count:,} runs, and {MOST_RUNS:,} are the most; take fewer draws or seeds, or make several sweeps of it")
+        if sum(1 for _ in spec.configs()) == 0:  # every run's own fields are checked
             raise InputError("the exclusions of the sweep leave no run; take one of them out")
-        for _ in spec.configs():  # every run's own fields are checked
-            pass
     except ValidationError as error:
         raise InputError(f"the sweep: {validation_sentence(error)}") from None
     return spec
@@ -126,7 +130,7 @@ def influence_spec(run: Run, support: Sequence[int]) -> SweepSpec:
     arm = LossArm(name=config.loss, ce_weight=config.ce_weight, settings=dict(config.loss_settings))
     return SweepSpec(
         name=f"influence-{run.id}"[:100], datasets=(config.dataset,), losses=(arm,), encoders=(config.encoder,), shots=(config.shots,),
-        support_seeds=(config.support_seed,), seeds=(config.seed, *range(config.seed + 1000, config.seed + 1000 + FLOOR_SEEDS)),
+        support_seeds=(config.support_seed,), seeds=(config.seed, *((config.seed + 1000 + i) % (LARGEST_SEED + 1) for i in range(FLOOR_SEEDS))),
         left_out=(None, *(int(row) for row in support)), weights="drop",
         fields={name: value for name in usual if name not in taken and (value := getattr(config, name)) != usual[name]},
     )  # fmt: skip

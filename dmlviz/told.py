@@ -53,6 +53,8 @@ def show_protocol(store: Store, protocol: Protocol, run_ids: str | None, as_json
     from dmlviz.papers import compare
 
     ids = [one.strip() for one in (run_ids or "").split(",") if one.strip()]
+    for sentence in store.unreadable() if ids == ["all"] else ():
+        say(sentence)
     found = store.runs() if ids == ["all"] else [store.run(one) for one in ids]
     frame = compare(protocol, found)
     if run_ids is not None and not (frame["n"] > 0).any():

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
+from dmlviz.asked import read_yaml
 from dmlviz.figures import FIGURES
 from dmlviz.records import FigureSpec, InputError, SheetSpec
+from dmlviz.store_damage import reading
 from dmlviz.store_files import atomic_json, file_lock, read_json
 
+MEND = "copy it back from a backup, or set it aside and add the figures anew"
 MOST = 60
 LOCK_SECONDS = 5.0
 
 
 def tray(home: Path) -> list[SheetSpec]:
-    """In order; [] where there is none. Raises InputError for a file that is not ours."""
+    """In order; [] where there is none. Raises DamagedError for a file that cannot be read."""
     path = _path(home)
     if not path.exists():
         return []
-    try:
-        return _sheets(read_json(path)["sheets"])
-    except (ValueError, KeyError, TypeError, InputError):
-        raise InputError(f"the tray in {path.name} cannot be read; move the file away and add the figures anew") from None
+    with reading(path, "the Figures page", MEND):
+        return _kept(read_json(path)["sheets"])
 
 
 def change_tray(home: Path, change: Callable[[list[SheetSpec]], Iterable[SheetSpec]]) -> list[SheetSpec]:
@@ -41,17 +42,23 @@ def change_tray(home: Path, change: Callable[[list[SheetSpec]], Iterable[SheetSp
     return made
 
 
+def set_aside(home: Path) -> Path:
+    """Give a tray that cannot be read another name beside it, so that a new one can be begun. Returns the name."""
+    path = _path(home)
+    away = path.with_name(time.strftime("tray-damaged-%Y%m%d-%H%M%S.json"))
+    path.rename(away)
+    return away
+
+
 def read_tray(path: Path) -> list[SheetSpec]:
     """A tray that somebody wrote: YAML or JSON, a list of figures, or {"sheets": [...]} as the home keeps it.
 
     A figure has `panels`, or is one panel: {name: manifold, run_ids: [...], options: {...}, preset: acl-column}. InputError for what is neither.
     """
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        found = read_yaml(path.read_text(encoding="utf-8-sig"), f"the tray {path}")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the tray {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"the tray {path} is neither YAML nor JSON: {str(error).splitlines()[0]}") from None
     found = found.get("sheets") if isinstance(found, dict) and "sheets" in found else found
     if not isinstance(found, list) or not found:
         raise InputError(f"the tray {path} holds no list of figures; write one as - {{name: manifold, run_ids: [ID]}}")
@@ -81,6 +88,14 @@ def _sheets(found: Sequence[object]) -> list[SheetSpec]:
         rest = {key: value for key, value in one.items() if key not in FigureSpec.model_fields or key in ("preset", "title")}
         made.append(_known(SheetSpec.model_validate({**rest, "panels": (panel,)})))
     return made
+
+
+def _kept(found: Sequence[object]) -> list[SheetSpec]:
+    """As `_sheets`; a figure that is not known here means that the file is not ours. Raises ValueError then."""
+    try:
+        return _sheets(found)
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 def _known(sheet: SheetSpec) -> SheetSpec:

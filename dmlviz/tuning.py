@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,14 +30,17 @@ from dmlviz.losses import check_settings
 from dmlviz.records import ACTIVE_STATES, InputError, Run, RunConfig, TextDataset
 from dmlviz.spaces import LR, SPACES, Axis, Space, find_space, open_axes, trial_config
 from dmlviz.store import Store
+from dmlviz.store_damage import damaged, reading
 from dmlviz.submit import checked_config, encoder_place, submit
 from dmlviz.training.cost import default_lr
 from dmlviz.training.local import LocalEngine, child_environment
 
+MOST_TRIALS = 10_000
 SEED = 42  # of the authors of G-Loss, as is the pruner
 STARTUP_TRIALS, WARMUP_EPOCHS, PRUNE_EVERY = 3, 5, 1
 LOOK_SECONDS, POLL_LOOKS = 0.4, 10
 FAILURES = 3  # so many in a row, and the study stops: the next one would fail too
+MEND = "copy it back from a backup, or delete it to begin anew; the runs of its trials stay"
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
@@ -69,18 +72,44 @@ class StudySummary(NamedTuple):
     best_config: RunConfig | None
     best_run_id: str
     running: bool  # somebody works on it now
+    ended: str = ""  # why its process ended before it was done, in a sentence; "" while it is at work, and when somebody stopped it
 
 
 def studies(store: Store) -> list[StudySummary]:
     """Every readable study of the home, by name."""
-    found = []
+    return [one for one in _all(store).values() if isinstance(one, StudySummary)]
+
+
+def damaged_studies(store: Store) -> dict[str, str]:
+    """Name -> why it cannot be read, of every such study."""
+    return {name: found for name, found in _all(store).items() if isinstance(found, str)}
+
+
+def _all(store: Store) -> dict[str, StudySummary | str]:
+    found: dict[str, StudySummary | str] = {}
     for path in sorted(_folder(store).glob("*.log")):
-        with contextlib.suppress(InputError):
-            found.append(summary(store, path.stem))
+        try:
+            found[path.stem] = summary(store, path.stem)
+        except InputError as error:
+            found[path.stem] = str(error)
     return found
 
 
+def delete_study(store: Store, name: str) -> None:
+    """Forget the study, also one that cannot be read; the runs of its trials stay. Raises InputError while somebody works on it."""
+    if not STUDY_NAME.fullmatch(name) or _worker(store, name) is not None:
+        raise InputError(f"the study {shown(name)} is being worked on; stop it first")
+    for end in ("log", "out", "busy"):
+        (_folder(store) / f"{name}.{end}").unlink(missing_ok=True)
+
+
 def summary(store: Store, name: str) -> StudySummary:
+    """Raises InputError for a study that is not here, DamagedError for one whose journal cannot be read."""
+    with reading(_path(store, name), f"the study {name}", MEND):
+        return _summary(store, name)
+
+
+def _summary(store: Store, name: str) -> StudySummary:
     study = _load(store, name)
     config, space = _base(study)
     trials = tuple(
@@ -93,8 +122,15 @@ def summary(store: Store, name: str) -> StudySummary:
         name=name, config=config, space=study.user_attrs["space"], monitor=config.monitor, wanted=study.user_attrs["trials"], trials=trials,
         done=sum(t.state in ("complete", "pruned") for t in trials), best_value=best.value if best else None,
         best_config=checked_config(trial_config(config, space, best.params)) if best else None, best_run_id=best.run_id if best else "",
-        running=_worker(store, name) is not None,
+        running=(running := _worker(store, name) is not None), ended="" if running else _why_ended(study, trials),
     )  # fmt: skip
+
+
+def _why_ended(study: optuna.Study, trials: Sequence[TrialSummary]) -> str:
+    said = study.user_attrs.get("ended")
+    if said is None and any(trial.state == "running" for trial in trials):
+        return "its process ended without a word (killed, or out of memory)"
+    return str(said or "")
 
 
 # ---- begin, run, start, stop
@@ -109,8 +145,8 @@ def open_study(
     """
     space_name, chosen = find_space(config.loss, space)
     open_axes(config, chosen)
-    if trials is not None and trials < 1:
-        raise InputError(f"{trials} trials were asked for; give 1 or more")
+    if trials is not None and not 1 <= trials <= MOST_TRIALS:
+        raise InputError(f"{trials:,} trials were asked for; give 1 to {MOST_TRIALS:,}")
     _check_validation(config, dataset)
     checked_config(trial_config(config, chosen, {}))
     checked = check_settings(config.loss, dict(config.loss_settings))
@@ -138,7 +174,7 @@ def run_study(
 
     A trial without a result yet (of a process that was stopped or killed) comes first: its run is resumed, or its result read.
     """
-    with _only_worker(store, name):
+    with _only_worker(store, name), _end_noted(store, name, stopped):
         study = _load(store, name)
         config, space = _base(study)
         axes = open_axes(config, space)
@@ -153,8 +189,24 @@ def run_study(
             if state is not None:
                 say(f"trial {trial.number}: {state.name.lower()}, {message} ({_done(study)} of {study.user_attrs['trials']} done)")
         if failures == FAILURES:
-            say(f"{FAILURES} trials in a row failed, so the study stops; mend what they say and call it again")
+            said = f"{FAILURES} trials in a row failed, so the study stops; mend what they say and let it go on"
+            study.set_user_attr("ended", said)
+            say(said)
     return summary(store, name)
+
+
+@contextlib.contextmanager
+def _end_noted(store: Store, name: str, stopped: Callable[[], bool]) -> Iterator[None]:
+    """The journal says why the work ended; nothing where its process is killed inside."""
+    study = _load(store, name)
+    study.set_user_attr("ended", None)
+    try:
+        yield
+    except InputError as error:
+        study.set_user_attr("ended", str(error))
+        raise
+    if stopped():
+        study.set_user_attr("ended", "")
 
 
 def start_tuning(
@@ -303,14 +355,12 @@ def _load(store: Store, name: str, *, make: bool = False) -> optuna.Study:
         raise InputError(f"there is no study {shown(name)} in {_folder(store)}; known: {', '.join(known) or 'none'}.{did_you_mean(name, known)}")
     path.parent.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
+    with reading(path, f"the study {name}", MEND):
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
         pruner = optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP_EPOCHS, PRUNE_EVERY)
         if make:
             return optuna.create_study(storage=storage, study_name=name, direction="maximize", pruner=pruner, load_if_exists=True)
         return optuna.load_study(storage=storage, study_name=name, pruner=pruner)
-    except (ValueError, KeyError) as error:
-        raise InputError(f"the study's journal {path} cannot be read ({' '.join(str(error).split())[:120]}); delete it to begin anew") from None
 
 
 def _base(study: optuna.Study) -> tuple[RunConfig, Space]:
@@ -319,7 +369,8 @@ def _base(study: optuna.Study) -> tuple[RunConfig, Space]:
         config = RunConfig(**study.user_attrs["config"])
         return config, SPACES[config.loss][study.user_attrs["space"]]
     except (KeyError, ValueError):
-        raise InputError(f"the study {study.study_name} was begun by another version of DMLViz; choose another name") from None
+        name = study.study_name
+        raise damaged(f"{name}.log", f"the study {name}", "is damaged, or was written by another version", MEND) from None
 
 
 def _replayed_sampler(study: optuna.Study, axes: tuple[Axis, ...]) -> optuna.samplers.TPESampler:

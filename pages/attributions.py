@@ -1,7 +1,5 @@
 """Which words made a run decide, loss by loss, and whether to believe it."""
 
-import streamlit as st
-
 from dmlviz import ui
 from dmlviz.ui import attribution_many, attribution_parts, loaders, picks
 
@@ -9,13 +7,11 @@ ui.header(
     "Why did this text get this label?",
     "Words weighed by Integrated Gradients, one row per run. Orange speaks for the class, blue against it; the badge says whether to quote it.",
 )
-runs = ui.picked_runs()
-if not runs:
-    ui.empty("No finished run yet. The words behind its predictions appear as soon as the first run is trained.", "Train a run", "pages/train.py")
-    st.stop()
+runs = ui.needed("No finished run yet. The words behind its predictions appear as soon as the first run is trained.")
 with ui.guard():
     runs = picks.on_one_dataset(runs)
     dataset = loaders.dataset(runs[0].config.dataset_hash or "")
     look = attribution_parts.controls(runs)
-    attribution_parts.words(runs, look, dataset)
+    with ui.guard():
+        attribution_parts.words(runs, look, dataset)
     attribution_many.many(runs, look.kind, dataset)

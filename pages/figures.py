@@ -7,11 +7,8 @@ from dmlviz.ui import bundle_parts, figures_parts, tables_parts
 
 ui.header("How will it look in the paper?", "The preview is the file itself: drawn once, at the preset's exact width, with its checks beside it.")
 with ui.guard():
-    sheets = ui.tray()
+    sheets = figures_parts.kept()
     if not sheets:
-        ui.empty(
-            "The tray is empty. Every picture has an “Add to figures” button; the maps are a good start.", "Go to the maps", "pages/manifold.py"
-        )
         tables_parts.show(ui.picked_runs(), "runs side by side")
         st.stop()
     tray_column, sheet_column = st.columns([1, 2.6], gap="large")

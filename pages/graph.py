@@ -9,10 +9,7 @@ ui.header(
     "How do labels spread between similar texts?",
     "Ringed texts show their label; it passes along the edges, more along wider ones, until every other text has a guess. Click a text to see why.",
 )
-runs = ui.picked_runs()
-if not runs:
-    ui.empty("No finished run yet. The similarity graph of its texts appears as soon as the first run is trained.", "Train a run", "pages/train.py")
-    st.stop()
+runs = ui.needed("No finished run yet. The similarity graph of its texts appears as soon as the first run is trained.")
 with ui.guard():
     runs = picks.on_one_dataset(runs)
     look = graph_parts.controls(runs)

@@ -1,7 +1,5 @@
 """Where each text lands, and how far the map can be trusted."""
 
-import streamlit as st
-
 from dmlviz import ui
 from dmlviz.ui import manifold_parts, manifold_tabs, picks
 
@@ -9,10 +7,7 @@ ui.header(
     "Where do the texts land?",
     "Texts close together are close in the encoder's space, as far as the line under each map says. Gaps and directions mean nothing.",
 )
-runs = ui.picked_runs()
-if not runs:
-    ui.empty("No finished run yet. Maps appear as soon as the first run is trained, one pane per run.", "Train a run", "pages/train.py")
-    st.stop()
+runs = ui.needed("No finished run yet. Maps appear as soon as the first run is trained, one pane per run.")
 with ui.guard():
     runs = picks.on_one_dataset(runs)
     look = manifold_parts.controls(runs)

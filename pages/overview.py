@@ -10,6 +10,7 @@ ui.header(
     "Mean accuracy on the test part over draws of the shots and seeds, ± half of Student's 95 % interval; a single run says so.",
 )
 runs = ui.runs()
+overview_parts.unreadable()
 if not runs:
     overview_parts.welcome()
     st.stop()

@@ -9,10 +9,7 @@ ui.header(
     "Which centres does each class really use?",
     "Stars are centres, joined to texts that are nearest to them of all the class's centres; a loss without centres shows its class means.",
 )
-runs = ui.picked_runs()
-if not runs:
-    ui.empty("No finished run yet. Centres appear among the texts as soon as the first run is trained.", "Train a run", "pages/train.py")
-    st.stop()
+runs = ui.needed("No finished run yet. Centres appear among the texts as soon as the first run is trained.")
 with ui.guard():
     runs = picks.on_one_dataset(runs)
     look = proxies_parts.controls(runs)

@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
 import waiting
+from tiny_words import CLASS_WORDS, FILLERS
 
 from dmlviz.records import TextDataset
 from dmlviz.store import Store
@@ -24,13 +25,6 @@ CHROMIUM_ARGS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
 ]  # fmt: skip
-CLASS_WORDS = {
-    "animals": ["cat", "dog", "horse", "bird", "fish", "sheep", "goat", "duck"],
-    "food": ["bread", "cheese", "soup", "apple", "rice", "cake", "salad", "pasta"],
-    "weather": ["rain", "snow", "wind", "storm", "sun", "cloud", "fog", "frost"],
-}
-FILLERS = "the a one some this that small big old new good was is near with and very we saw had".split()  # noqa: SIM905
-
 # Files that take minutes begin first, so that no core waits for another at the end
 LONG = (
     "browser/test_journey.py", "training/test_sweep_processes.py", "training/test_ray_engine.py", "bundles/test_gallery.py",

@@ -214,6 +214,7 @@ CHANGED = {
     "batch_size": 32, "batches": "balanced", "accumulation": 2, "class_weights": "balanced", "lr": 2e-5, "center_lr": 0.01, "weight_decay": 0.1,
     "schedule": "cosine", "step_epoch": 12, "warmup_share": 0.25, "max_grad_norm": 5.0, "max_length": 64, "pooling": "cls", "precision": "bf16",
     "device": "cuda", "selection": "best_validation", "monitor": "macro_f1", "patience": 3, "readout": "knn", "control": "shuffled_labels",
+    "tokenizer": "bert-base-cased",
     "cut_seed": 3,
 }  # fmt: skip
 WHERE = {  # beside what a field has an effect

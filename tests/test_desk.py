@@ -268,3 +268,69 @@ def test_a_job_that_is_cancelled_keeps_its_parts(store, fine_tuned):
     finally:
         worker.kill()
         waiting.end_processes(store.home)
+
+
+# ---- what fails is not tried again by itself
+
+
+@pytest.mark.usefixtures("asleep")
+def test_a_typed_sentence_that_fails_is_asked_for_once_however_often_the_page_looks(store, two_runs, monkeypatch):
+    served, kind = [], AttributionKind()
+
+    def failing(*_):
+        served.append(1)
+        raise RuntimeError("a library broke")
+
+    monkeypatch.setattr(desk, "_work_on", failing)
+    for _ in range(5):  # five redraws
+        ticket = desk.ask_typed(store, two_runs, kind, "the cat")
+        while (waiting_one := desk.next_ticket(store)) is not None:
+            desk._serve(store, waiting_one, desk.Kept(store))
+    assert len(served) == 1
+    ticket = desk.ask_typed(store, two_runs, kind, "the cat")
+    assert ticket.state == "failed"
+    assert ticket.message == "the attribution could not be made (RuntimeError); desk/log.txt in the home folder has the details"
+    assert desk.ask_typed(store, two_runs, kind, "the cat", again=True).state == "waiting"  # a person wants it
+    desk.cancel(store, ticket.id)
+    assert desk.ask_typed(store, two_runs, kind, "the cat").state == "cancelled"
+
+
+@pytest.mark.usefixtures("asleep")
+def test_a_damaged_answer_is_asked_for_again(store, two_runs):
+    ticket = desk.ask_typed(store, two_runs, AttributionKind(), "the cat")
+    folder = store.home / "desk" / ticket.id
+    desk._tell(folder, state="done")
+    (folder / "answer.json").write_text('{"a": ')
+    assert desk.ask_typed(store, two_runs, AttributionKind(), "the cat").state == "waiting"
+
+
+@pytest.mark.slow
+def test_a_ticket_that_ends_its_process_twice_is_given_up(store, two_runs):
+    """The kernel kills the worker each time it begins: the second time is the last, and the next ticket is served."""
+    killed = (
+        "import os, sys; import dmlviz.desk as d; from dmlviz.store import Store; plain = d.make_maps\n"
+        "def make_maps(store, ids, kind, *rest):\n"
+        "    os._exit(9) if kind.method == 'tsne' else plain(store, ids, kind, *rest)\n"
+        "d.make_maps = make_maps; d.work(Store(sys.argv[1]), idle=0.5)"
+    )
+    bad, good = read_kind("tsne+perplexity=5"), read_kind("pacmap")
+    desk._ask(store, two_runs[:1], "map", str(bad))
+    desk._ask(store, two_runs[:1], "map", str(good))
+    codes = [subprocess.run([sys.executable, "-c", killed, str(store.home)], cwd=ROOT, check=False).returncode for _ in range(3)]
+    assert codes == [9, 9, 0]
+    (ticket,) = desk.tickets(store, two_runs[:1], bad)
+    assert ticket.state == "failed"
+    assert ticket.message == "the map could not be made: its process ended without a word 2 times (killed, or out of memory)"
+    assert missing_maps(store, two_runs[:1], good) == []
+    assert [one.tries for one in desk.ask_for_maps(store, two_runs[:1], bad)] == [0]
+
+
+def test_one_run_that_cannot_be_explained_leaves_the_others(store, fine_tuned, monkeypatch):
+    from dmlviz.explain import jobs
+
+    plain = jobs.explain
+    broken = lambda run, *rest, **named: plain(run, *rest, **named) if run.run.id != fine_tuned[0] else [][0]  # noqa: E731
+    monkeypatch.setattr(jobs, "explain", broken)
+    found = jobs.explain_typed(jobs.Models(store), fine_tuned, "the cat", None, AttributionKind("gradient_x_input"))
+    assert found[fine_tuned[0]] == f"run {fine_tuned[0]} cannot be explained (IndexError: list index out of range)"
+    assert len(found[fine_tuned[1]].values) == 2

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from dmlviz import store as rooms
+from dmlviz import store_status as rooms
 from dmlviz.data import draw_split
 from dmlviz.records import InputError, RunConfig
 from dmlviz.store import Store

@@ -63,6 +63,6 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path, content):
     (tmp_path / "slices").mkdir()
     (tmp_path / "slices" / f"{ONE}.json").write_text(content)
     for act in (lambda: saved_slices(tmp_path, ONE), lambda: save_slice(tmp_path, ONE, "a", "rows:1"), lambda: delete_slice(tmp_path, ONE, "a")):
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match="is empty; copy it back" if not content else "is damaged, or was written by another version"):
             act()
     assert (tmp_path / "slices" / f"{ONE}.json").read_text() == content

@@ -17,9 +17,10 @@ import psutil
 import pytest
 
 from dmlviz.data import draw_split, read_file
-from dmlviz.records import InputError, Progress, Projection, ReaderNote, RunConfig, TextDataset
+from dmlviz.records import DamagedError, InputError, Progress, Projection, ReaderNote, RunConfig, TextDataset
 from dmlviz.store import Store
 from dmlviz.store_files import atomic_json, read_dataset, read_json, write_dataset
+from dmlviz.store_leftovers import sweep_leftovers
 
 CONFIG = RunConfig(dataset="tiny", shots=2, validation=3)
 
@@ -185,6 +186,9 @@ def test_a_hash_that_is_none_is_refused(store, name):
         ("status.json", '{"state": "queued"}'),
         ("status.json", '{"state": "queued", "created": 1, "progress": 3}'),
         ("status.json", None),
+        ("status.json", '{"state": "finishe", "created": 1}'),
+        ("status.json", '{"state": "queued", "created": 1, "metrics": [1]}'),
+        ("config.json", None),
         ("config.json", "nothing"),
         ("config.json", "[1]"),
         ("config.json", '{"format": "x"}'),
@@ -196,9 +200,11 @@ def test_an_unreadable_folder_is_reported_and_skipped(store, make_run, file, con
     path = store.folder(broken) / file
     path.unlink() if content is None else path.write_text(content)
     assert [run.id for run in store.runs()] == [sound]
-    (sentence,) = store.unreadable()
-    assert sentence.startswith(f"run {broken} cannot be read (")
-    assert sentence.endswith(f"; delete its folder {store.folder(broken)}")
+    wrong = {None: "is missing", "": "is empty"}.get(content, "is damaged, or was written by another version")
+    assert store.damaged() == {broken: f"{file} of run {broken} {wrong}; copy it back from a backup, or delete the run"}
+    store.delete(broken)
+    assert store.damaged() == {}
+    assert [run.id for run in store.runs()] == [sound]
 
 
 def test_a_folder_of_a_newer_version_is_refused_in_a_sentence(store, make_run):
@@ -229,7 +235,7 @@ def test_runs_are_listed_newest_first_and_no_array_is_read(store, make_run):
         (store.folder(run_id) / "arrays" / "embeddings.npy").write_bytes(b"no array at all")
         ids.append(run_id)
     assert [run.id for run in store.runs()] == ids[::-1]
-    with pytest.raises(InputError, match=f"the arrays of run {ids[0]} cannot be read"):  # touching them would have been noticed
+    with pytest.raises(InputError, match=rf"^arrays/embeddings\.npy of run {ids[0]} is damaged"):  # touching them would have been noticed
         store.arrays(ids[0])
 
 
@@ -327,6 +333,7 @@ def test_arrays_come_back_as_they_were(store, finished):
 
 def test_a_run_without_centres_says_so(store, finished):
     run_id, arrays = finished
+    (store.folder(run_id) / "checksums.json").unlink()
     store.save_arrays(run_id, {name: value for name, value in arrays.items() if not name.startswith(("centers", "logits", "snapshot"))})
     found = store.arrays(run_id)
     assert (found.centers, found.centers_space, found.logits, found.snapshots) == (None, None, None, None)
@@ -340,9 +347,10 @@ def test_a_run_without_arrays_says_so(store, make_run):
 
 
 def test_an_array_that_would_run_code_is_refused(store, finished):
+    """A pickle inside an .npy is never read."""
     run_id, _ = finished
     np.save(store.folder(run_id) / "arrays" / "embeddings.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match=f"the arrays of run {run_id} cannot be read .*Python objects"):
+    with pytest.raises(InputError, match=rf"^arrays/embeddings\.npy of run {run_id} is damaged, or was written by another version"):
         store.arrays(run_id)
 
 
@@ -488,3 +496,63 @@ def test_half_characters_become_the_replacement_sign_before_they_are_stored(stor
     assert dataset.texts[0] == "text 0 \ufffd"
     assert store.dataset(store.add_dataset(dataset)).texts == dataset.texts
     assert any(note.kind == "characters" and note.count == 6 for note in dataset.notes)
+
+
+# ---- what a killed process leaves
+
+
+def test_what_a_kill_left_is_swept_and_nothing_else(store, finished):
+    run_id, _ = finished
+    folder, hour = store.folder(run_id), 3600
+    whole = {path for path in store.home.rglob("*")}
+    (folder / "views" / "umap-cosine-0").mkdir(parents=True)
+    leftovers = [
+        store.runs_folder / f".{run_id}.deleted-a1b2c3", store.runs_folder / f".{run_id}.a1b2c3.new", folder / ".status.json.123.a1b2",
+        folder / ".arrays.123.a1b2", folder / ".arrays.old.a1b2", folder / ".weights.new", folder / "views" / ".umap-cosine-0.99.0a1b",
+        store.home / ".tray.json.7.00ff", store.datasets_folder / f".{'a' * 64}.parquet.7.00ff",
+    ]  # fmt: skip
+    for path in leftovers:
+        if (path.suffix in (".a1b2", ".00ff") and "json" in path.name) or "parquet" in path.name:
+            path.write_text("half")
+        else:
+            path.mkdir(parents=True)
+            (path / "a file").write_text("half")
+    (store.home / ".ballast").write_bytes(b"0")
+    young = sweep_leftovers(store.home)
+    assert sorted(young) == sorted(path.relative_to(store.home).as_posix() for path in leftovers if "deleted" in path.name or ".old." in path.name)
+    assert len(sweep_leftovers(store.home, now=time.time() + 2 * hour)) == len(leftovers) - len(young)  # others may still be written for an hour
+    assert not any(path.exists() for path in leftovers)
+    assert whole <= set(store.home.rglob("*"))
+    assert (store.home / ".ballast").exists()
+
+
+def test_arrays_set_aside_by_a_kill_come_back(store, finished):
+    run_id, arrays = finished
+    (store.folder(run_id) / "arrays").rename(store.folder(run_id) / ".arrays.old.a1b2")
+    with pytest.raises(DamagedError, match=r"^arrays/"):
+        store.arrays(run_id)
+    assert sweep_leftovers(store.home) == [f"runs/{run_id}/.arrays.old.a1b2"]
+    np.testing.assert_array_equal(store.arrays(run_id).embeddings, arrays["embeddings"])
+
+
+KILLED = """
+import os, shutil, sys
+from dmlviz.store import Store
+real = shutil.rmtree
+def killed(path, *rest, **named):  # the power goes after the first file
+    os.unlink(next(p for p in __import__("pathlib").Path(path).rglob("*") if p.is_file()))
+    os._exit(9)
+shutil.rmtree = killed
+Store(sys.argv[1]).delete(sys.argv[2])
+"""
+
+
+def test_a_kill_inside_a_delete_leaves_no_run_and_no_file(store, finished):
+    run_id, _ = finished
+    died = subprocess.run([sys.executable, "-c", KILLED, str(store.home), run_id], check=False)
+    assert died.returncode == 9
+    assert store.run_ids() == []
+    assert store.damaged() == {}
+    (left,) = store.runs_folder.iterdir()
+    assert sweep_leftovers(store.home) == [f"runs/{left.name}"]
+    assert list(store.runs_folder.iterdir()) == []

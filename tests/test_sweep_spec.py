@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dmlviz.records import InputError, RunConfig
-from dmlviz.sweep_spec import default_name, parse_sweep, spec_json, spec_of, spec_yaml
+from dmlviz.sweep_spec import SweepSpec, default_name, parse_sweep, spec_json, spec_of, spec_yaml
 
 WHOLE = """
 name: both
@@ -65,7 +69,7 @@ def test_the_same_file_has_the_same_name_and_another_one_another():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("datasets: [", "the sweep is no YAML"),
+        ("datasets: [", "the sweep is neither YAML nor JSON"),
         ("[1, 2]", "holds no settings"),
         ("losses: [supcon]", "datasets"),
         ("datasets: [trec]", "names no losses"),
@@ -87,3 +91,49 @@ def test_what_cannot_be_meant_is_one_sentence(text, said):
     with pytest.raises(InputError) as caught:
         parse_sweep(text)
     assert said in str(caught.value)
+
+
+# ---- limits
+
+
+def test_ten_million_runs_are_counted_without_making_one(monkeypatch):
+    text = "datasets: [trec]\nlosses: [supcon]\nshots: [1, 2, 4, 8, 16]\n"
+    text += f"support_seeds: [{', '.join(map(str, range(2000)))}]\nseeds: [{', '.join(map(str, range(1000)))}]\n"
+    made = []
+    monkeypatch.setattr(SweepSpec, "configs", lambda self: iter(made.append(1) or ()))
+    with pytest.raises(InputError, match=r"^the sweep has 10,000,000 runs, and 20,000 are the most; take fewer draws or seeds"):
+        parse_sweep(text)
+    assert made == []
+
+
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3), st.booleans())
+def test_the_count_is_that_of_the_runs(draws, shots, seeds, left_out):
+    rows = {"left_out": [None, 3, 5]} if left_out else {}
+    axes = {"support_seeds": list(range(draws)), "shots": list(range(1, shots + 1)), "seeds": list(range(seeds)) or "as_draw", **rows}
+    spec = spec_of({"datasets": ["trec"], "losses": ["supcon", "cross_entropy"], **axes})
+    assert spec.most_runs() == len(list(spec.configs()))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("seeds: [100000000000000000000]", "seed=100000000000000000000 is not accepted; it should be less than or equal to 4294967295"),
+        ("support_seeds: [-1]", "support_seed=-1 is not accepted"),
+        ("shots: [99999999999]", "shots=99999999999 is not accepted"),
+        ("slots: 100000", "slots=100000 is not accepted"),
+        ("lr: .inf", "lr=inf is not accepted"),
+        ("validation: 1000000000000000000000000000000", "validation=1000000000000000000000000000000 is not accepted; it should be less"),
+    ],
+)
+def test_numbers_are_checked_in_the_file(line, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        parse_sweep(f"datasets: [trec]\nlosses: [supcon]\n{line}\n")
+
+
+def test_a_file_of_aliases_is_refused_before_it_fills_the_memory():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    with pytest.raises(InputError, match=r"^the sweep holds more than 200,000 values; make several files of it$"):
+        parse_sweep("\n".join([*lines, "datasets: *a11", "losses: [supcon]"]))
+    with pytest.raises(InputError, match=r"^the sweep has 2,000,001 characters, and 2,000,000 are the most"):
+        parse_sweep("#" * 2_000_001)

@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -20,7 +22,8 @@ from dmlviz.records import InputError, TextDataset
 
 KINDS = ("rows", "class", "find", "regex", "flip", "wrong", "area")
 LONGEST = 1_800  # characters of a line: addresses of 2,000 are safe everywhere
-REGEX_SECONDS = 2.0
+REGEX_SECONDS = 2.0  # for all texts
+MOST_REPEATS = 20_000
 
 
 class Spot(NamedTuple):
@@ -61,7 +64,7 @@ def rows_of(line: str, dataset: TextDataset, among: np.ndarray, spots: Spots) ->
     if kind not in KINDS or not said:
         raise InputError(f"the selection {line[:60]!r} is not understood; it starts with one of {', '.join(KINDS)} and a colon")
     rows = {
-        "rows": lambda: _ranges(said),
+        "rows": lambda: _ranges(said, len(dataset.texts)),
         "class": lambda: _of_class(said, dataset),
         "find": lambda: _finding(said.casefold(), dataset, among),
         "regex": lambda: _matching(said, dataset, among),
@@ -85,12 +88,16 @@ def words_of(line: str, titles: Callable[[str], str]) -> str:
     return words.get(kind, f"wrong in {titles(said)}")
 
 
-def _ranges(said: str) -> np.ndarray:
+def _ranges(said: str, count: int) -> np.ndarray:
+    """The rows of 0 to `count` - 1 that are named: an address may name any number of others, and none of them is made."""
     try:
         pairs = [(int(a), int(b or a)) for a, _, b in (one.partition("-") for one in said.split(","))]
     except ValueError:
         raise InputError(f"the selection 'rows:{said[:60]}' is not understood; give row numbers such as rows:3,7-9") from None
-    return np.concatenate([np.arange(a, min(b, a + 10_000_000) + 1) for a, b in pairs])
+    chosen = np.zeros(count, dtype=bool)
+    for first, last in pairs:
+        chosen[max(first, 0) : max(min(last, count - 1) + 1, 0)] = True
+    return np.flatnonzero(chosen)
 
 
 def _of_class(said: str, dataset: TextDataset) -> np.ndarray:
@@ -104,16 +111,51 @@ def _finding(word: str, dataset: TextDataset, among: np.ndarray) -> np.ndarray:
 
 
 def _matching(pattern: str, dataset: TextDataset, among: np.ndarray) -> np.ndarray:
-    import regex  # unlike re, it can be told to give up
+    """REGEX_SECONDS for all texts together; `regex`, unlike re, can be told to give up, and lets other sessions work meanwhile."""
+    import regex
+
+    if (size := expanded(pattern)) > MOST_REPEATS:
+        raise InputError(f"the expression {pattern[:60]!r} repeats {size:,} signs, and {MOST_REPEATS:,} are the most; lower its counts in braces")
+    deadline = time.monotonic() + REGEX_SECONDS
+
+    def matches(text: str) -> bool:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return found.search(text, timeout=left, concurrent=True) is not None
 
     try:
         found = regex.compile(pattern, regex.IGNORECASE)
-        each = max(REGEX_SECONDS / max(len(among), 1), 0.01)  # so that a text on which it runs wild is noticed early
-        return np.array([row for row in among if any(found.search(text, timeout=max(each, 0.25)) for text in _texts(dataset, row))], dtype=np.int64)
+        return np.array([row for row in among if any(map(matches, _texts(dataset, row)))], dtype=np.int64)
     except regex.error as error:
         raise InputError(f"the expression {pattern[:60]!r} cannot be read: {error}; write a regular expression, or search for plain words") from None
-    except TimeoutError:
-        raise InputError(f"the expression {pattern[:60]!r} takes too long on a text; make it simpler") from None
+    except (TimeoutError, RecursionError):
+        raise InputError(f"the expression {pattern[:60]!r} takes longer than {REGEX_SECONDS:g} s on these texts; make it simpler") from None
+
+
+_COUNT = re.compile(r"\{(\d*)(?:,(\d*))?\}")
+_SIGN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)  # an escape, a set in brackets, or one character
+
+
+def expanded(pattern: str) -> int:
+    """How many signs the pattern has when its counts in braces are written out: a compiler that writes them out runs out of memory on nested ones."""
+    groups, at = [[0]], 0  # sizes of the parts of each open group
+    while at < len(pattern):
+        counted = _COUNT.match(pattern, at)
+        if counted and counted[0] != "{}":
+            groups[-1][-1] *= max([int(number[:9]) for number in counted.groups() if number] or [1])
+            at = counted.end()
+            continue
+        sign = _SIGN.match(pattern, at)
+        at = sign.end()
+        if sign[0] == "(":
+            groups.append([0])
+        elif sign[0] == ")" and len(groups) > 1:
+            inner = sum(groups.pop())
+            groups[-1].append(inner)
+        else:
+            groups[-1].append(1)
+    return sum(map(sum, groups))
 
 
 def _texts(dataset: TextDataset, row: int) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def _picture(folder: Path, panel: Mapping[str, Any]) -> Picture:
     data = (folder / "data" / plain(panel["data"])).read_bytes()
     schema = json.loads((folder / "data" / plain(panel["columns"])).read_text(encoding="utf-8"))
     frame = read_frame(gzip.decompress(data) if panel["data"].endswith(".gz") else data, schema)
-    return Picture(panel["name"], frame, dict(panel["options"]), panel["caption"], list(panel["words"]))
+    return Picture(panel["name"], frame, dict(panel["options"]), panel["caption"], list(panel["words"]), encoder=str(panel.get("encoder", "")))
 
 
 def main(argv: Sequence[str]) -> int:

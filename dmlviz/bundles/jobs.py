@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,9 +14,9 @@ from typing import NamedTuple
 import psutil
 
 from dmlviz.records import InputError, SheetSpec
-from dmlviz.store_files import atomic_json, file_lock, process_lives, read_json
+from dmlviz.store_files import atomic_json, file_lock, process_lives, read_json, remove_folder
 from dmlviz.training.local import child_environment
-from dmlviz.trays import tray_text
+from dmlviz.trays import read_tray, tray_text
 
 NAME = re.compile(r"[0-9]{8}-[0-9]{6}(-[0-9]+)?")
 SHOWN = 6  # bundles that are listed
@@ -42,6 +41,20 @@ def start_bundle(home: Path, sheets: list[SheetSpec], *, with_texts: bool = Fals
         return _started(home, sheets, with_texts)
 
 
+def retry_bundle(home: Path, name: str) -> str:
+    """Make one that failed once more, of the figures it was asked for then; the failed one is removed. Returns the new name."""
+    folder = _folder(home) / name
+    if not NAME.fullmatch(name) or not folder.is_dir():
+        raise InputError(f"no bundle is called {name[:40]!r}")
+    try:
+        with_texts = bool(read_json(folder / "request.json")["with_texts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        with_texts = False  # never more leaves than was asked for
+    made = start_bundle(home, read_tray(folder / "tray.json"), with_texts=with_texts)
+    delete_bundle(home, name)
+    return made
+
+
 def cancel_bundle(home: Path, name: str) -> None:
     """End its process; what it has written so far is deleted. One that has ended already is no error."""
     folder = _folder(home) / name
@@ -61,13 +74,15 @@ def delete_bundle(home: Path, name: str) -> None:
         raise InputError(f"no bundle is called {name[:40]!r}")
     if _alive(folder):
         raise InputError("the bundle is still being made; cancel it first")
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir():
+        remove_folder(folder)
 
 
 def _started(home: Path, sheets: list[SheetSpec], with_texts: bool) -> str:
     name = _fresh(home)
     folder = _folder(home) / name
     (folder / "tray.json").write_text(tray_text(sheets), encoding="utf-8")
+    atomic_json(folder / "request.json", {"with_texts": with_texts})
     command = [sys.executable, "-m", "dmlviz", "bundle", "--tray", str(folder / "tray.json"), "--out", str(folder / f"dmlviz-{name}"), "--zip",
                "--home", str(home), *(["--with-texts"] if with_texts else [])]  # fmt: skip
     with open(folder / "log.txt", "wb") as log:

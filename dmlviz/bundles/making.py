@@ -24,7 +24,7 @@ from dmlviz.bundles.drawing import FORMATS, draw_sheets, plain
 from dmlviz.bundles.words import captions_markdown, captions_tex, read_me, scripts
 from dmlviz.citing import bibtex, methods
 from dmlviz.data.catalogue import restricted
-from dmlviz.draw import Picture, Sources, sources
+from dmlviz.draw import Picture, Sources, readable_runs, sources
 from dmlviz.draw_tables import KINDS, make_table, table_bytes
 from dmlviz.export import file_name, zip_bytes
 from dmlviz.figures.composing import LETTERS
@@ -55,7 +55,7 @@ Say = Callable[[str], None]
 def write_bundle(store: Store, wanted: Wanted, out: Path, *, source: Sources | None = None, say: Say = lambda words: None) -> list[str]:
     """Make the folder `out`; returns sentences on what is not quite as asked. It appears whole or not at all.
 
-    Raises InputError where there is something at `out` already, nothing can be drawn, or a run is gone.
+    What shows a run that is gone or damaged is left out. Raises InputError where there is something at `out` already, or nothing can be drawn.
     """
     out, words = Path(out), []
     if out.exists():
@@ -63,8 +63,9 @@ def write_bundle(store: Store, wanted: Wanted, out: Path, *, source: Sources | N
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         (part / "data").mkdir(parents=True)
-        runs = [store.run(run_id) for run_id in _run_ids(wanted)]
-        datasets = _datasets(runs, store)
+        runs, left = readable_runs(store, _run_ids(wanted))
+        words += left
+        datasets = {run.config.dataset_hash: store.dataset(run.config.dataset_hash) for run in runs if run.config.dataset_hash}
         shown = _write_data(part, wanted, runs, datasets, source or sources(store), say, words)
         draw_bundle(part, say=say)
         _write_runs(part, runs, store)
@@ -155,6 +156,9 @@ def _write_data(
     `words` grows by what is not quite as asked."""
     sheets, shown, by_id = [], [], {run.id: run for run in runs}
     for spec in wanted.sheets:
+        if lost := [run_id for run_id in spec.run_ids if run_id not in by_id]:
+            words.append(f"left out: {title_of(spec)}, which shows {lost[0]}")
+            continue
         withheld = [] if wanted.with_texts else _withheld(spec, by_id, datasets)
         name = file_name([f"{len(sheets) + 1:02d}", *dict.fromkeys(panel.name for panel in spec.panels)], "x").removesuffix(".x")
         if withheld and any(panel.name in DRAWS_TEXTS for panel in spec.panels):
@@ -174,8 +178,11 @@ def _write_data(
                   for panel, one in zip(spec.panels, found, strict=True)]  # fmt: skip
         sheets.append({"file": name, "spec": spec.model_dump(mode="json"), "panels": panels, "runs": told})
         say(f"data of figure {len(sheets)}: {title_of(spec)}")
+    if wanted.sheets and not sheets:
+        raise InputError(words[0])
     tables = []
-    for name, run_ids in wanted.tables:
+    for name, all_ids in wanted.tables:
+        run_ids = [run_id for run_id in all_ids if run_id in by_id]
         try:
             table = make_table(name, run_ids, {}, source)
         except InputError as error:
@@ -200,7 +207,8 @@ def _write_panel(folder: Path, name: str, one: Picture, withheld: bool) -> dict[
     file = f"{name}.csv.gz" if big else f"{name}.csv"
     (folder / "data" / file).write_bytes(gzip.compress(data, 6, mtime=0) if big else data)
     (folder / "data" / f"{name}.columns.json").write_text(json.dumps(schema, sort_keys=True), encoding="utf-8")
-    return {"name": one.name, "options": one.options, "caption": one.caption, "words": one.words, "data": file, "columns": f"{name}.columns.json"}
+    return {"name": one.name, "options": one.options, "caption": one.caption, "encoder": one.encoder, "words": one.words, "data": file,
+            "columns": f"{name}.columns.json"}  # fmt: skip
 
 
 def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, TextDataset]) -> list[str]:
@@ -215,14 +223,6 @@ def _withheld(spec: SheetSpec, runs: Mapping[str, Run], datasets: Mapping[str, T
 
 def _run_ids(wanted: Wanted) -> list[str]:
     return list(dict.fromkeys([run_id for spec in wanted.sheets for run_id in spec.run_ids] + [run_id for _, ids in wanted.tables for run_id in ids]))
-
-
-def _datasets(runs: Sequence[Run], store: Store) -> dict[str, TextDataset]:
-    found = {}
-    for run in runs:
-        if (key := run.config.dataset_hash) and key not in found:
-            found[key] = store.dataset(key)
-    return found
 
 
 def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:

@@ -100,7 +100,10 @@ def _fonts(facts: _Facts) -> Finding | None:
         return None
     if facts.type3:
         return Finding("fonts", False, f"{', '.join(facts.type3[:4])}; conferences take embedded TrueType or Type 1 only")
-    return Finding("fonts", True, ", ".join(facts.fonts) + ", embedded, no Type 3" if facts.fonts else "no font is needed: text is drawn as shapes")
+    said = ", ".join(facts.fonts) + ", embedded, no Type 3" if facts.fonts else "no font is needed: text is drawn as shapes"
+    others = facts.details.get("other_fonts") or ()
+    machine = f"; {', '.join(map(str, others))[:200]} came from the machine that drew it, so another may draw it otherwise" if others else ""
+    return Finding("fonts", True, said + machine)
 
 
 def _width(facts: _Facts, asked: str) -> Finding | None:

@@ -38,6 +38,9 @@ from dmlviz.losses import LOSSES, check_ce_weight, check_settings
 from dmlviz.losses.table import Setting, variant
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
 
+POOLED = {"mean": "the mean of its token vectors", "cls": "the vector of its class token", "max": "the maximum of its token vectors",
+          "last": "the vector of its last token", "mean_sqrt_len": "the sum of its token vectors over the square root of their number",
+          "weighted_mean": "the mean of its token vectors, weighted by their positions"}  # fmt: skip
 OBJECTIVE = r"w\,\mathrm{CE} + (1-w)\,M"
 PRE_TRAINED, ELSEWHERE, SHUFFLED = "the encoder before training", "models fine-tuned elsewhere", " with shuffled labels"
 MAP_TITLES = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE", "pacmap": "PaCMAP"}
@@ -256,12 +259,16 @@ def _left_out(runs: Sequence[Run]) -> Iterable[str]:
 def _encoder(arms: Sequence[Arm]) -> str:
     def pooling(arm: Arm) -> str:
         said = arm.runs[0].facts.get("pooling") or arm.config.pooling
-        return {"mean": "the mean of its token vectors", "cls": "the vector of its first token"}.get(said, "the encoder's own pooling of its tokens")
+        return " and ".join(POOLED.get(one, "the encoder's own pooling of its tokens") for one in said.split("+"))
+
+    def tokenizer(arm: Arm) -> str:
+        return f"the tokenizer of {name(place_name(arm.config.tokenizer))}" if arm.config.tokenizer else "its own tokenizer"
 
     encoders = [f"{name(place_name(one))}{cite(*encoder_keys(one))}" for one in dict.fromkeys(arm.config.encoder for arm in arms)]
     length = _over(arms, lambda arm: f"{arm.runs[0].facts.get('max_length') or arm.config.max_length} tokens")
     were = "s were" if len(encoders) > 1 else " was"
-    return f"The encoder{were} {listed(encoders)}; a text was represented by {_over(arms, pooling)} in the last layer and cut at {length}."
+    words = f", with {_over(arms, tokenizer)}" if any(arm.config.tokenizer for arm in arms) else ""
+    return f"The encoder{were} {listed(encoders)}{words}; a text was represented by {_over(arms, pooling)} in the last layer and cut at {length}."
 
 
 # ---- objectives

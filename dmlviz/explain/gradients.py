@@ -15,7 +15,7 @@ from captum.attr import LayerGradientXActivation, LayerIntegratedGradients
 from torch import Tensor, nn
 
 from dmlviz.analysis.attribution_kind import BASELINES
-from dmlviz.encoder import TextEncoder, pool
+from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.explain.scores import Seen
 from dmlviz.explain.words import TokenizedText
 from dmlviz.records import InputError
@@ -53,6 +53,7 @@ class WordModel(nn.Module):
     def __init__(self, encoder: TextEncoder, classifier: nn.Module | None = None, order: Sequence[int] = ()) -> None:
         super().__init__()
         self.encoder, self.classifier, self.order = encoder, classifier, list(order)
+        self.equal = False  # texts of unequal length never stand in one batch: this model reads a padded place (see explain.self_test)
         words = (classifier or encoder.model).get_input_embeddings()
         if not isinstance(words, nn.Embedding):
             raise InputError(f"this encoder looks words up in a {type(words).__name__}; attributions need a plain table of word vectors")
@@ -67,9 +68,9 @@ class WordModel(nn.Module):
         """(B, T) each"""
         batch = {"inputs_embeds": self.words(ids), "attention_mask": mask, **({} if types is None else {"token_type_ids": types})}
         if self.classifier is None:
-            return Seen(pool(self.encoder.model(**batch).last_hidden_state, mask, self.encoder.pooling))
+            return Seen(self.encoder.pooled(self.encoder.model(**batch).last_hidden_state, mask))
         found = self.classifier(**batch, output_hidden_states=True)
-        return Seen(pool(found.hidden_states[-1], mask, self.encoder.pooling), found.logits[:, self.order])
+        return Seen(self.encoder.pooled(found.hidden_states[-1], mask), found.logits[:, self.order])
 
     def baseline_id(self, name: str) -> int:
         """The id that stands in every place of the baseline."""
@@ -117,11 +118,13 @@ def batch_of(model: WordModel, texts: Sequence[TokenizedText]) -> Batch:
     return Batch(tensors[0], tensors[1], tensors[2] if texts[0].types is not None else None)
 
 
-def in_batches(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
-    """Positions in groups of like length, longest first, each of at most `most_tokens` tokens with its padding (but never empty)."""
+def in_batches(lengths: Sequence[int], most_tokens: int, *, equal: bool = False) -> list[list[int]]:
+    """Positions in groups of like length (`equal`: of one), longest first, each of at most `most_tokens` tokens with its padding (but never
+    empty)."""
     groups: list[list[int]] = []
     for one in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if groups and (len(groups[-1]) + 1) * lengths[groups[-1][0]] <= most_tokens:
+        first = lengths[groups[-1][0]] if groups else 0
+        if groups and (len(groups[-1]) + 1) * first <= most_tokens and not (equal and lengths[one] != first):
             groups[-1].append(one)
         else:
             groups.append([one])
@@ -160,7 +163,7 @@ def seen(model: WordModel, texts: Sequence[TokenizedText], of: Callable[[Seen, T
     def run(tokens: int) -> None:
         parts.clear()
         with torch.inference_mode():
-            for rows in in_batches([len(one.ids) for one in texts], tokens):
+            for rows in in_batches([len(one.ids) for one in texts], tokens, equal=model.equal):
                 batch = batch_of(model, [texts[i] for i in rows])
                 parts.append((rows, of(model(batch.ids, *batch.rest), torch.tensor(rows)).float().cpu()))
 
@@ -198,7 +201,7 @@ def integrated_gradients(
     open_texts, budget = list(range(len(texts))), pass_tokens(model)
 
     def sweep(points: int, *, reverse: bool = False) -> None:
-        for rows in in_batches([len(texts[i].ids) * points for i in open_texts], max(budget, 1)):
+        for rows in in_batches([len(texts[i].ids) * points for i in open_texts], max(budget, 1), equal=model.equal):
             mine = [open_texts[i] for i in rows]
             some = [texts[i] for i in mine]
             chosen = torch.from_numpy(classes[mine]).to(model.device)
@@ -239,7 +242,7 @@ def gradient_x_input(
     """Slope of the score at the text times its word vectors: one pass, no path, no completeness. (T,) of tokens per text."""
     explain = LayerGradientXActivation(lambda ids, mask, types, chosen: of(model(ids, mask, types), chosen), model.words)
     found: list[np.ndarray] = [np.zeros(0)] * len(texts)
-    for rows in in_batches([len(one.ids) for one in texts], pass_tokens(model)):
+    for rows in in_batches([len(one.ids) for one in texts], pass_tokens(model), equal=model.equal):
         batch = batch_of(model, [texts[i] for i in rows])
         chosen = torch.from_numpy(classes[rows]).to(model.device)
         values = explain.attribute(batch.ids, additional_forward_args=(*batch.rest, chosen)).sum(dim=2).double().detach().cpu().numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from dmlviz.explain.sanity import randomisation, sensitivity
 from dmlviz.explain.words import word_spans
 from dmlviz.records import InputError, TokenAttribution
 from dmlviz.store import Store
-from dmlviz.store_attributions import save_attributions, save_sanity, stored_rows, stored_sanity
+from dmlviz.store_attributions import drop_damaged_parts, save_attributions, save_sanity, stored_rows, stored_sanity
 
 CHUNK = 16  # texts between two saves: what an end by force can lose
 NOISE_SAMPLES, SANITY_STEPS = 5, 16  # fewer than by default: the means of a few texts are asked for, and somebody waits
@@ -54,6 +55,7 @@ def explain_rows(
         if not rows:
             continue
         run = models.get(run_id)
+        drop_damaged_parts(models.store, run_id, str(kind))
         dataset = run.dataset
         by_length = sorted((row for row in rows if word_spans(dataset.texts[row])), key=lambda row: len(dataset.texts[row]))
         done += len(rows) - len(by_length)
@@ -81,6 +83,11 @@ def explain_typed(
                 save_attributions(models.store, run_id, str(kind), [found[run_id]])
         except InputError as error:
             found[run_id] = str(error)
+        except MemoryError:
+            raise
+        except Exception as error:  # one run that cannot be explained must not take the others with it
+            logging.getLogger(__name__).debug("run %s cannot be explained", run_id, exc_info=True)
+            found[run_id] = f"run {run_id} cannot be explained ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:160]})"
     return found
 
 

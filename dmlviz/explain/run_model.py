@@ -11,12 +11,15 @@ import numpy as np
 from torch import Tensor, nn
 
 from dmlviz.analysis.attribution_kind import Target, read_target
-from dmlviz.encoder import load_encoder, pick_device
+from dmlviz.encoder.devices import pick_device
+from dmlviz.encoder.loading import load_encoder
 from dmlviz.explain.gradients import WordModel, seen
 from dmlviz.explain.scores import Explained, Scores, Seen, explained, propagation_function, readout_function
+from dmlviz.explain.self_test import check_tokenizer, checked
 from dmlviz.explain.words import TokenizedText, tokenize
 from dmlviz.records import InputError, Run
 from dmlviz.store import Store
+from dmlviz.store_damage import OF_RUN, reading
 from dmlviz.training.fit import Job
 from dmlviz.training.load import ForeignHead, load_model
 from dmlviz.training.model import FineTuneModel, load_objective
@@ -31,16 +34,19 @@ class RunModel:
         if self.run.state != "finished":
             raise InputError(f"run {run_id} is {self.run.state}; attributions need a finished run")
         folder = store.weights_folder(run_id)
-        if not (folder / "config.json").is_file():
+        if not folder.is_dir():
             raise InputError(f"the weights of run {run_id} are not here, so its texts cannot be explained; train it again, keeping the weights")
+        store.check_weights(run_id)
         self.dataset = store.dataset(self.run.config.dataset_hash or "")
         self.label_names = tuple(self.dataset.label_names)
         self._arrays = store.arrays(run_id)
         place = pick_device(device)
-        self.model, foreign = self._trained(folder) if self._ours else self._brought(store)
+        with reading(folder, f"run {run_id}", OF_RUN, run_id=run_id, name="weights/"):
+            self.model, foreign = self._trained(folder) if self._ours else self._brought(store, folder)
         self.model.requires_grad_(False).eval().to(place)
+        check_tokenizer(self.model.encoder.tokenizer)
         whole = (foreign.model, foreign.order) if foreign is not None else ()
-        self.words = WordModel(self.model.encoder, *whole).to(place)
+        self.words = checked(WordModel(self.model.encoder, *whole)).to(place)
 
     @property
     def _ours(self) -> bool:
@@ -48,15 +54,18 @@ class RunModel:
 
     def _trained(self, folder: Path) -> tuple[FineTuneModel, None]:
         config = self.run.config
-        encoder = load_encoder(str(folder), pooling=str(self.run.facts.get("pooling", config.pooling)), max_length=config.max_length)
+        encoder = load_encoder(str(folder), pooling=str(self.run.facts.get("pooling", config.pooling)), max_length=config.max_length, as_is=True)
         model = FineTuneModel(encoder, config, len(self.label_names))
         if not load_objective(model, folder):
             raise InputError(f"the head and centres of run {self.run.id} are not here, so its texts cannot be explained; train it again")
         return model, None
 
-    def _brought(self, store: Store) -> tuple[FineTuneModel, ForeignHead | None]:
-        """A model from elsewhere: its classifier is read where it came from, since a run keeps the encoder alone."""
-        return load_model(Job.prepare(self.run.config, self.dataset, store.split(self.run.id), store.checkpoints_folder(self.run.id)))
+    def _brought(self, store: Store, folder: Path) -> tuple[FineTuneModel, ForeignHead | None]:
+        """A model from elsewhere. The run keeps all of it; one of an older version kept the encoder alone, and is read where it came from."""
+        config = self.run.config
+        if "load" in self.run.facts:
+            config = config.model_copy(update={"encoder": str(folder), "tokenizer": None, "pooling": str(self.run.facts["pooling"])})
+        return load_model(Job.prepare(config, self.dataset, store.split(self.run.id), store.checkpoints_folder(self.run.id)))
 
     @property
     def readout(self) -> str:
@@ -104,7 +113,9 @@ class RunModel:
     def tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[TokenizedText]:
         encoder = self.model.encoder
         others = [None] * len(texts) if pairs is None else pairs
-        return [tokenize(encoder.tokenizer, text, pair, max_length=encoder.max_length) for text, pair in zip(texts, others, strict=True)]
+        cased = lambda one: None if one is None else encoder.cased([one])[0]  # noqa: E731
+        return [tokenize(encoder.tokenizer, cased(text), cased(pair), max_length=encoder.max_length)
+                for text, pair in zip(texts, others, strict=True)]  # fmt: skip
 
     def probabilities(self, texts: Sequence[TokenizedText]) -> np.ndarray:
         """(N, C) shares of the run's own readout."""

@@ -20,7 +20,6 @@ from captum.metrics import sensitivity_max
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from dmlviz.encoder import pool
 from dmlviz.explain.gradients import WordModel, batch_of, changed, integrated_gradients
 from dmlviz.explain.scores import Seen
 from dmlviz.explain.words import TokenizedText, by_word
@@ -152,7 +151,7 @@ def _sensitivity(model: WordModel, text: TokenizedText, class_id: int, of: Of, t
         """(B, T, D) -> (B,)"""
         mask = batch.mask.expand(len(vectors), -1)
         types = {} if batch.types is None else {"token_type_ids": batch.types.expand(len(vectors), -1)}
-        pooled = pool(model.encoder.model(inputs_embeds=vectors, attention_mask=mask, **types).last_hidden_state, mask, model.encoder.pooling)
+        pooled = model.encoder.pooled(model.encoder.model(inputs_embeds=vectors, attention_mask=mask, **types).last_hidden_state, mask)
         return of(Seen(pooled), torch.full((len(vectors),), class_id, device=vectors.device))
 
     engine = IntegratedGradients(score)

@@ -47,6 +47,12 @@ def _titles(inputs: Sequence[AttributionInput]) -> list[str]:
     return run_titles([one.run.config for one in inputs])
 
 
+def _explained(inputs: Sequence[AttributionInput]) -> list[AttributionInput]:
+    """Those that have attributions. Raises InputError where none has."""
+    _titles(inputs)
+    return [one for one in inputs if one.found]
+
+
 def _runs_words(table: pd.DataFrame) -> str:
     return f"Single runs: {', '.join(dict.fromkeys(table['pane']))}." if len(table) else ""
 
@@ -185,7 +191,8 @@ def _word_notes(table: pd.DataFrame) -> list[str]:
 
 
 def _curve_frame(inputs: Sequence[AttributionInput]) -> pd.DataFrame:
-    """One row per run, curve and tenth: n texts, mean probability of the explained class, Student's interval over texts."""
+    """One row per run with explained texts, curve and tenth: n texts, mean probability of the explained class, Student's interval over texts."""
+    inputs = _explained(inputs)
     tables = [curves(one.found).assign(**_pane(one, title)) for one, title in zip(inputs, _titles(inputs), strict=True)]
     table = pd.concat(tables, ignore_index=True)
     random = {one.run.id: {name: mean_interval([x.checks.get(f"random_{name}", np.nan) for x in one.found.values()])[1] for name in CURVES}
@@ -291,6 +298,7 @@ def _heat_frame(inputs: Sequence[AttributionInput]) -> pd.DataFrame:
     A run that was explained from several baselines has rows for each ordered pair of them too (relation "baseline"). Pairs of runs are drawn
     (`drawn`); of a run alone, those of its baselines.
     """
+    inputs = _explained(inputs)
     titles, alone = _titles(inputs), len(inputs) == 1
     pairs = pairwise({one.run.id: one.found for one in inputs}, {one.run.id: one.run.config for one in inputs})
     runs = [(one.run.id, title, one.run.config.shown_loss, len(one.found)) for one, title in zip(inputs, titles, strict=True)]

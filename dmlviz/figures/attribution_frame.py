@@ -31,6 +31,7 @@ class AttributionInput(NamedTuple):
     typed: tuple[str, str | None] | None = None
     sanity: Mapping[str, Any] | None = None  # what store_attributions.stored_sanity holds
     others: Mapping[str, Mapping[int, TokenAttribution]] = {}  # baseline -> row id -> attribution, of kinds that differ in the baseline alone
+    damaged: int = 0  # files of attributions that cannot be read
 
     @property
     def baselines(self) -> dict[str, Mapping[int, TokenAttribution]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import cos, degrees, radians, sin
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,16 +12,17 @@ import plotly.graph_objects as go
 
 from ..records import InputError
 from .attribution_frame import AttributionInput, kind_words
-from .paper import Box, canvas, plot_axes, tell, text
+from .paper import Box, canvas, plot_axes, tell, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import drawable, missing_glyphs, plotly_text, short
+from .words import missing_glyphs, plotly_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 MARKERS = "osD^v+"
+SLANT = radians(40)  # of the stages' names on paper
 
 
 def frame(inputs: Sequence[AttributionInput]) -> pd.DataFrame:
@@ -63,20 +65,23 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     with drawing():
         size = max(MIN_PT, preset.font_pt - 0.5)
         step, runs, stages = 1.5 * size / PT_PER_MM, table.drop_duplicates("pane"), table.drop_duplicates("place").sort_values("place")
-        height, below = min(0.5 * preset.width_mm, 55), 7.5 * step
+        height, tick = min(0.5 * preset.width_mm, 55), max(MIN_PT, preset.font_pt - 1)
+        names = [trimmed(one, tick, 0.4 * preset.width_mm, limit=18) for one in stages["stage"]]
+        longest = max((width_mm(one, tick) for one in names), default=0)
+        left, below = max(9.0, longest * cos(SLANT) - 1), longest * sin(SLANT) + 2 * step
         figure = canvas(preset.width_mm, height + below + step * (len(runs) + 0.5))
-        ax = plot_axes(figure, preset, Box(9, 1, preset.width_mm - 10, height))
+        ax = plot_axes(figure, preset, Box(left, 1, preset.width_mm - left - 1, height))
         for i, (_, rows) in enumerate(table.groupby("pane", sort=False)):
             color = readable(loss_color(rows.iloc[0]["loss"]), PAPER.ground, 3.0)
             ax.plot(rows["place"], rows["signed"].astype(float), color=color, linewidth=1, marker=MARKERS[i % 6], markersize=3)
             tell(figure, rows.iloc[0]["title"], color, MARKERS[i % 6])
         ax.axhline(0, color=PAPER.muted, linewidth=0.5)
         ax.set(ylim=(-0.55, 1.05), xlim=(-0.3, len(stages) - 0.7), xticks=stages["place"].tolist())
-        ax.set_xticklabels([short(drawable(one)[0], 18) for one in stages["stage"]], rotation=40, ha="right")
+        ax.set_xticklabels(names, rotation=degrees(SLANT), ha="right")
         for j, first in enumerate(runs.to_dict("records")):
             line = f"{'●■◆▲▼+'[j % 6]} {first['title']}: sensitivity to noise {first['sensitivity']:.2f}, n = {int(first['n'])}"
-            text(figure, 1, height + below + j * step, short(drawable(line)[0], int(2.0 * preset.width_mm * PT_PER_MM / size)), size=size,
-                 color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
+            text(figure, 1, height + below + j * step, trimmed(line, size, preset.width_mm - 1.5, limit=120), size=size,
+                 color=readable(loss_color(first["loss"]), PAPER.ground))
     return figure
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ..analysis.center_view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterLook, CenterView, center_view
 from ..losses.table import LOSSES, check_settings
 from ..records import InputError, Pane, RunArrays
-from .map_frame import LABEL_CHARS, Label, labels
+from .map_frame import LABEL_CHARS, Label, Measure, labels
 from .map_window import Window, outside, outside_sentence, outside_words, window
 from .theme import MOST_COLORS, MOST_FOCUS, ClassStyle, class_styles, run_titles
 from .words import short, text_width, whole
@@ -117,9 +117,11 @@ def placing(found: Sequence[CenterView]) -> str:
     return " ".join(said)
 
 
-def names_beside(points: pd.DataFrame, centers: pd.DataFrame, view: Window, *, side: float, size: float) -> list[Label]:
+def names_beside(
+    points: pd.DataFrame, centers: pd.DataFrame, view: Window, *, side: float, size: float, measure: Measure = text_width
+) -> list[Label]:
     """Class names as on the maps of texts, moved off the centres: a name over a star would hide what the picture is about. Units as in `labels`."""
-    found = labels(points, view, side=side, size=size)
+    found = labels(points, view, side=side, size=size, measure=measure)
     span, corner = view[1] - view[0], np.array([view[0], view[2]])
     stars = (centers[["x", "y"]].to_numpy(dtype=float) - corner) / span * side
     taken = stars[np.isfinite(stars).all(axis=1)]  # what a name may not cover, stars first
@@ -127,7 +129,7 @@ def names_beside(points: pd.DataFrame, centers: pd.DataFrame, view: Window, *, s
     angles = np.linspace(0, 2 * np.pi, 16, endpoint=False) + np.pi / 2
     turns, placed = np.stack([np.cos(angles), np.sin(angles)], axis=1), []
     for label in found:
-        half = np.array([text_width(short(label.name, LABEL_CHARS), size), 1.25 * size]) / 2
+        half = np.array([measure(short(label.name, LABEL_CHARS), size), 1.25 * size]) / 2
         anchor = (np.array(label.at) - corner) / span * side
         spots = np.concatenate([anchor[None], *(anchor + r * turns for r in np.arange(0.6, 9.0, 0.6) * size)])
         spots = np.clip(spots, half, np.maximum(side - half, half))

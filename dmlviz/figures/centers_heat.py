@@ -13,9 +13,9 @@ from ..analysis.center_view import CenterInput, CenterView
 from ..analysis.centers import center_matrix
 from .centers_frame import by_size, name, pane_ids, sizes, titles, views
 from .centers_map import _runs, notes
-from .centers_paper import EDGE_MM, fitted, pane_title
+from .centers_paper import EDGE_MM, pane_title
 from .map_frame import LABEL_CHARS
-from .paper import Box, axes, canvas, text
+from .paper import Box, axes, canvas, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import CORRECT, LIGHT, PAPER, SCREEN_FONT, WRONG, Theme, drawing
 from .words import plotly_text, short, text_width, whole
@@ -130,8 +130,8 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
     """One square per run, names of the classes on the left, one scale for all."""
     with drawing():
         ids, size = pane_ids(table), max(MIN_PT, preset.font_pt - 0.5)
-        labels = [fitted(label, size, 0.3 * preset.width_mm * PT_PER_MM) for label in dict.fromkeys(table["row_label"])]
-        left = max([text_width(label, size) for label in labels], default=0) / PT_PER_MM + EDGE_MM + 1
+        labels = [trimmed(label, size, 0.3 * preset.width_mm) for label in dict.fromkeys(table["row_label"])]
+        left = max([width_mm(label, size) for label in labels], default=0) + EDGE_MM + 1
         columns = max(1, min(len(ids), int((preset.width_mm - 8) // (left + 32))))
         side = min((preset.width_mm - 8 - columns * left - (columns - 1) * 1.5) / columns, 80.0)
         head = 1.75 * preset.font_pt / PT_PER_MM
@@ -167,7 +167,7 @@ def _pane(figure: Figure, rows: pd.DataFrame, box: Box, size: float, preset: Pre
     for label, first, last in bands:
         y = box.top + ((first + last) / 2 + 0.5) * step
         if y - bottom >= 1.15 * size / PT_PER_MM:  # a class with less than a line's height keeps its block but not its name
-            words = fitted(label, size, 0.3 * preset.width_mm * PT_PER_MM)
+            words = trimmed(label, size, 0.3 * preset.width_mm)
             text(figure, box.left - 0.8, y, words, size=size, ha="right", va="center")
             bottom = y
     pane_title(figure, box, rows["title"].iloc[0], rows["loss"].iloc[0], float("nan"), preset)

@@ -10,10 +10,10 @@ import pandas as pd
 from .centers_frame import names_beside, pane_ids, view_of
 from .centers_paper import EDGE_MM, pane_title, squares
 from .map_frame import LABEL_CHARS, Label, Window
-from .paper import MARKERS, Box, arrows, axes, canvas, size_mm, tell, text, unshown
+from .paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import OTHER, PAPER, class_mark, drawing, mixed, readable
-from .words import drawable, short, text_width
+from .words import drawable, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,8 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
     _strokes(ax, rows)
     _stars(ax, rows[rows["mark"] == "centre"])
     size = max(MIN_PT, preset.font_pt - 1)
-    for label in names_beside(texts[texts["color_key"] != OTHER], rows[rows["mark"] == "centre"], view, side=side * PT_PER_MM, size=1.12 * size):
+    coloured, centers = texts[texts["color_key"] != OTHER], rows[rows["mark"] == "centre"]
+    for label in names_beside(coloured, centers, view, side=side * PT_PER_MM, size=1.12 * size, measure=outlined_pt):
         _name(ax, label, size)
     arrows(ax, rows, view)
 
@@ -104,7 +105,7 @@ def _name(ax: Axes, label: Label, size: float) -> None:
     color = readable(label.color, PAPER.ground)
     if label.moved:
         ax.plot(*zip(label.anchor, label.at, strict=True), color=color, linewidth=0.4, solid_capstyle="butt", gid="leader")
-    for effects in ([Stroke(linewidth=1.6, foreground=PAPER.ground, alpha=0.85)], None):
+    for effects in ([Stroke(linewidth=OUTLINE_PT, foreground=PAPER.ground, alpha=0.85)], None):
         words = text(ax, *label.at, short(drawable(label.name)[0], LABEL_CHARS), size=size, color=color, ha="center", va="center", weight="bold",
                      zorder=4)  # fmt: skip
         if effects:
@@ -123,17 +124,19 @@ def _entries(table: pd.DataFrame) -> list[tuple[str, str]]:
     return [*((words, mark) for words, mark in KEYS if there[mark]), *classes]
 
 
-def _lines_of(entries: list[tuple[str, str]], width_mm: float, size: float) -> list[list[tuple[str, str]]]:
+def _lines_of(entries: list[tuple[str, str]], width: float, size: float) -> list[list[tuple[str, str]]]:
     """The key's entries in as few lines as fit."""
     lines: list[list[tuple[str, str]]] = []
     left = 0.0
-    for entry in entries:
-        wide = (text_width(entry[0], 1.02 * size) + 2.6 * size) / PT_PER_MM
-        if not lines or left + wide > width_mm - 2 * EDGE_MM:
+    mark, gap, room = 1.4 * size / PT_PER_MM, 1.2 * size / PT_PER_MM, width - 2 * EDGE_MM
+    for words, style in entries:
+        words = trimmed(words, size, room - mark)
+        wide = mark + width_mm(words, size)
+        if not lines or left + wide > room:
             lines.append([])
             left = 0.0
-        lines[-1].append(entry)
-        left += wide
+        lines[-1].append((words, style))
+        left += wide + gap
     return lines
 
 
@@ -150,4 +153,4 @@ def _key(figure: Figure, entries: list[tuple[str, str]], top: float, size: float
             else:
                 ax.scatter([x + 0.6 * size / PT_PER_MM], [y], **_style(mark, [PAPER.muted]))
             text(ax, x + 1.4 * size / PT_PER_MM, y, words, size=size, va="center", color=PAPER.ink)
-            x += (text_width(words, 1.02 * size) + 2.6 * size) / PT_PER_MM
+            x += width_mm(words, size) + 2.6 * size / PT_PER_MM

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .map_frame import percent
-from .paper import Box, text
+from .paper import Box, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import PAPER, loss_color, readable
-from .words import drawable, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,18 +38,10 @@ def pane_title(figure: Figure, box: Box, title: str, loss: str, accuracy: float,
     """The loss in its colour on the left, the accuracy on the right; the loss gives way when both do not fit."""
     size, base = preset.font_pt, box.top - 0.55 * preset.font_pt / PT_PER_MM
     shown = percent(accuracy) if np.isfinite(accuracy) else ""
-    room = box.width * PT_PER_MM - text_width(shown, size) - size
-    words = fitted(title, 1.06 * size, room)
+    room = box.width - width_mm(shown, size) - size / PT_PER_MM
+    words = trimmed(title, size, room, bold=True)
     if words != title:
         size = max(MIN_PT, size - 1)
-        words = fitted(title, 1.06 * size, room)
+        words = trimmed(title, size, room, bold=True)
     text(figure, box.left, base, words, size=size, weight="bold", color=readable(loss_color(loss), PAPER.ground))
     text(figure, box.left + box.width, base, shown, size=size, ha="right", color=PAPER.ink)
-
-
-def fitted(words: str, size: float, room: float) -> str:
-    """The words, shortened in their middle until they fit into `room` pt."""
-    words = short(drawable(words)[0], 60)
-    while text_width(words, size) > room and len(words) > 4:
-        words = short(words, len(words) - 1)
-    return words

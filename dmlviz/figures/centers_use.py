@@ -13,9 +13,9 @@ from ..analysis.center_view import CenterInput, CenterView
 from ..analysis.fairness import unfair
 from .centers_frame import MOST_CLASSES, by_size, counted, in_colour, name, pane_ids, titles, views
 from .centers_map import _runs, notes
-from .centers_paper import EDGE_MM, fitted, head_mm
+from .centers_paper import EDGE_MM, head_mm
 from .map_frame import LABEL_CHARS
-from .paper import CHART_MM, Box, axes, canvas, size_mm, text, width_mm
+from .paper import CHART_MM, Box, axes, canvas, size_mm, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, mixed, readable
 from .words import plotly_text, short, text_width, whole
@@ -211,12 +211,12 @@ def paper(table: pd.DataFrame, preset: Preset) -> Figure:
 
 def _pane(figure: Figure, rows: pd.DataFrame, top: float, step: float, size: float, preset: Preset) -> None:
     classes, columns = _classes(rows), numbers(rows)
-    wide = [(max(text_width(one, size) for one in (column.title, *column.words)) + 0.9 * size) / PT_PER_MM for column in columns]
+    wide = [max(width_mm(one, size) for one in (column.title, *column.words)) + 0.9 * size / PT_PER_MM for column in columns]
     while len(wide) > 1 and preset.width_mm - sum(wide) - 2 * EDGE_MM - 1 < CHART_MM + 10:  # a narrow sheet: n alone, and the table has the rest
         columns, wide = columns[:-1], wide[:-1]
     names = max(min(0.32 * preset.width_mm, preset.width_mm - sum(wide) - 2 * EDGE_MM - 1 - CHART_MM), 9.0)
-    labels = [fitted(label, size, names * PT_PER_MM) for label in classes["label"]]
-    left = max(text_width(label, size) for label in labels) / PT_PER_MM + EDGE_MM + 1
+    labels = [trimmed(label, size, names) for label in classes["label"]]
+    left = max(width_mm(label, size) for label in labels) + EDGE_MM + 1
     box = Box(left, top, preset.width_mm - left - sum(wide) - EDGE_MM, step * len(classes))
     ax = axes(figure, box)
     ax.set(xlim=(0, 1), ylim=(len(classes) - 0.5, -0.5))
@@ -225,7 +225,7 @@ def _pane(figure: Figure, rows: pd.DataFrame, top: float, step: float, size: flo
         _bar(ax, int(rank), group, box.width, size)
     at = left + box.width
     loss, title = rows["loss"].iloc[0], rows["title"].iloc[0]
-    words = fitted(f"{title}: {rows['counted'].iloc[0]}", 1.06 * preset.font_pt, preset.width_mm * PT_PER_MM)
+    words = trimmed(f"{title}: {rows['counted'].iloc[0]}", preset.font_pt, preset.width_mm - 2 * EDGE_MM, bold=True)
     color = readable(loss_color(loss), PAPER.ground)
     text(figure, EDGE_MM, top - 1.75 * size / PT_PER_MM, words, size=preset.font_pt, weight="bold", color=color)
     for column, room in zip(columns, wide, strict=True):
@@ -237,7 +237,7 @@ def _pane(figure: Figure, rows: pd.DataFrame, top: float, step: float, size: flo
         text(figure, left - 1, top + (rank + 0.5) * step, label, size=size, ha="right", va="center")
 
 
-def _bar(ax: Any, rank: int, group: pd.DataFrame, width_mm: float, size: float) -> None:
+def _bar(ax: Any, rank: int, group: pd.DataFrame, width: float, size: float) -> None:
     start = 0.0
     for position, row in enumerate(group.itertuples()):
         if row.share <= 0:
@@ -247,7 +247,7 @@ def _bar(ax: Any, rank: int, group: pd.DataFrame, width_mm: float, size: float) 
         else:
             color = _shade(row.color, position, PAPER)
             ax.barh(rank, row.share, left=start, height=0.76, color=color, edgecolor="#FFFFFF", linewidth=0.4)
-            if row.centers > 1 and row.share * width_mm * PT_PER_MM > text_width(str(row.center), MIN_PT) + 2:
+            if row.centers > 1 and row.share * width > width_mm(str(row.center), MIN_PT) + 0.7:
                 ink = "#FFFFFF" if readable("#FFFFFF", color, 3) == "#FFFFFF" else "#111111"
                 text(ax, start + row.share / 2, rank, str(row.center), size=MIN_PT, ha="center", va="center", color=ink)
         start += row.share

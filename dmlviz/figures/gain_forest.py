@@ -15,7 +15,7 @@ from ..analysis.judged_rows import untested_sentence
 from ..records import InputError, Run
 from .paper import Box, beside, canvas, inside, plot_axes, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, encoder_words, members, n_words, number_word, units_words, value
+from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, n_words, number_word, units_words, value
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, base_title, drawing, loss_color, readable, rgba
 from .words import missing_glyphs, plotly_text, short, text_width
 
@@ -206,7 +206,7 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     return (
         f"Gain of {number_word(first['metric'])} over cross-entropy in percentage points, paired by draw of the shots, seed and fold"
         f"{by_readout(first['predictions_by'])}. {bars}.{' Some bars reach beyond the frame.' if _Plan(table).cut else ''}"
-        f"{''.join(' ' + sentence for sentence in list(unequal)[:2])}{lacking} {encoder_words(runs)}; {means['pairs'].sum():,.0f} pairs of runs."
+        f"{''.join(' ' + sentence for sentence in list(unequal)[:2])}{lacking} {means['pairs'].sum():,.0f} pairs of runs."
     )
 
 

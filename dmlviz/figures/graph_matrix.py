@@ -17,7 +17,7 @@ from ..records import InputError
 from .centers_paper import EDGE_MM, head_mm, pane_title, squares
 from .graph_frame import GraphInput, GraphView, runs_words, views
 from .map_frame import LABEL_CHARS
-from .paper import Box, axes, canvas, size_mm, text, trimmed
+from .paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, OTHER, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
 from .words import missing_glyphs, plotly_text, short, text_width, whole
@@ -270,7 +270,8 @@ def _boxes(
     """Where each matrix goes, with room for class names on the left, and the height they take."""
     found = bands(table[(table["pane"] == panes[0]) & (table["moment"] == moments[panes[0]][0])])
     size = max(MIN_PT, preset.font_pt - 1)
-    room = min(max([text_width(short(band.name, LABEL_CHARS), size) for band in found], default=0) / PT_PER_MM + 1, 0.28 * preset.width_mm)
+    names = [trimmed(band.name, size, preset.width_mm, limit=LABEL_CHARS) for band in found]
+    room = min(max([width_mm(name, size) for name in names], default=0) + 1.4, 0.28 * preset.width_mm)
     head = head_mm(preset)
     if most == 1:
         narrow = preset._replace(width_mm=preset.width_mm - room)

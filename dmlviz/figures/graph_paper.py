@@ -13,10 +13,10 @@ from .graph_frame import BANDS, UNREACHED, GraphInput, edge_sentence, pane_ids, 
 from .graph_screen import class_labels
 from .map_frame import LABEL_CHARS, Label
 from .map_window import Window, outside, outside_sentence, window
-from .paper import MARKERS, Box, arrows, axes, canvas, size_mm, tell, text, unshown
+from .paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import CORRECT, OTHER, OTHER_COLOR, PAPER, WRONG, class_mark, contrast, drawing, mixed, readable
-from .words import drawable, missing_glyphs, short, text_width
+from .words import drawable, missing_glyphs, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
     _edges(ax, edges, raster)
     _nodes(ax, nodes, side)
     size = max(MIN_PT, preset.font_pt - 1)
-    for label in class_labels(nodes, view, side=side * PT_PER_MM, size=1.12 * size):
+    for label in class_labels(nodes, view, side=side * PT_PER_MM, size=1.12 * size, measure=outlined_pt):
         _name(ax, label, size)
     arrows(ax, nodes, view)
 
@@ -110,7 +110,7 @@ def _name(ax: Axes, label: Label, size: float) -> None:
     color = readable(PAPER.shown(label.color), PAPER.ground) if label.color else PAPER.ink
     if label.moved:
         ax.plot(*zip(label.anchor, label.at, strict=True), color=color, linewidth=0.4, solid_capstyle="butt", zorder=5)
-    for effects in ([Stroke(linewidth=1.6, foreground=PAPER.ground, alpha=0.85)], None):
+    for effects in ([Stroke(linewidth=OUTLINE_PT, foreground=PAPER.ground, alpha=0.85)], None):
         style = {"ha": "center", "va": "center", "weight": "bold", "zorder": 6}
         words = text(ax, *label.at, short(drawable(label.name)[0], LABEL_CHARS), size=size, color=color, **style)
         if effects:
@@ -144,12 +144,13 @@ def _key_lines(entries: Sequence[tuple[str, str]], preset: Preset) -> list[list[
     """Lines of (left in mm, kind, words) that fit the width."""
     size, lines, left = _small(preset), [[]], EDGE_MM
     for kind, words in entries:
-        width = (text_width(words, 1.02 * size) + 3.6 * size) / PT_PER_MM
-        if lines[-1] and left + width > preset.width_mm:
+        words = trimmed(words, size, preset.width_mm - 2 * EDGE_MM - 2.1 * size / PT_PER_MM)
+        width = width_mm(words, size) + 2.1 * size / PT_PER_MM
+        if lines[-1] and left + width > preset.width_mm - EDGE_MM:
             lines.append([])
             left = EDGE_MM
         lines[-1].append((left, kind, words))
-        left += width
+        left += width + 1.5 * size / PT_PER_MM
     return [line for line in lines if line]
 
 

@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 
 from ..analysis.graph import Propagated
 from .graph_frame import BANDS, UNREACHED
-from .map_frame import Label, Window, labels, percent, window
+from .map_frame import Label, Measure, Window, labels, percent, window
 from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, arrows, class_name, layout, title
 from .theme import LIGHT, OTHER_COLOR, WRONG, ClassStyle, Theme, contrast, mixed, rgba
-from .words import plotly_lines, plotly_text, short
+from .words import plotly_lines, plotly_text, short, text_width
 
 GL_ABOVE = 3_000  # nodes in a pane
 WIDTHS, OPACITIES = (0.5, 0.9, 1.4, 2.2), (0.22, 0.34, 0.5, 0.7)
@@ -49,13 +49,14 @@ def screen(
     return figure
 
 
-def class_labels(nodes: pd.DataFrame, view: Window, *, side: float, size: float) -> list[Label]:
+def class_labels(nodes: pd.DataFrame, view: Window, *, side: float, size: float, measure: Measure = text_width) -> list[Label]:
     """Class names at their medoids, as on the maps; in ink where colour says something else."""
     if nodes.empty:
         return []
     by_class = nodes["color_by"].isin(("true", "propagated"))
     reached = nodes[nodes["color_key"] != UNREACHED]
-    return labels(reached.assign(part="test", color_by=np.where(by_class[reached.index], "class", "correctness")), view, side=side, size=size)
+    shown = reached.assign(part="test", color_by=np.where(by_class[reached.index], "class", "correctness"))
+    return labels(shown, view, side=side, size=size, measure=measure)
 
 
 def _edge_traces(edges: pd.DataFrame, theme: Theme, gl: bool) -> list[go.Scatter | go.Scattergl]:

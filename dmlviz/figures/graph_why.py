@@ -15,7 +15,7 @@ from .graph_frame import GraphInput, GraphView, default_focus, runs_words, setti
 from .paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, class_styles, drawing, loss_color, mixed, readable, run_titles
-from .words import drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short, text_width, whole
+from .words import HOVER_CHARS, excerpt, missing_glyphs, plotly_lines, plotly_text, short, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -210,7 +210,7 @@ def _paper_block(figure: Figure, table: pd.DataFrame, pane: str, box: Box, size:
     text(figure, box.left, box.top + line, title, size=size, weight="bold",
          color=readable(loss_color(first["loss"]), PAPER.ground))  # fmt: skip
     text(figure, box.left + box.width, box.top + line, said, size=size, ha="right")
-    text(figure, box.left, box.top + 2 * line, _fit(drawable(first["node_text"])[0], size, box.width * PT_PER_MM), size=size, color=PAPER.muted)
+    text(figure, box.left, box.top + 2 * line, trimmed(first["node_text"], size, box.width, limit=HOVER_CHARS), size=size, color=PAPER.muted)
     ax = axes(figure, Box(0, 0, *size_mm(figure)), frame=False)
     largest = {mark: max(float(part["share"].max()), 1e-12) for mark, part in rows.groupby("mark")}  # single texts on a scale of their own
     room = box.width - 6 * size / PT_PER_MM
@@ -223,19 +223,13 @@ def _paper_block(figure: Figure, table: pd.DataFrame, pane: str, box: Box, size:
             place, before = place + 0.5, row["mark"]
         base = box.top + 2.45 * line + (place + 0.45) * step
         place += 1
-        text(figure, box.left, base, _fit(drawable(bar_words(row))[0], size, box.width * PT_PER_MM), size=size)
+        text(figure, box.left, base, trimmed(bar_words(row), size, box.width, limit=HOVER_CHARS), size=size)
         width = room * row["share"] / largest[row["mark"]]
         bar = ax.barh([base + 0.32 * step], [width], left=box.left, height=0.3 * step, color=row["color"], edgecolor=PAPER.ink, linewidth=0.3)
         bar[0].set_gid(f"share-{row['share']:.6f}")
         text(figure, box.left + width + 0.8, base + 0.42 * step, _percent(row["share"]), size=max(MIN_PT, size - 0.5), color=PAPER.muted)
     if rows.empty:
         text(figure, box.left, box.top + 2.45 * line + 0.5 * step, "No visible label reaches this text", size=size, color=PAPER.muted)
-
-
-def _fit(words: str, size: float, room: float) -> str:
-    while text_width(words, size) > room and len(words) > 8:
-        words = short(words, len(words) - 2)
-    return words
 
 
 def caption(table: pd.DataFrame, inputs: Sequence[GraphInput]) -> str:

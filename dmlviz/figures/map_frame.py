@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -174,14 +174,20 @@ class Label(NamedTuple):
     moved: bool  # so far that a line should lead back to the medoid
 
 
-def labels(pane_rows: pd.DataFrame, view: Window, *, side: float, size: float) -> list[Label]:
-    """Names of the coloured classes, the largest first, in a pane of `side` with text of `size` (one unit: px or pt)."""
+Measure = Callable[[str, float], float]  # (words, size) -> width, in the unit of size
+
+
+def labels(pane_rows: pd.DataFrame, view: Window, *, side: float, size: float, measure: Measure = text_width) -> list[Label]:
+    """Names of the coloured classes, the largest first, in a pane of `side` with text of `size` (one unit: px or pt).
+
+    `measure`: how wide words are drawn; the default is a guess for the screen, whose font is not known here.
+    """
     table = _anchors(pane_rows)
     if table.empty:
         return []
     span = view[1] - view[0]
     anchors = (table[["x", "y"]].to_numpy() - [view[0], view[2]]) / span * side
-    sizes = np.array([[text_width(short(name, LABEL_CHARS), size), 1.25 * size] for name in table["name"]])
+    sizes = np.array([[measure(short(name, LABEL_CHARS), size), 1.25 * size] for name in table["name"]])
     placed = place_labels(anchors, sizes, (side, side), gap=0.1 * size) / side * span + [view[0], view[2]]
     rows = zip(table["name"], table["color"], table[["x", "y"]].to_numpy(), placed, strict=True)
     far = 2.2 * size / side * span

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from .map_frame import BY_CLASS, LABEL_CHARS, KeyEntry, Label, Layer, Window, key, labels, layers, opacity, pane_ids, percent, window
-from .paper import MARKERS, Box, arrows, axes, canvas, size_mm, tell, text, unshown
+from .paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .theme import OTHER_COLOR, PAPER, class_mark, contrast, drawing, loss_color, mixed, readable
-from .words import drawable, short, text_width
+from .words import drawable, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +83,7 @@ def _pane(ax: Axes, rows: pd.DataFrame, view: Window, side: float, preset: Prese
     for layer in layers(rows):
         _marks(ax, layer, len(rows), side, raster)
     size = max(MIN_PT, preset.font_pt - 1)
-    for label in labels(rows, view, side=side * PT_PER_MM, size=1.12 * size):
+    for label in labels(rows, view, side=side * PT_PER_MM, size=1.12 * size, measure=outlined_pt):
         _name(ax, label, size)
     arrows(ax, rows, view)
 
@@ -138,7 +138,7 @@ def _name(ax: Axes, label: Label, size: float) -> None:
     color = readable(PAPER.shown(label.color), PAPER.ground) if label.color else PAPER.ink
     if label.moved:
         ax.plot(*zip(label.anchor, label.at, strict=True), color=color, linewidth=0.4, solid_capstyle="butt")
-    for effects in ([Stroke(linewidth=1.6, foreground=PAPER.ground, alpha=0.85)], None):
+    for effects in ([Stroke(linewidth=OUTLINE_PT, foreground=PAPER.ground, alpha=0.85)], None):
         words = text(ax, *label.at, short(drawable(label.name)[0], LABEL_CHARS), size=size, color=color, ha="center", va="center", weight="bold")
         if effects:
             words.set_path_effects(effects)
@@ -148,17 +148,15 @@ def _title(figure: Figure, rows: pd.DataFrame, box: Box, preset: Preset, letter:
     """The loss in its colour on the left, its accuracy on the right; the loss gives way when both do not fit."""
     size, base = preset.font_pt, box.top - 0.55 * preset.font_pt / PT_PER_MM
     shown = percent(rows["accuracy"].iloc[0]) if rows["accuracy"].notna().all() else ""
-    room = box.width * PT_PER_MM - text_width(shown, size) - size
-    left = box.left
+    room, left = box.width - width_mm(shown, size) - size / PT_PER_MM, box.left
     if letter:
         text(figure, left, base, letter, size=size, weight="bold", color=PAPER.ink)
         left += 1.1 * size / PT_PER_MM
-        room -= 1.1 * size
+        room -= 1.1 * size / PT_PER_MM
     name = short(drawable(rows["title"].iloc[0])[0], 60)
-    if text_width(name, 1.06 * size) > room:
+    if width_mm(name, size, bold=True) > room:
         size = max(MIN_PT, size - 1)
-    while text_width(name, 1.06 * size) > room and len(name) > 6:
-        name = short(name, len(name) - 1)
+        name = trimmed(name, size, room, bold=True)
     text(figure, left, base, name, size=size, weight="bold", color=readable(loss_color(rows["loss"].iloc[0]), PAPER.ground))
     text(figure, box.left + box.width, base, shown, size=size, ha="right", color=PAPER.ink)
 
@@ -183,12 +181,12 @@ def _class_entries(table: pd.DataFrame) -> list[KeyEntry]:
     return [entry._replace(symbol=class_mark(entry.color, entry.symbol)) for entry in key(table)] if by_class else []
 
 
-def _entry_width(entry: KeyEntry, size: float) -> float:
-    return (text_width(short(entry.name, LABEL_CHARS), 1.02 * size) + 2.2 * size) / PT_PER_MM
+def _entry_words(entry: KeyEntry, width: float, size: float) -> str:
+    return trimmed(entry.name, size, width - 1.5 * size / PT_PER_MM, limit=LABEL_CHARS)
 
 
 def _columns(entries: list[KeyEntry], width: float, size: float) -> tuple[int, float]:
-    widest = max(_entry_width(entry, size) for entry in entries)
+    widest = max(width_mm(_entry_words(entry, width, size), size) for entry in entries) + 2.2 * size / PT_PER_MM
     columns = max(1, min(len(entries), int(width // widest)))
     return columns, widest
 
@@ -214,4 +212,4 @@ def _draw_key(figure: Figure, entries: list[KeyEntry], box: Box, preset: Preset)
         style = {"c": entry.color, "edgecolors": ring, "linewidths": 0.5} if hollow else {"c": entry.color, "edgecolors": "none"}
         style = style if entry.symbol != "x" else {"c": entry.color, "linewidths": 0.8}
         ax.scatter([x + 0.6 * size / PT_PER_MM], [y], marker=MARKERS[entry.symbol], s=(0.5 * size) ** 2, **style)
-        text(ax, x + 1.4 * size / PT_PER_MM, y, short(drawable(entry.name)[0], LABEL_CHARS), size=size, va="center", color=PAPER.ink)
+        text(ax, x + 1.4 * size / PT_PER_MM, y, _entry_words(entry, box.width, size), size=size, va="center", color=PAPER.ink)

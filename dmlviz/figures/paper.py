@@ -6,12 +6,14 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .fonts import font_stack
 from .map_window import Window, outside
-from .presets import MIN_PT, MM_PER_INCH, Preset
+from .presets import MIN_PT, MM_PER_INCH, PT_PER_MM, Preset
 from .theme import PAPER
-from .words import drawable, font_stack, short
+from .words import drawable, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,7 @@ MARKERS = {"circle": "o", "square": "s", "triangle-up": "^", "triangle-down": "v
 DASHES = ("-", "--", ":", "-.", (0, (6, 1.2, 1, 1.2, 1, 1.2)), (0, (9, 2)), (0, (3, 1)), (0, (1, 2.5)))
 
 
+OUTLINE_PT = 1.6  # of a class name on a map
 CHART_MM, CHART_SHARE = 12.0, 0.42  # a chart's least width, in mm and of the room that it shares with names
 
 
@@ -164,11 +167,26 @@ def text(place: Figure | Axes, x: float, y: float, words: str, *, size: float, c
 
 
 def width_mm(words: str, size: float, *, bold: bool = False) -> float:
-    """How wide these words will be drawn, to the pixel of a 300 dpi sheet."""
+    """How wide these words will be drawn, to the pixel of a 300 dpi sheet: measured in the very font that draws them."""
+    return _measured(words, float(size), "bold" if bold else "normal", font_stack())
+
+
+def width_pt(words: str, size: float, *, bold: bool = False) -> float:
+    """The same in points."""
+    return width_mm(words, size, bold=bold) * PT_PER_MM
+
+
+def outlined_pt(words: str, size: float) -> float:
+    """How many points a class name takes on a map: bold, as far as it can be drawn, in a white outline."""
+    return width_pt(drawable(words)[0], size, bold=True) + OUTLINE_PT
+
+
+@lru_cache(maxsize=8192)
+def _measured(words: str, size: float, weight: str, families: tuple[str, ...]) -> float:
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
-    sheet, font = RendererAgg(8, 8, 300), FontProperties(family=list(font_stack()), size=size, weight="bold" if bold else "normal")
+    sheet, font = RendererAgg(8, 8, 300), FontProperties(family=list(families), size=size, weight=weight)
     return sheet.get_text_width_height_descent(words, font, False)[0] / 300 * MM_PER_INCH
 
 
@@ -176,9 +194,13 @@ def trimmed(words: str, size: float, room: float, *, limit: int = 60, bold: bool
     """The words as paper can draw them, shortened in their middle to `limit` characters and until they take at most `room` mm."""
     whole = drawable(words)[0]
     kept = short(whole, limit)
-    while len(kept) > 3 and width_mm(kept, size, bold=bold) > room:
-        kept = short(whole, len(kept) - 1)
-    return kept
+    if width_mm(kept, size, bold=bold) <= room:
+        return kept
+    low, high = 3, len(kept)  # `low` letters are taken to fit, `high` do not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if width_mm(short(whole, middle), size, bold=bold) <= room else (low, middle)
+    return short(whole, low)
 
 
 def lines_of(words: str, size: float, room: float) -> list[str]:

@@ -11,7 +11,7 @@ from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
 from ..analysis.judged_rows import apart_sentence, untested_sentence
 from ..records import InputError, Run, RunConfig
-from .theme import LOSS_COLORS, base_title
+from .theme import LOSS_COLORS, method_title
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 OPTIONS = {"metric": tuple(METRICS), "predictions_by": object}  # of every figure here; predictions_by: a readout, "" for each run's own
@@ -81,7 +81,7 @@ def members(runs: Sequence[Run], *, predictions_by: str = "") -> list[Member]:
 
 def method_titles(groups: Sequence[Group]) -> list[str]:
     """One title a group: its loss, and what tells it from other groups of that loss on the same data set and shots ("SupCon + CE, epochs 8")."""
-    bases = [base_title(group.config) + (", loaded" if group.runs[0].origin == "loaded" else "") for group in groups]
+    bases = [method_title(group.runs[0]) for group in groups]
     cells = [(dataset_key(group), group.config.shots, group.config.shots_by) for group in groups]
     configs = [group.config.model_dump(mode="json") for group in groups]
     titles = []
@@ -150,11 +150,6 @@ def units_words(found: Sequence[str]) -> str:
 def number_word(metric: str) -> str:
     """As it stands inside a sentence."""
     return {"accuracy": "accuracy", "macro_f1": "macro-F1"}[metric]
-
-
-def encoder_words(runs: Sequence[Run]) -> str:
-    """'Encoder all-MiniLM-L6-v2', or several."""
-    return f"Encoder {', '.join(sorted({run.config.encoder.rsplit('/', 1)[-1] for run in runs}))}"
 
 
 def by_readout(predictions_by: str) -> str:

@@ -19,7 +19,6 @@ from .reliability_frame import (
     OPTIONS,
     PAPER_MARKS,
     by_readout,
-    encoder_words,
     members,
     n_words,
     number_word,
@@ -222,7 +221,7 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
         "Every mark is a single run, so no interval can be given.")  # fmt: skip
     return (
         f"{METRICS[first['metric']]} on the test part of {', '.join(panes(table))} against shots{by_readout(first['predictions_by'])}. "
-        f"{bands}{lone}{cut}{rows_words(_drawn(table, runs), first['metric'])} {encoder_words(runs)}; {table['run'].ne('').sum():,} runs."
+        f"{bands}{lone}{cut}{rows_words(_drawn(table, runs), first['metric'])} {table['run'].ne('').sum():,} runs."
     )
 
 

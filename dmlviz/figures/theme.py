@@ -6,21 +6,23 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
-from ..records import RunConfig
+from ..records import Run, RunConfig
 
 LOSS_COLORS = {
     "cross_entropy": "#6B7280", "soft_triple": "#0072B2", "triple_entropy": "#D55E00", "supcon": "#009E73",
     "triplet": "#CC79A7", "contrastive": "#E69F00", "n_pairs": "#8C6D31", "cos_sim": "#7A5195",
-    "proxy_nca": "#56B4E9", "proxy_anchor": "#B8336A", "g_loss": "#2F4B7C", "pre_trained": "#B0B7C3",
+    "proxy_nca": "#56B4E9", "proxy_anchor": "#B8336A", "g_loss": "#2F4B7C", "pre_trained": "#B0B7C3", "loaded": "#5D7A4A",
 }  # fmt: skip
 LOSS_TITLES = {
     "cross_entropy": "Cross-entropy", "soft_triple": "SoftTriple", "triple_entropy": "TripleEntropy", "supcon": "SupCon",
     "triplet": "Triplet", "contrastive": "Contrastive", "n_pairs": "N-pairs", "cos_sim": "Cosine",
-    "proxy_nca": "ProxyNCA", "proxy_anchor": "Proxy-Anchor", "g_loss": "G-Loss", "pre_trained": "Pre-trained",
+    "proxy_nca": "ProxyNCA", "proxy_anchor": "Proxy-Anchor", "g_loss": "G-Loss", "pre_trained": "Pre-trained", "loaded": "Loaded",
 }  # fmt: skip
-WITH_CE_BY_DEFINITION = {"cross_entropy", "triple_entropy", "pre_trained"}
+WITH_CE_BY_DEFINITION = {"cross_entropy", "triple_entropy", "pre_trained", "loaded"}
+NOT_TRAINED = {"pre_trained", "as_loaded"}  # controls whose training settings say nothing
 
 BLACK = "#000000"
 OTHER_COLOR = "#B4BDC6"
@@ -126,15 +128,24 @@ def run_titles(configs: Sequence[RunConfig]) -> list[str]:
     titles = []
     for config, base in zip(configs, bases, strict=True):
         twins = [other for other, name in zip(configs, bases, strict=True) if name == base]
-        differs = [field for field in told if len({repr(getattr(twin, field)) for twin in twins}) > 1]
+        fields = told if config.control not in NOT_TRAINED else told[:4]
+        differs = [field for field in fields if len({repr(getattr(twin, field)) for twin in twins}) > 1]
         titles.append(" · ".join([base, *(_told(config, field) for field in differs[:2])]))
     return titles
 
 
 def base_title(config: RunConfig) -> str:
-    """The run's loss; a control says that it is one."""
+    """The run's loss; a control says that it is one, and a model from elsewhere, whose loss is not known, is called by its own name."""
+    if config.control == "as_loaded":
+        return f"{_told(config, 'encoder')} (loaded)"
     title = loss_title(config.shown_loss, config.ce_weight)
     return f"{title}, shuffled labels" if config.control == "shuffled_labels" else title
+
+
+def method_title(run: Run) -> str:
+    """What a run's method is called where runs of many kinds stand together: its loss, and whether it was trained elsewhere."""
+    title = base_title(run.config)
+    return f"{title} (loaded)" if run.origin == "loaded" and run.config.control != "as_loaded" else title
 
 
 def _told(config: RunConfig, field: str) -> str:
@@ -160,11 +171,19 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Matplotlib's settings and its font cache are global: one thread at a time, under our settings."""
+    """Matplotlib's settings and its font cache are global: one thread at a time, under its defaults and our settings, whatever the user's own are."""
     import matplotlib
 
-    with _LOCK, matplotlib.rc_context(RC):
+    with _LOCK, matplotlib.rc_context({**_defaults(), **RC}):
         yield
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """All that shapes a picture; not which window system shows it."""
+    import matplotlib
+
+    return {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith(("backend", "interactive", "toolbar", "webagg"))}
 
 
 def _channels(color: str) -> tuple[float, float, float]:

@@ -6,25 +6,12 @@ import html
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable
 from functools import lru_cache
 
 from ..records import InputError
+from .fonts import font_stack, glyphs_of
 
-LATIN_FIRST = {
-    "sans": ("Liberation Sans", "Arial", "DejaVu Sans"),
-    "serif": ("Liberation Serif", "Times New Roman", "STIXGeneral", "DejaVu Serif", "DejaVu Sans"),  # STIX: Times' letters, in Matplotlib
-}
-OTHER_SCRIPTS = (
-    "Noto Sans", "Noto Sans Arabic", "Noto Naskh Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Bengali",
-    "Noto Sans Thai", "Noto Sans Tamil", "Noto Sans Georgian", "Noto Sans Armenian", "Noto Sans Ethiopic",
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR",
-    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAGothic", "NanumGothic", "Arial Unicode MS",
-    "Microsoft YaHei", "Malgun Gothic", "Yu Gothic", "Hiragino Sans", "PingFang SC", "Heiti SC", "Noto Emoji", "Symbola",
-    "Segoe UI Symbol", "Apple Symbols", "STIXGeneral",
-)  # fmt: skip
 MISSING = "\N{REPLACEMENT CHARACTER}"
 HOVER_CHARS = 160
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -106,47 +93,9 @@ def _em(character: str) -> float:
     return 0.85 if character in "mwMW@%" else 0.68 if character.isupper() else 0.57
 
 
-_family: ContextVar[str] = ContextVar("family", default="sans")
-
-
-@contextmanager
-def typeset(family: str) -> Iterator[None]:
-    """What is drawn on paper meanwhile is set in that family of LATIN_FIRST."""
-    before = _family.set(family)
-    try:
-        yield
-    finally:
-        _family.reset(before)
-
-
-def font_stack() -> tuple[str, ...]:
-    """The installed families we draw with, Latin first. DejaVu Sans comes with Matplotlib, so it is never empty."""
-    return _stack(_family.get())
-
-
-@lru_cache(maxsize=4)
-def _stack(family: str) -> tuple[str, ...]:
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return tuple(name for name in (*LATIN_FIRST[family], *OTHER_SCRIPTS) if name in installed)
-
-
-@lru_cache(maxsize=4)
-def _glyphs(stack: tuple[str, ...]) -> frozenset[int]:
-    """Every code point some font of the stack can draw."""
-    from matplotlib import font_manager
-
-    points: set[int] = set()
-    for family in stack:
-        path = font_manager.findfont(font_manager.FontProperties(family=[family]), fallback_to_default=False)
-        points.update(font_manager.get_font(path).get_charmap())
-    return frozenset(points)
-
-
 def drawable(text: str) -> tuple[str, str]:
     """The text as the fonts here can draw it, and the characters they cannot ("" when all are there)."""
-    glyphs, missing, kept = _glyphs(font_stack()), [], []
+    glyphs, missing, kept = glyphs_of(font_stack()), [], []
     for character in clean(text):
         if ord(character) in glyphs:
             kept.append(character)

@@ -70,7 +70,7 @@ def make(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str =
     heads = [Column("Method"), *(Column(_shots(shots, found), "r", panel) for panel, shots in columns)]
     return Table(
         "results", "Results", tuple(heads), rows, changes([row[0] for row in order]), _caption(metric, predictions_by, found),
-        tuple(_notes(found, rows, tests, usual, metric, baseline)), "tab:results",
+        tuple(_notes(found, rows, tests, usual, metric, baseline, predictions_by)), "tab:results",
     )  # fmt: skip
 
 
@@ -141,12 +141,12 @@ def _caption(metric: str, predictions_by: str, found: Sequence[Member]) -> str:
 
 
 def _notes(
-    found: Sequence[Member], rows: Sequence[Sequence[Cell]], tests: Sequence[Tested], usual: int, metric: str, baseline: str
+    found: Sequence[Member], rows: Sequence[Sequence[Cell]], tests: Sequence[Tested], usual: int, metric: str, baseline: str, predictions_by: str
 ) -> list[str]:  # fmt: skip
     cells = [cell for row in rows for cell in row[1:]]
     lacking = untested_sentence([run for one in found for run in one.group.runs]) if metric == "macro_f1" else ""
     return [note for note in (_interval_note(found, cells, usual), _best_note(cells), _test_note(found, tests, metric, baseline), lacking,
-                              *_unfair_notes(found)) if note]  # fmt: skip
+                              "" if predictions_by else _readout_note(found), *_unfair_notes(found)) if note]  # fmt: skip
 
 
 def _interval_note(found: Sequence[Member], cells: Sequence[Cell], usual: int) -> str:
@@ -206,6 +206,18 @@ def _span(counts: Sequence[int]) -> str:
 def _things(found: Sequence[Member]) -> str:
     """What repetitions of these groups are counted in: "draws", "seeds"."""
     return units_words([units(one.group.runs).name for one in found])
+
+
+def _readout_note(found: Sequence[Member]) -> str:
+    """Which methods predict by what, where each predicts by its own readout."""
+    by: dict[str, list[str]] = {}
+    for one in found:
+        for readout in dict.fromkeys(str(run.metrics.get("readout", "none")) for run in one.group.runs):
+            by.setdefault(readout, []).append(one.method)
+    if len(by) < 2:
+        return ""
+    said = [f"{readout.replace('_', ' ')} ({', '.join(dict.fromkeys(methods))})" for readout, methods in by.items()]
+    return f"Each method predicts by its own readout: {', '.join(said)}."
 
 
 def _unfair_notes(found: Sequence[Member]) -> list[str]:

@@ -19,6 +19,7 @@ import psutil
 from dmlviz.records import ACTIVE_STATES, InputError, Run
 from dmlviz.store import Store
 from dmlviz.store_files import drop_ballast, keep_ballast
+from dmlviz.store_leftovers import sweep_leftovers
 from dmlviz.store_sweeps import once_more, pause, read_sweep, waiting
 from dmlviz.training.cost import weight_bytes
 from dmlviz.training.local import GRACE_SECONDS, LocalEngine, child_environment, dispatcher_lock, gpu_of, slot_count, threads_of
@@ -231,6 +232,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", required=True)
     store = Store(parser.parse_args().home)
+    sweep_leftovers(store.home)
     # a holder on its way out lets go within IDLE_SECONDS; waiting that long closes the gap between its last look and its end
     while True:
         with dispatcher_lock(store.home, wait=IDLE_SECONDS) as held:

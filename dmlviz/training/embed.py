@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from dmlviz.encoder import TextEncoder
+from dmlviz.encoder.text_encoder import TextEncoder
 
 BATCH = 16  # small batches of like length waste little padding; on 2 cores 16 beats 64 by a sixth
 

@@ -19,7 +19,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_callback import ExportableState
 
-from dmlviz.encoder import load_encoder, pick_device, pick_precision
+from dmlviz.encoder.devices import pick_device, pick_precision
+from dmlviz.encoder.loading import load_encoder
+from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.losses import LOSSES
 from dmlviz.records import InputError, RunConfig, Split, TextDataset
 from dmlviz.store_files import atomic_json
@@ -79,15 +81,20 @@ class Job:
         pairs = [self.dataset.text_pairs[i] for i in rows] if self.dataset.text_pairs is not None else None
         return [self.dataset.texts[i] for i in rows], pairs
 
-    def build(self) -> FineTuneModel:
-        """A fresh model. Seeds everything first, so the head is the same whatever was built before."""
+    def build(self, encoder: TextEncoder | None = None) -> FineTuneModel:
+        """A fresh model, of the given encoder or the config's. Seeds everything first, so the head is the same whatever was built before."""
         set_seed(self.config.seed)
-        encoder = load_encoder(self.config.encoder, pooling=self.config.pooling, max_length=self.config.max_length)
+        encoder = encoder if encoder is not None else self.encoder()
         model = FineTuneModel(encoder, self.config, len(self.dataset.label_names)).to(self.device)
         if self.config.class_weights == "balanced":
             weights = balanced_weights(self.train_labels(), len(self.dataset.label_names))
             model.weigh_classes(torch.from_numpy(weights).to(self.device))
         return model
+
+    def encoder(self, **how: Any) -> TextEncoder:
+        """The config's encoder, as `load_encoder` reads it."""
+        config = self.config
+        return load_encoder(config.encoder, pooling=config.pooling, max_length=config.max_length, tokenizer=config.tokenizer, **how)
 
     def embed(self, model: FineTuneModel, rows: Sequence[int], on_batch: Callable[[int], None] = lambda done: None) -> np.ndarray:
         return embed(model.encoder, *self.texts(rows), precision=self.precision, on_batch=on_batch)

@@ -23,7 +23,7 @@ from dmlviz.store import Store
 
 def serve(store: Store, requests, *, with_children: bool = False) -> None:
     """Fork a worker for every line {"run_id": ..., "gpu": ..., "threads": ...} until the lines end."""
-    from dmlviz.encoder import preload
+    from dmlviz.encoder.loading import preload
     from dmlviz.training import fit, load, readouts, snapshots  # noqa: F401, the long imports
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps: whoever looks at a run asks for its process, not for our child
@@ -31,7 +31,8 @@ def serve(store: Store, requests, *, with_children: bool = False) -> None:
     while line := requests.readline():  # not an iterator over lines: that reads ahead
         asked = json.loads(line)
         with contextlib.suppress(InputError, OSError):  # the worker meets the same trouble and says it in the run's folder
-            preload(store.run(asked["run_id"]).config.encoder)
+            config = store.run(asked["run_id"]).config
+            preload(config.encoder, config.tokenizer)
         pid = os.fork()
         if pid == 0:
             _child(store, asked)

@@ -1,17 +1,24 @@
-"""A model fine-tuned elsewhere becomes a run: its encoder, and its classification head where it has one."""
+"""A model fine-tuned elsewhere becomes a run: its encoder, and its classification head where it has one that fits the data set."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from torch import Tensor, nn
 
-from dmlviz.encoder import TextEncoder, find_encoder
-from dmlviz.records import InputError
+from dmlviz.encoder.checkpoint import Notes, read_classifier, read_config
+from dmlviz.encoder.places import Place, called, find_model
+from dmlviz.encoder.self_test import TOLERANCE, by_embeds, differences
+from dmlviz.encoder.setfit_head import read_setfit_head
+from dmlviz.encoder.text_encoder import TextEncoder
+from dmlviz.records import InputError, Run
 from dmlviz.training.choices import no_such_readout, readouts_of
+from dmlviz.training.class_names import match_classes
 from dmlviz.training.fit import Job
 from dmlviz.training.model import FineTuneModel, load_objective
 
@@ -20,62 +27,151 @@ from dmlviz.training.model import FineTuneModel, load_objective
 class ForeignHead:
     """The classifier of a Hugging Face *ForSequenceClassification checkpoint, with its outputs in the data set's class order."""
 
-    model: torch.nn.Module
+    model: nn.Module
+    encoder: TextEncoder  # whose tokenizer it has, and whose model is a part of it
     order: list[int]  # for every class of the data set, the model's output number
+    guessed: bool = False  # the order was taken from the places, since the outputs have no names
+    alone: bool = False  # texts of unequal length never stand in one batch
 
-    def scores(self, vectors: np.ndarray, job: Job, rows: np.ndarray) -> np.ndarray:
+    def scores(self, job: Job, rows: np.ndarray) -> np.ndarray:
         """(N, C) float32 logits, computed by the whole model as its authors wired it."""
-        encoder = TextEncoder(self.model, self._tokenizer(job), pooling="cls", max_length=job.config.max_length)
-        ids = encoder.token_ids(*job.texts(rows))
+        ids = self.encoder.token_ids(*job.texts(rows))
         found = np.zeros((len(rows), len(self.order)), dtype=np.float32)
         self.model.eval().to(job.device)
         with torch.inference_mode():
-            for positions, batch in encoder.batches(ids, 16):
-                logits = self.model(**{k: v.to(job.device) for k, v in batch.items()}).logits
-                found[positions] = logits.float().cpu().numpy()[:, self.order]
+            for positions, batch in self.encoder.batches(ids, 16, equal=self.alone):
+                found[positions] = self.logits({key: value.to(job.device) for key, value in batch.items()}).float().cpu().numpy()
         return found
 
-    @staticmethod
-    def _tokenizer(job: Job):
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(find_encoder(job.config.encoder), trust_remote_code=False)
+    def logits(self, batch: dict[str, Tensor]) -> Tensor:
+        """(B, C) of one batch."""
+        return self.model(**batch).logits[:, self.order]
 
 
 def load_model(job: Job) -> tuple[FineTuneModel, ForeignHead | None]:
-    """The run's model with stored weights. Raises InputError when a stored objective does not fit the data set, or the readout not the model."""
-    model = job.build()
-    place = find_encoder(job.config.encoder)
-    untrained = job.config.control == "pre_trained"  # the encoder as training would have found it, whatever lies beside its weights
-    had_objective = load_objective(model, place) if Path(place).is_dir() and not untrained else False
-    if had_objective:
+    """The run's model with stored weights; its encoder's report says what was read. Raises InputError when a stored objective does not fit the data
+    set, or the readout not the model."""
+    if job.config.control == "pre_trained":  # the encoder as training would have found it, whatever lies beside its weights
+        return _bare(job.build()), None
+    place = find_model(job.config.encoder)
+    if place.kind == "dmlviz" and (place.folder / "objective.safetensors").is_file():
+        model = job.build(job.encoder(as_is=True))
+        load_objective(model, place.folder, job.dataset.label_names)
         return model, None
-    model.metric, model.ce_weight = None, 0.0  # an untrained head or untrained centres must not be read out
-    foreign = None if untrained else foreign_head(place, job)
+    if place.kind == "SetFit":
+        return _with_setfit_head(job, place), None
+    foreign, notes = foreign_head(place, job)
+    model = _bare(job.build(foreign.encoder if foreign is not None else job.encoder(as_is=True, notes=notes)))
     known = readouts_of(head=foreign is not None, centers=False, mixed=False)
     if job.config.readout not in ("auto", *known):
         raise InputError(no_such_readout(job.config.readout, "a model without an objective of ours", known))
     return model, foreign
 
 
-def foreign_head(place: str, job: Job) -> ForeignHead | None:
-    """The checkpoint's own classifier, when its outputs can be matched with the data set's classes; else None, said in the log."""
-    config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-    if not any(name.endswith("ForSequenceClassification") for name in config.architectures or ()):
-        return None
-    order = match_labels(config.id2label, job.dataset.label_names)
-    if order is None:
-        print(f"the model's own classifier is not used: its classes {list(config.id2label.values())[:5]} are not the data set's", flush=True)
-        return None
-    model = AutoModelForSequenceClassification.from_pretrained(place, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
-    return ForeignHead(model, order)
+def _bare(model: FineTuneModel) -> FineTuneModel:
+    """An untrained head or untrained centres must not be read out."""
+    model.metric, model.ce_weight = None, 0.0
+    return model
 
 
-def match_labels(id2label: dict[int, str], label_names: tuple[str, ...]) -> list[int] | None:
-    """The model's output number for every class name. Unnamed outputs (LABEL_0 ...) are taken in order when their count fits."""
-    names = {str(name): int(i) for i, name in id2label.items()}
-    if set(label_names) <= set(names):
-        return [names[name] for name in label_names]
-    if len(names) == len(label_names) and all(name.startswith("LABEL_") for name in names):
-        return list(range(len(label_names)))
+# ---- heads
+
+
+def foreign_head(place: Place, job: Job) -> tuple[ForeignHead | None, Notes]:
+    """The checkpoint's own classifier, when its outputs can be matched with the data set's classes; else None, and notes that say why."""
+    notes = Notes()
+    if place.kind != "adapter":
+        config = read_config(place)
+        if not any(str(name).endswith("ForSequenceClassification") for name in config.architectures or ()):
+            return None, notes
+        if reason := _no_classes(config):
+            notes.left_out.append(reason)
+            return None, notes
+    classifier = read_classifier(place, notes)
+    if classifier is None:
+        return None, notes
+    match = match_classes(_stored_order(place), classifier.config.id2label, job.dataset)
+    if match.order is None:
+        notes.left_out.append(f"its own classifier, since {match.sentence}")
+        return None, notes
+    if match.sentence:
+        notes.assumed.append(match.sentence)
+    encoder = job.encoder(as_is=True, owner=classifier, notes=notes)
+    try:
+        return _checked(ForeignHead(classifier, encoder, match.order, guessed=match.guessed), place.name), notes
+    except InputError as error:
+        notes.left_out.append(f"its own classifier, since {str(error).replace(place.name, called(place.name))}")
+        return None, notes
+
+
+def _no_classes(config: Any) -> str | None:
+    """Why a head gives no probabilities of classes."""
+    if config.num_labels == 1 or config.problem_type == "regression":
+        return "its head, since it predicts a number (regression) and no class"
+    if config.problem_type == "multi_label_classification":
+        return "its head, since it says yes or no for each class by itself (multi-label), so they share no probability"
     return None
+
+
+def _checked(head: ForeignHead, name: str) -> ForeignHead:
+    """The same, told how to batch; its report holds the largest difference of its logits. Raises InputError where even a text alone is not
+    repeated."""
+    if head.model.config.pad_token_id is None:
+        head.model.config.pad_token_id = head.encoder.tokenizer.pad_token_id
+    was = head.model.training
+    head.model.eval()
+    with torch.inference_mode():
+        found = differences(head.encoder, head.logits, name, by_embeds(head.encoder, head.logits))
+    head.model.train(was)
+    head.alone = not found["batch"] <= TOLERANCE
+    report = head.encoder.report
+    said = ("its classifier reads texts of equal length together, since it answers otherwise beside a longer text",) if head.alone else ()
+    head.encoder.report = replace(report, assumed=(*report.assumed, *said),
+                                  self_test={**report.self_test, **{f"logits_{key}": value for key, value in found.items()}})  # fmt: skip
+    return head
+
+
+def _stored_order(place: Place) -> list[int] | None:
+    """A run's own weights say which output is which class of its data set."""
+    path = place.folder / "dmlviz.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("classifier_order") if path.is_file() else None
+
+
+def _with_setfit_head(job: Job, place: Place) -> FineTuneModel:
+    """A SetFit model: its body, and its logistic regression or linear head as ours."""
+    notes = Notes()
+    head = read_setfit_head(place, notes)
+    encoder = job.encoder(as_is=True, notes=notes)
+    model = _bare(job.build(encoder))
+    if head is None:
+        return model
+    match = match_classes(None, dict(enumerate(head.classes)), job.dataset)
+    report = encoder.report
+    if match.order is None or head.weight.shape[1] != encoder.dim:
+        why = match.sentence or f"it takes vectors of {head.weight.shape[1]} numbers, and the body gives {encoder.dim}"
+        encoder.report = replace(report, left_out=(*report.left_out, f"its head, since {why}"))
+        return model
+    encoder.report = replace(report, assumed=(*report.assumed, *([match.sentence] if match.sentence else [])))
+    with torch.no_grad():
+        model.head.weight.copy_(head.weight[match.order])
+        model.head.bias.copy_(head.bias[match.order])
+    model.ce_weight = 1.0  # it has a head that was trained
+    return model
+
+
+
+
+def readout_reason(run: Run, report: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """Why the run predicts with its readout: a sentence for whoever sees its accuracy."""
+    own = str(metrics.get("readout", "none"))
+    if own == "none":
+        return "nothing predicts: there is no head, no centres, and the support texts are of one class"
+    if run.config.readout != "auto":
+        return f"{own.replace('_', ' ')}, as asked for"
+    if run.origin == "loaded" or run.config.control == "as_loaded":
+        if own in ("head", "centers"):
+            return {"head": "its own classifier", "centers": "its own centres"}[own]
+        heads = [one for one in report.get("left_out", ()) if "head" in one or "classifier" in one]
+        return f"a linear probe on the support texts{'; not read: ' + heads[0] if heads else ', since it came without a head'}"
+    return {"head": "the linear head, which cross-entropy trained", "centers": "the loss's own centres, since no head was trained",
+            "linear_probe": "a linear probe on the support texts, since the loss trains neither a head nor centres"}.get(own, own)  # fmt: skip

@@ -7,10 +7,14 @@ queue is empty. Whoever looks can wake another, so neither a closed browser nor 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,7 +23,7 @@ import psutil
 import dmlviz
 from dmlviz.records import ACTIVE_STATES, InputError
 from dmlviz.store import Store
-from dmlviz.store_files import file_lock
+from dmlviz.store_files import file_lock, lock_is_held
 from dmlviz.store_sweeps import once_more, waiting
 
 GRACE_SECONDS = 20.0  # from the wish to cancel to the end by force; a checkpoint of a large encoder takes some of it
@@ -33,6 +37,7 @@ class LocalEngine:
 
     def submit(self, run_id: str) -> None:
         """Start the run (or resume it) when a slot is free. Raises InputError when the run is not in a state to start."""
+        DISPATCHERS.forget(self.store.home)
         if self.store.run(run_id).state != "queued":
             self.store.requeue(run_id)
         self.wake()
@@ -49,9 +54,16 @@ class LocalEngine:
         self.wake()
 
     def poll(self) -> None:
-        """See to it that somebody looks after queued and running runs. Cheap; called whenever a page is drawn."""
-        if self.wanted() and not dispatcher_lives(self.store.home):
-            self.wake()
+        """See to it that somebody looks after queued and running runs. Cheap; called whenever a page is drawn. Whoever dies again and again is woken
+        less and less often, and at last no more (`cannot_start`)."""
+        if self.wanted():
+            DISPATCHERS.see_to(self.store.home, lambda: dispatcher_lives(self.store.home), self.wake)
+
+    def cannot_start(self) -> str:
+        """Why nothing that is queued will start; "" where it will."""
+        if DISPATCHERS.given_up(self.store.home):
+            return "queued runs cannot be started: the process that starts them ends at once; dispatcher.log in the home folder says why"
+        return ""
 
     def wanted(self) -> bool:
         """Is there a run to start or to look after?"""
@@ -68,6 +80,38 @@ class LocalEngine:
                 [sys.executable, "-m", "dmlviz.training.dispatcher", "--home", str(self.store.home)],
                 stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, env=child_environment(),
             )  # fmt: skip
+
+
+class Waking:
+    """Processes that are started again when they are not there, but not for ever: each time that one was started in vain doubles the wait."""
+
+    def __init__(self, most: int = 6, first_wait: float = 2.0) -> None:
+        self.most, self.first_wait = most, first_wait
+        self.tried: dict[Path, tuple[int, float]] = {}  # home -> starts in vain, when the last one was
+        self.lock = threading.Lock()
+
+    def see_to(self, home: Path, lives: Callable[[], bool], wake: Callable[[], None]) -> None:
+        """Wake it, unless it lives, was woken a moment ago, or has been woken often enough."""
+        with self.lock:
+            count, last = self.tried.get(home, (0, -math.inf))
+            if lives():
+                self.tried.pop(home, None)
+            elif count < self.most and time.monotonic() - last >= self.first_wait * 2 ** max(0, count - 1):
+                self.tried[home] = (count + 1, time.monotonic())
+                wake()
+
+    def given_up(self, home: Path) -> bool:
+        """Was the last start in vain, too, and so long ago that it should live?"""
+        count, last = self.tried.get(home, (0, -math.inf))
+        return count >= self.most and time.monotonic() - last >= self.first_wait * 2 ** (self.most - 1)
+
+    def forget(self, home: Path) -> None:
+        """A person asks for it: it is tried again."""
+        with self.lock:
+            self.tried.pop(home, None)
+
+
+DISPATCHERS = Waking()
 
 
 def child_environment() -> dict[str, str]:
@@ -107,5 +151,4 @@ def dispatcher_lock(home: Path, *, wait: float = 0.0) -> AbstractContextManager[
 
 
 def dispatcher_lives(home: Path) -> bool:
-    with dispatcher_lock(home) as free:
-        return not free
+    return lock_is_held(home / "dispatcher.lock")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
+import math
 import os
 import shutil
 import signal
@@ -21,11 +23,12 @@ import numpy as np
 from dmlviz.cautions import cautions
 from dmlviz.records import InputError, Progress, RunConfig
 from dmlviz.store import Store
-from dmlviz.store_files import drop_ballast, file_lock
+from dmlviz.store_files import drop_ballast, file_lock, put_in_place, tree_to_disk
 
 BEAT_SECONDS = 2.0
 SWEEP_NICE = 5  # nobody waits for one of many; the pages stay quick
 LEAVE_SECONDS = 20.0  # a worker that was cancelled just now may still be on its way out
+NO_SPREAD = 1e-6  # of the largest value: such vectors are one and the same
 WRITE_SECONDS = 0.5  # least time between two writes of the progress
 
 
@@ -121,7 +124,7 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     life.progress("loading", 0, 1)
     from dmlviz.training.cost import estimate
     from dmlviz.training.fit import Job, Reporter, fit
-    from dmlviz.training.load import load_model
+    from dmlviz.training.load import load_model, readout_reason
     from dmlviz.training.model import save_model
     from dmlviz.training.snapshots import stored_batches, stored_snapshots
 
@@ -134,7 +137,7 @@ def _run(store: Store, run_id: str, life: Life) -> None:
     for sentence in cautions(job.config, split, dataset, on_cpu=job.device.type == "cpu"):
         print(sentence, flush=True)
     began = time.monotonic()
-    if run.origin == "loaded" or run.config.control == "pre_trained":
+    if run.origin == "loaded" or run.config.control in ("pre_trained", "as_loaded"):
         model, foreign = load_model(job)
         taken, epoch = {}, 0.0
     else:
@@ -149,9 +152,11 @@ def _run(store: Store, run_id: str, life: Life) -> None:
         arrays |= _with_final_snapshot(taken, arrays, split, dataset.labels, epoch)
     store.save_arrays(run_id, arrays)
     if run.weights:
-        _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names))
+        order = None if foreign is None else foreign.order
+        _save_weights(store, run_id, partial(save_model, model, run.config, dataset.label_names, order=order))
     metrics |= {"train_seconds": round(trained - began, 2), "embed_seconds": round(time.monotonic() - trained, 2)}
-    store.update(run_id, metrics=metrics, facts={**store.run(run_id).facts, "pooling": model.encoder.pooling, "max_length": model.encoder.max_length})
+    found = {"pooling": model.encoder.pooling, "max_length": model.encoder.max_length, "load": _load_report(job, model, foreign, arrays)}
+    store.update(run_id, metrics=metrics, facts={**store.run(run_id).facts, **found, "readout_why": readout_reason(run, found["load"], metrics)})
     _finish(store, run_id, life)
 
 
@@ -223,7 +228,7 @@ def _read_out(job, model, foreign, life: Life, epoch: float) -> tuple[dict[str, 
         life.progress("embedding", done, len(rows))
 
     vectors, labels = check_vectors(job.embed(model, rows, on_batch), job.config, epoch), job.dataset.labels[rows]
-    head = foreign.scores(vectors, job, rows) if foreign is not None else None
+    head = foreign.scores(job, rows) if foreign is not None else None
     scores = readout_scores(model, vectors, labels, job.split, len(job.dataset.label_names), head=head)
     arrays = {"embeddings": vectors.astype(np.float16), "labels": labels, **{f"scores_{name}": value for name, value in scores.items()}}
     if "head" in scores:
@@ -235,6 +240,27 @@ def _read_out(job, model, foreign, life: Life, epoch: float) -> tuple[dict[str, 
             met = snapshot_rows(job.split, job.dataset.labels)
             arrays |= token_sample(model, *job.texts(met), met)
     return arrays, metrics_of(scores, labels, job.split, job.dataset.label_names) | _silhouettes(job, vectors, labels)
+
+
+def _load_report(job, model, foreign, arrays: dict[str, np.ndarray]) -> dict[str, object]:
+    """What was read of the encoder, with what its tokenizer makes of the run's texts. Warnings go into the log too."""
+    from dmlviz.encoder.coverage import coverage
+    from dmlviz.training.class_names import better_order
+
+    counted = coverage(model.encoder, *job.texts(job.split.row_ids))
+    vectors = arrays["embeddings"].astype(np.float32)
+    spread = float(vectors.std(axis=0).max() / max(np.abs(vectors).max(), 1e-12)) if len(vectors) > 1 else None
+    spread = 0.0 if spread is not None and spread < NO_SPREAD else spread
+    report = dataclasses.replace(model.encoder.report, **counted._asdict(), spread=spread)
+    if foreign is not None and foreign.guessed:
+        support = len(job.split.support)
+        hint = better_order(arrays["scores_head"][:support], arrays["labels"][:support], job.dataset.label_names)
+        report = dataclasses.replace(report, assumed=(*report.assumed, *([hint] if hint else [])))
+    told = dataclasses.asdict(report)
+    told["self_test"] = {key: None if math.isnan(value) else value for key, value in report.self_test.items()}  # JSON knows no NaN
+    for sentence in (*report.assumed, *report.left_out):
+        print(f"encoder: {sentence}", flush=True)
+    return told
 
 
 def _silhouettes(job, vectors: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -253,8 +279,8 @@ def _save_weights(store: Store, run_id: str, save: Callable) -> None:
     draft = final.with_name(".weights.new")
     shutil.rmtree(draft, ignore_errors=True)
     save(draft)
-    shutil.rmtree(final, ignore_errors=True)
-    draft.rename(final)
+    tree_to_disk(draft)
+    put_in_place(draft, final)
 
 
 def _map(store: Store, run_id: str, life: Life) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,12 +29,20 @@ def stored(run_ids: Sequence[str], kind: AttributionKind) -> list[AttributionInp
     here = loaders.store()
     folders = [attributions_folder(here, run_id, str(kind)) for run_id in run_ids]
     folders += [attributions_folder(here, run_id, str(other)) for run_id in run_ids for other in other_baselines(kind)]
-    parts = tuple(len(list(folder.glob("part-*.parquet"))) + (folder / "sanity.json").is_file() for folder in folders)
-    return _stored(str(here.home), tuple(run_ids), str(kind), parts)
+    files = [path for folder in folders for path in (*sorted(folder.glob("part-*.parquet")), folder / "sanity.json")]
+    return _stored(str(here.home), tuple(run_ids), str(kind), tuple(map(_stamp, files)))
+
+
+def _stamp(path: Path) -> tuple[str, int, int] | None:
+    """What a file is told apart by: a damaged one that was replaced is read again."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return path.name, found.st_mtime_ns, found.st_size
+    return None
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _stored(home: str, run_ids: tuple[str, ...], kind: str, parts: tuple[int, ...]) -> list[AttributionInput]:
+def _stored(home: str, run_ids: tuple[str, ...], kind: str, files: tuple[tuple[str, int, int] | None, ...]) -> list[AttributionInput]:
     return attribution_inputs(Store(home), run_ids, kind)
 
 
@@ -83,9 +93,9 @@ def sample(run_ids: Sequence[str], count: int) -> np.ndarray:
 
 
 def answer(
-    run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None, row: int | None
+    run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None, row: int | None, *, again: bool = False
 ) -> tuple[desk.Ticket, Mapping[str, TokenAttribution | str]]:
-    """Ask for a text's attributions, or fetch what was answered."""
+    """Ask for a text's attributions, or fetch what was answered; `again`: also where it failed, was cancelled or answered."""
     here = loaders.store()
-    ticket = desk.ask_typed(here, list(run_ids), kind, text, pair, row=row)
+    ticket = desk.ask_typed(here, list(run_ids), kind, text, pair, row=row, again=again)
     return ticket, desk.typed_answer(here, ticket.id) if ticket.state == "done" else {}

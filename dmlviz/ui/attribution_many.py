@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,8 @@ import streamlit as st
 
 from dmlviz import desk
 from dmlviz.analysis.attribution import where_word, word_table
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution_kind import AttributionKind, read_kind
+from dmlviz.attributed import damaged_words
 from dmlviz.data.wording import count_of
 from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures.attribution_frame import AttributionInput, kind_words
@@ -22,7 +23,7 @@ from dmlviz.store_attributions import stored_kinds
 from dmlviz.ui import attribution_loaders, loaders, selection
 from dmlviz.ui.attribution_agree import agree
 from dmlviz.ui.attribution_tools import figure, how_long, interval
-from dmlviz.ui.frame import escaped, guard
+from dmlviz.ui.frame import damage, escaped, failed, guard
 from dmlviz.ui.words import duration
 
 SANITY_TEXTS = 12
@@ -36,6 +37,8 @@ def many(runs: Sequence[Run], kind: AttributionKind, dataset: TextDataset) -> No
     job(runs, kind)
     inputs = attribution_loaders.stored(ids, kind)
     explained = [one for one in inputs if one.found]
+    for words in damaged_words(inputs):
+        damage(words)
     if not explained:
         st.info("No text of these runs has been explained this way yet. Start with 25: class words, faithfulness and agreement come with them.")
         if others := sorted({other for run_id in ids for other in stored_kinds(loaders.store(), run_id)} - {str(kind)}):
@@ -55,9 +58,7 @@ def job(runs: Sequence[Run], kind: AttributionKind) -> None:
     open_jobs = [one for one in desk.attribution_tickets(store, ids) if one.open]
     if open_jobs:
         return _job_progress(tuple(ids))
-    failed = [one.message for one in desk.attribution_tickets(store, ids) if one.state == "failed" and one.kind == str(kind)]
-    if failed:
-        st.warning(escaped(failed[-1]))
+    _failure([one for one in desk.attribution_tickets(store, ids) if one.kind == str(kind)], "why_job_again", desk.ask_for_attributions)
     a, b, c = st.columns([1.6, 3, 1], vertical_alignment="bottom")
     chosen = selection.current(ids).rows if selection.line() else np.zeros(0, dtype=np.int64)
     sizes = [*JOB_SIZES, *([0] if len(chosen) else [])]
@@ -75,6 +76,14 @@ def job(runs: Sequence[Run], kind: AttributionKind) -> None:
         with guard():
             desk.ask_for_attributions(store, ids, kind, rows)
             st.rerun()
+
+
+def _failure(jobs: Sequence[desk.Ticket], key: str, ask: Callable[..., object]) -> None:
+    """Why the last of these jobs failed, and the way to have it done all the same."""
+    ended = [one for one in jobs if one.state == "failed"]
+    if ended:
+        again = lambda one: ask(loaders.store(), one.run_ids, read_kind(one.kind), one.request["rows"])  # noqa: E731
+        failed(ended[-1].message or "the job failed", key=key, again=again, args=(ended[-1],))
 
 
 @st.fragment(run_every=1.5)
@@ -149,9 +158,7 @@ def _sanity(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attr
     if any(one.open for one in desk.attribution_tickets(store, ids, "sanity")):
         _sanity_progress(tuple(ids))
     elif missing:
-        failed = [one.message for one in desk.attribution_tickets(store, ids, "sanity") if one.state == "failed" and one.kind == str(kind)]
-        if failed:
-            st.warning(escaped(failed[-1]))
+        _failure([one for one in desk.attribution_tickets(store, ids, "sanity") if one.kind == str(kind)], "why_sanity_again", desk.ask_for_sanity)
         left, right = st.columns([4, 1], vertical_alignment="center")
         left.info(
             f"{count_of(len(missing), 'run')} without sanity checks. Their weights are made random from the top down, on copies, and {SANITY_TEXTS} "

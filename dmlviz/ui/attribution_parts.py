@@ -21,8 +21,9 @@ from dmlviz.figures.theme import loss_color, readable
 from dmlviz.figures.words import excerpt, whole
 from dmlviz.losses import LOSSES
 from dmlviz.records import FigureSpec, Run, TextDataset, TokenAttribution
+from dmlviz.store_files import is_writable
 from dmlviz.ui import attribution_loaders, loaders, selection
-from dmlviz.ui.frame import escaped, theme
+from dmlviz.ui.frame import escaped, failed, theme
 from dmlviz.ui.picture import tools
 
 BOUND = {"bind": "query-params"}
@@ -89,7 +90,7 @@ def controls(runs: Sequence[Run]) -> Look:
 def _asked_row(count: int) -> int | None:
     """The text that the address names, the first time."""
     said = st.query_params.get("text", "") or str(st.session_state.get("why_kept", ("",))[0])
-    return int(said) if said.isdecimal() and int(said) < count else None
+    return int(said) if said.isdecimal() and len(said) < 10 and int(said) < count else None
 
 
 def _target(place, names: Sequence[str], runs: Sequence[Run]) -> str:
@@ -133,10 +134,15 @@ def words(runs: Sequence[Run], look: Look, dataset: TextDataset) -> None:
     ids = [run.id for run in runs]
     stored = {one.run.id: one for one in attribution_loaders.stored(ids, look.kind)} if not look.typed else {}
     if not look.typed and all(look.row in one.found for one in stored.values()):
-        return _rows(list(stored.values()), look, dataset, {}, {"row": float(look.row or 0), "kind": str(look.kind)})
+        return _rows(list(stored.values()), look, dataset, {"row": float(look.row or 0), "kind": str(look.kind)})
+    if not is_writable(loaders.store().home):
+        st.info("The words of this text have not been weighed, and in a home that can only be read nothing can be. Pick a text that was explained.")
+        return
     ticket, found = _awaited(ids, look)
     if ticket.state == "failed":
-        st.error(escaped(ticket.message))
+        failed(ticket.message or "the words could not be weighed", key="why_again", again=_again, args=(ids, look))
+    elif ticket.state == "cancelled":
+        failed("the words of this text are not weighed, since it was cancelled", key="why_again", again=_again, args=(ids, look), label="Weigh them")
     elif ticket.open or not found:
         _waiting(ids, look)
     else:
@@ -145,8 +151,14 @@ def words(runs: Sequence[Run], look: Look, dataset: TextDataset) -> None:
         typed = (look.text, look.pair) if look.typed else None
         inputs = [AttributionInput(run, {row: here[run.id]}, str(look.kind), typed) for run in runs if run.id in here]
         sentences = {run_id: one for run_id, one in found.items() if isinstance(one, str)}
+        if sentences:
+            failed("; ".join(dict.fromkeys(sentences.values())), key="why_again", again=_again, args=(ids, look))
         options = {"typed": ticket.id} if look.typed else {"row": float(look.row or 0)}
-        _rows(inputs, look, dataset, sentences, {**options, "kind": str(look.kind)})
+        _rows(inputs, look, dataset, {**options, "kind": str(look.kind)})
+
+
+def _again(ids: Sequence[str], look: Look) -> None:
+    attribution_loaders.answer(ids, look.kind, look.text, look.pair, look.row, again=True)
 
 
 def _awaited(ids: Sequence[str], look: Look) -> tuple[desk.Ticket, Mapping[str, TokenAttribution | str]]:
@@ -171,9 +183,7 @@ def _waiting(ids: Sequence[str], look: Look) -> None:
         desk.cancel(loaders.store(), ticket.id)
 
 
-def _rows(inputs: Sequence[AttributionInput], look: Look, dataset: TextDataset, sentences: Mapping[str, str], options: Mapping[str, object]) -> None:
-    for sentence in dict.fromkeys(sentences.values()):
-        st.warning(escaped(sentence[:1].upper() + sentence[1:] + "."))
+def _rows(inputs: Sequence[AttributionInput], look: Look, dataset: TextDataset, options: Mapping[str, object]) -> None:
     if not inputs:
         return
     table = attribution_words.frame(inputs, dataset, row=-1 if look.typed else look.row or 0)

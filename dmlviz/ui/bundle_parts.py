@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from dmlviz.bundles.jobs import Bundle, bundles, cancel_bundle, delete_bundle, start_bundle
+from dmlviz.bundles.jobs import Bundle, bundles, cancel_bundle, delete_bundle, retry_bundle, start_bundle
 from dmlviz.records import InputError, SheetSpec
 from dmlviz.ui import loaders
-from dmlviz.ui.frame import escaped, guard, sentence
+from dmlviz.ui.frame import escaped, failed, guard
 
 LOOK_SECONDS = 2
 
@@ -64,7 +64,8 @@ def _one(one: Bundle, *, newest: bool) -> None:
         st.button("Cancel", key=f"bundle_cancel_{one.name}", on_click=_done, args=(cancel_bundle, home, one.name))
     elif one.state == "failed":
         if newest:
-            sentence(one.lines[-1] if one.lines else "the bundle's process ended without a word; ask for it again")
+            why = one.lines[-1] if one.lines else "the bundle's process ended without a word (killed, or out of memory)"
+            failed(why, key=f"bundle_again_{one.name}", again=retry_bundle, args=(home, one.name))
             st.button("Delete", key=f"bundle_delete_{one.name}", on_click=_done, args=(delete_bundle, home, one.name))
     else:
         with st.container(horizontal=True, vertical_alignment="center"):

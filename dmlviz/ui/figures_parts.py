@@ -22,12 +22,12 @@ from dmlviz.figures.presets import LEAST_MM, MOST_MM, PRESETS
 from dmlviz.figures.presets import preset as find_preset
 from dmlviz.figures.theme import loss_title
 from dmlviz.pgf import TEX, pgf_files
-from dmlviz.records import InputError, Run, SheetSpec
+from dmlviz.records import DamagedError, InputError, Run, SheetSpec
 from dmlviz.sheets import Sheet, drawn, gather, sheet_bytes, size_of, told_of
 from dmlviz.standalone import html_bytes
 from dmlviz.ui import loaders
-from dmlviz.ui.frame import escaped
-from dmlviz.ui.tray import change_tray
+from dmlviz.ui.frame import empty, escaped, sentence
+from dmlviz.ui.tray import change_tray, set_aside, tray
 
 SCREEN_PX_PER_MM = 96 / 25.4
 LARGER = 1.35  # than print size, so that it can be judged on a screen
@@ -48,6 +48,19 @@ class Files(NamedTuple):
 
 
 # ---- the tray
+
+
+def kept() -> list[SheetSpec]:
+    """The tray; where it is empty or cannot be read, [] and what to do."""
+    try:
+        sheets = tray()
+    except DamagedError as error:
+        sentence(str(error))
+        st.button("Set it aside", key="tray_aside", on_click=set_aside, help="It keeps its content under another name, and a new tray begins.")
+        return []
+    if not sheets:
+        empty("The tray is empty. Every picture has an “Add to figures” button; the maps are a good start.", "Go to the maps", "pages/manifold.py")
+    return sheets
 
 
 def choose(sheets: Sequence[SheetSpec]) -> tuple[int, list[Any]]:
@@ -358,6 +371,8 @@ def sources() -> Sources:
 
     def run(run_id: str) -> Run:
         if run_id not in known:
+            if run_id in loaders.store().run_ids():
+                return loaders.store().run(run_id)  # raises what is wrong with it
             raise InputError(f"the figure's run {run_id} was deleted; remove the figure from the tray")
         return known[run_id]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from pydantic import ValidationError
@@ -33,6 +34,9 @@ section[data-testid="stSidebar"][aria-expanded="true"] {width: 260px !important;
 [class*="st-key-tray_row"] {flex-wrap: nowrap !important; gap: .4rem;}
 [class*="st-key-tray_pick"] button {justify-content: flex-start; text-align: left; padding: 0 .2rem;}
 [class*="st-key-tray_pick"] button * {white-space: normal; overflow: visible; text-overflow: clip;}
+dl.report {font-size: .86rem; margin: 0 !important; padding: 0 !important;}
+dl.report dt {font-weight: 600; margin-top: .35rem;}
+dl.report dd {margin: 0 0 .15rem 0 !important; padding: 0 !important; overflow-wrap: anywhere; opacity: .85;}
 span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em;}
 </style>"""
 
@@ -71,9 +75,29 @@ def guard() -> Iterator[None]:
 
 def sentence(text: str) -> None:
     """An error box. The text may hold names from data: shown as it is, never as Markdown."""
-    if text.partition(" ")[0].isalpha():  # not a file's name or a path
-        text = text[:1].upper() + text[1:]
-    st.error(escaped(text), icon=":material/error:")
+    st.error(escaped(capitalised(text)), icon=":material/error:")
+
+
+def damage(text: str) -> None:
+    """A box for what is left out since its files cannot be read; the rest of the page stays."""
+    st.warning(escaped(capitalised(text)), icon=":material/broken_image:")
+
+
+def failed(text: str, *, key: str, again: Callable[..., None], args: tuple[Any, ...] = (), label: str = "Try again") -> None:
+    """What failed says so once, and waits for a person: the sentence and the button that starts it anew. Nothing is retried by itself."""
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    left.error(escaped(capitalised(text)), icon=":material/error:")
+    right.button(label, key=key, on_click=_guarded, args=(again, *args), type="primary", width="stretch")
+
+
+def _guarded(work: Callable[..., None], *given: Any) -> None:
+    with guard():
+        work(*given)
+
+
+def capitalised(text: str) -> str:
+    """As a sentence begins, unless it begins with a file's name or a path."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].rstrip(":,").isalpha() else text
 
 
 def escaped(text: str) -> str:

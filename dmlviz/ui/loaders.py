@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -13,9 +15,12 @@ from dmlviz.data import DRAWN_BY, Peek, draw_split, file_states, load_dataset, r
 from dmlviz.data.catalogue import where as catalogue_where
 from dmlviz.data.changes import State
 from dmlviz.panes import load_panes, missing_maps, read_kind
-from dmlviz.records import InputError, Pane, Run, RunConfig, Split, TextDataset
+from dmlviz.records import DamagedError, InputError, Pane, Run, RunConfig, Split, TextDataset
 from dmlviz.store import Store, home_folder
+from dmlviz.store_files import is_writable
+from dmlviz.store_leftovers import sweep_leftovers
 from dmlviz.training.local import LocalEngine
+from dmlviz.ui.frame import capitalised
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -26,11 +31,36 @@ def store() -> Store:
     return Store(home_folder())
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def tidy(home: str) -> list[str]:
+    """What was swept of killed processes, once for each server and home."""
+    return sweep_leftovers(Path(home))
+
+
 def runs() -> list[Run]:
-    """All runs, newest first, as they are now. Also sees to it that queued runs are looked after."""
+    """All runs, newest first, as they are now. Also sees to it that queued runs are looked after, where the home can be written."""
     here = store()
-    LocalEngine(here).poll()
+    with contextlib.suppress(OSError):  # said by `trouble`
+        LocalEngine(here).poll()
     return here.runs()
+
+
+def trouble() -> str:
+    """Why nothing can be started or kept in this home; "" where it can."""
+    here = store()
+    if not is_writable(here.home):
+        return f"The home {here.home} can only be read: everything can be looked at, nothing can be started or kept."
+    return capitalised(LocalEngine(here).cannot_start())
+
+
+def damage_of(run: Run) -> DamagedError | None:
+    """Why a finished run cannot be looked at: a file of it, or of its texts, that cannot be read."""
+    try:
+        store().arrays(run.id)
+        dataset(run.config.dataset_hash or "")
+    except DamagedError as error:
+        return error
+    return None
 
 
 def events(run_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

@@ -14,11 +14,11 @@ from dmlviz.export import csv_bytes
 from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks
 from dmlviz.figures.presets import preset
-from dmlviz.panes import MapKind, missing_maps, read_kind
+from dmlviz.panes import MapKind, damaged_maps, missing_maps, read_kind
 from dmlviz.records import FigureSpec, InputError, Pane, Run
 from dmlviz.submit import submit_control
 from dmlviz.ui import loaders, manifold_loaders, selection
-from dmlviz.ui.frame import escaped, guard, theme
+from dmlviz.ui.frame import escaped, failed, guard, theme
 from dmlviz.ui.maps import maps
 from dmlviz.ui.picks import add_run, awaited_runs, comparable, forget_awaited
 from dmlviz.ui.picture import picture, tools
@@ -145,21 +145,33 @@ def wanted_maps(runs: Sequence[Run], kind: MapKind) -> None:
     store, ids = loaders.store(), [run.id for run in runs]
     if kind.method == "pca" or not missing_maps(store, ids, kind):
         return
+    _mend(ids, kind)
     if any(one.open for one in desk.tickets(store, ids, kind)):
         _progress(ids, str(kind))
         return
-    failed = [one.message for one in desk.tickets(store, ids, kind) if one.state == "failed"]
+    ended = [one.message for one in desk.tickets(store, ids, kind) if one.state == "failed"]
+    if ended:
+        return failed(ended[0] or "the map could not be made", key="compute_maps", again=desk.ask_for_maps, args=(store, ids, kind))
     left, right = st.columns([4, 1], vertical_alignment="center")
-    if failed:
-        left.warning(escaped(failed[0]))
-    else:
-        count = len(missing_maps(store, ids, kind))
-        left.info(f"{'This map is' if count == 1 else f'{count} of these maps are'} not made yet; the PCA is shown. {_how_long(ids[0])}")
+    count = len(missing_maps(store, ids, kind))
+    left.info(f"{'This map is' if count == 1 else f'{count} of these maps are'} not made yet; the PCA is shown. {_how_long(ids[0])}")
     with right:
         if st.button("Compute", key="compute_maps", type="primary", width="stretch"):
             with guard():
                 desk.ask_for_maps(store, ids, kind)
                 st.rerun()
+
+
+def _mend(ids: Sequence[str], kind: MapKind) -> None:
+    """Stored maps that cannot be read are made again without a click, once in a session: what failed waits for a person."""
+    store, asked = loaders.store(), st.session_state.setdefault("mended_maps", set())
+    damaged = damaged_maps(store, ids, kind)
+    if damaged and (tuple(ids), kind) not in asked:
+        asked.add((tuple(ids), kind))
+        with guard():
+            desk.ask_for_maps(store, ids, kind)
+            which = "A stored map" if len(damaged) == 1 else f"{len(damaged)} stored maps"
+            st.toast(f"{which} could not be read and {'is' if len(damaged) == 1 else 'are'} made again")
 
 
 def awaited() -> None:

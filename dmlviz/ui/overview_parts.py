@@ -15,7 +15,7 @@ from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.losses import LOSSES
 from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.ui import groups_parts, loaders, selection
-from dmlviz.ui.frame import escaped, go, guard, theme
+from dmlviz.ui.frame import damage, escaped, go, guard, theme
 from dmlviz.ui.picks import comparable, compare_button
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.sweep_parts import sweep_line
@@ -42,6 +42,14 @@ def welcome() -> None:
         if st.button("Load a model fine-tuned elsewhere"):
             go("pages/runs.py")
     st.caption(f"Runs are kept in {loaders.store().home}. Nothing leaves this machine.")
+
+
+def unreadable() -> None:
+    """Run folders that could not be read, counted; the Runs page names them."""
+    found = loaders.store().damaged()
+    if found:
+        which = next(iter(found.values())) if len(found) == 1 else f"{len(found):,} run folders cannot be read; the Runs page says which, and why"
+        damage(which)
 
 
 def active(runs: list[Run]) -> None:

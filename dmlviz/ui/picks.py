@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from html import escape
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -13,18 +14,22 @@ from dmlviz.analysis.intervals import group_interval
 from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.records import Run
 from dmlviz.ui import loaders, selection
-from dmlviz.ui.frame import escaped, go
+from dmlviz.ui.frame import damage, empty, escaped, go, sentence
 from dmlviz.ui.words import percent, run_name
 
 MOST = 6  # panes that can still be read side by side
 NEWEST = 3  # shown when nothing is picked
+LOOKED_AT = 12  # of the newest, for three that can be read
 
 
 def sidebar() -> None:
     """Comparing: the picked runs. It travels over the pages."""
     st.session_state["inside"] = True  # app.py has run: see frame._enter_by_the_door
+    loaders.tidy(str(loaders.store().home))
     ready = [run for run in loaders.runs() if comparable(run)]
     with st.sidebar:
+        if words := loaders.trouble():
+            st.warning(escaped(words), icon=":material/lock:")
         st.header("Comparing", anchor=False)
         if not ready:
             st.caption("Finished runs appear here.")
@@ -37,12 +42,15 @@ def sidebar() -> None:
             max_selections=MOST, placeholder="The newest three", help=f"Up to {MOST} runs, in the order of the panes. The picks are in the address.",
         )  # fmt: skip
         _to_address()
+        found = picked()
         if unknown := st.session_state.get("unknown_runs"):
-            st.caption(f"{unknown} of the address's runs {'is' if unknown == 1 else 'are'} not in this home, or not finished.")
-        for run in picked_runs():
+            st.caption(f"{unknown} of the address's runs {'is' if unknown == 1 else 'are'} not in this home, not finished, or cannot be read.")
+        for words in found.damaged:
+            damage(words)
+        for run in found.runs:
             _card(run, ready)
-        fairness(picked_runs())
-    selection.sidebar(picked_runs())
+        fairness(found.runs)
+    selection.sidebar(found.runs)
 
 
 def fairness(runs: Sequence[Run]) -> None:
@@ -104,15 +112,58 @@ def comparable(run: Run) -> bool:
     return run.state == "finished" or (run.state == "running" and run.progress.phase == "mapping")
 
 
-def picked_runs() -> list[Run]:
-    """The picked runs that can be compared; the newest three of one data set when none is picked."""
+class Picked(NamedTuple):
+    """The compared runs, and why others that would be among them are not."""
+
+    runs: list[Run]
+    damaged: list[str]  # sentences: files that cannot be read
+
+
+def picked() -> Picked:
+    """The picked runs that can be compared; the newest three of one data set when none is picked. Those with damaged files are left out."""
     ready = {run.id: run for run in loaders.runs() if comparable(run)}
     chosen = [ready[run_id] for run_id in st.session_state.get("runs", []) if run_id in ready]
-    if chosen or not ready:
-        return chosen
+    if chosen:
+        return _readable(chosen, MOST)
     whole = [run for run in ready.values() if run.config.left_out is None] or list(ready.values())  # those that leave a text out are many, and alike
-    same = [run for run in whole if run.config.dataset_hash == whole[0].config.dataset_hash]
-    return sorted(same[:NEWEST], key=lambda run: run.created)
+    found = _readable(whole[:LOOKED_AT], NEWEST, one_dataset=True)
+    return found._replace(runs=sorted(found.runs, key=lambda run: run.created))
+
+
+def _readable(runs: Sequence[Run], most: int, *, one_dataset: bool = False) -> Picked:
+    """The first of these whose files can be read, and a sentence for each damaged one that was met on the way."""
+    kept: list[Run] = []
+    words: dict[str, None] = {}
+    for run in runs:
+        if len(kept) == most or (one_dataset and kept and run.config.dataset_hash != kept[0].config.dataset_hash):
+            continue
+        error = loaders.damage_of(run)
+        if error is None:
+            kept.append(run)
+        else:
+            words.setdefault(str(error))
+    return Picked(kept, list(words))
+
+
+def picked_runs() -> list[Run]:
+    """The runs of `picked`."""
+    return picked().runs
+
+
+def needed(words: str) -> list[Run]:
+    """The compared runs. Without any the page ends here: with what is damaged, or with `words` and the way to the first run."""
+    found = picked()
+    if found.runs:
+        return found.runs
+    for damaged in found.damaged:
+        sentence(damaged)
+    if found.damaged:
+        st.caption("Nothing is left to be shown here. Pick other runs in the sidebar; the Runs page has all of them.")
+        if st.button("Go to the runs", type="primary"):
+            go("pages/runs.py")
+    else:
+        empty(words, "Train a run", "pages/train.py")
+    st.stop()
 
 
 def on_one_dataset(runs: Sequence[Run]) -> list[Run]:

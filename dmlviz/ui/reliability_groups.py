@@ -14,13 +14,14 @@ from dmlviz.ui import reliability_loaders
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.groups_parts import spread_column
 from dmlviz.ui.picks import MOST, compare_button
-from dmlviz.ui.reliability_parts import Scope, interval_kind
+from dmlviz.ui.reliability_parts import Scope, interval_kind, readable
 from dmlviz.ui.words import run_name
 
 
 def groups(scope: Scope) -> None:
     """One row per group; a picked one shows its runs and can be put into the comparison."""
     kind = interval_kind()
+    scope = scope if kind == "student" else readable(scope)
     found = members(scope.runs, predictions_by=scope.readout)
     intervals = [_interval(scope, one, kind) for one in found]
     points = [[100 * scope.value(run) for run in one.group.runs] for one in found]

@@ -13,7 +13,8 @@ from dmlviz.analysis.outcomes import Outcome
 from dmlviz.figures.reliability_frame import METRICS, dataset_key, dataset_names
 from dmlviz.figures.theme import base_title
 from dmlviz.records import Run
-from dmlviz.ui import reliability_loaders
+from dmlviz.ui import loaders, reliability_loaders
+from dmlviz.ui.frame import damage
 from dmlviz.ui.picks import picked_runs
 from dmlviz.ui.words import READOUTS, accuracy_by, readouts, shots
 
@@ -77,6 +78,23 @@ def interval_kind() -> str:
 def options(scope: Scope) -> dict[str, str]:
     """The scope as options of the figures about groups."""
     return {"metric": scope.metric, **({"predictions_by": scope.readout} if scope.readout else {})}
+
+
+def readable(scope: Scope) -> Scope:
+    """The scope without runs whose files cannot be read, which are said: for sections that look at texts. Opens every run's arrays."""
+    groups, words = [], {}
+    for group in scope.groups:
+        kept = []
+        for run in group.runs:
+            error = loaders.damage_of(run)
+            if error is None:
+                kept.append(run)
+            else:
+                words.setdefault(str(error))
+        groups += [Group(group.key, tuple(kept))] if kept else []
+    for sentence in words:
+        damage(f"left out: {sentence}")
+    return scope._replace(groups=tuple(groups))
 
 
 def narrowed(scope: Scope) -> Scope:

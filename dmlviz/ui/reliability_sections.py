@@ -11,7 +11,7 @@ from dmlviz.ui.reliability_calibration import calibration, selective, strata
 from dmlviz.ui.reliability_errors import errors
 from dmlviz.ui.reliability_groups import groups
 from dmlviz.ui.reliability_influence import influence
-from dmlviz.ui.reliability_parts import Scope, narrowed
+from dmlviz.ui.reliability_parts import Scope, narrowed, readable
 from dmlviz.ui.reliability_tests import tests
 
 WHOLE = {"Tests": tests, "Groups": groups}  # look at every data set of the scope
@@ -30,4 +30,4 @@ def sections(scope: Scope) -> None:
 
 
 def _section(title: str) -> Callable[[Scope], None]:
-    return WHOLE[title] if title in WHOLE else lambda scope: ON_ONE_SETTING[title](narrowed(scope))
+    return WHOLE[title] if title in WHOLE else lambda scope: ON_ONE_SETTING[title](readable(narrowed(scope)))

@@ -18,7 +18,7 @@ from dmlviz.figures.reliability_frame import Member, members, number_word
 from dmlviz.records import InputError, Run
 from dmlviz.ui import reliability_curves, reliability_loaders
 from dmlviz.ui.frame import escaped
-from dmlviz.ui.reliability_parts import Scope, interval_kind, narrowed
+from dmlviz.ui.reliability_parts import Scope, interval_kind, narrowed, readable
 
 AGAINST = {"cross_entropy": "each against cross-entropy", "all": "every two"}
 HELP = {
@@ -49,6 +49,8 @@ def tests(scope: Scope) -> None:
         here = narrowed(scope)
         against = st.selectbox("Compare", list(AGAINST), format_func=AGAINST.get, key="judge_against", bind="query-params", width=260)
         kind = interval_kind()
+    if kind != "student" or st.session_state.get("judge_pairwise"):  # looks at texts
+        here = readable(here)
     lines = comparisons(here, against)
     if lines:
         _table(here, lines, kind)

@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from html import escape
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.groups import Group, group_runs
+from dmlviz.analysis.load_words import report_rows
 from dmlviz.data.wording import count_of
 from dmlviz.figures import curves
 from dmlviz.figures.reliability_frame import method_titles
-from dmlviz.figures.theme import base_title, loss_title
+from dmlviz.figures.theme import loss_title, method_title
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant
-from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
+from dmlviz.records import ACTIVE_STATES, POOLING_NAMES, DamagedError, FigureSpec, InputError, Run, RunConfig
 from dmlviz.submit import submit_loaded
 from dmlviz.ui import groups_parts, loaders
 from dmlviz.ui.dataset_picker import pick_dataset
-from dmlviz.ui.frame import escaped, notes, theme
+from dmlviz.ui.frame import capitalised, damage, escaped, notes, sentence, theme
 from dmlviz.ui.picks import MOST, comparable, compare_button
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_live import KINDS, row
 from dmlviz.ui.words import accuracy_by, ago, dataset_name, duration, readouts, run_name, shots
 
+WITHOUT_TRAINING = {  # fields that say something of every run
+    "dataset", "dataset_hash", "encoder", "tokenizer", "shots", "shots_by", "support_seed", "seed", "left_out", "validation", "folds", "fold",
+    "max_length", "pooling", "precision", "device", "readout", "control",
+}  # fmt: skip
+MOST_DAMAGED = 8  # rows of run folders that cannot be read
+
 
 def unreadable() -> None:
-    """Run folders that could not be read are said, not hidden."""
-    for sentence in loaders.store().unreadable():
-        st.warning(escaped(sentence))
+    """Run folders that could not be read are said, not hidden, each with the way to be rid of it."""
+    found = loaders.store().damaged()
+    for run_id, words in list(found.items())[:MOST_DAMAGED]:
+        left, right = st.columns([6, 1], vertical_alignment="center")
+        with left:
+            damage(words)
+        if right.button("Delete", key=f"damaged_{run_id}", width="stretch"):
+            _confirm(run_id, run_id)
+    if len(found) > MOST_DAMAGED:
+        st.caption(f"and {len(found) - MOST_DAMAGED:,} more run folders that cannot be read; 'python -m dmlviz runs' lists them")
 
 
 def filtered(runs: list[Run]) -> list[Run]:
@@ -61,21 +77,21 @@ def _run_table(runs: list[Run], key: str) -> list[Run]:
     rows = pd.DataFrame(
         {
             "State": [run.state for run in runs],
-            "Loss": [base_title(run.config) + (" (loaded)" if run.origin == "loaded" else "") for run in runs],
+            "Loss": [method_title(run) for run in runs],
             "Accuracy %": [None if value is None else 100 * value for value in share],
             "Macro-F1 %": [None if value is None else 100 * value for value in f1],
             "Data set": [dataset_name(run) for run in runs],
             "Shots": [shots(run) for run in runs],
             "Draw": [run.config.support_seed for run in runs],
             "Seed": [run.config.seed for run in runs],
-            "Readout": [run.metrics.get("readout", "") for run in runs],
+            "Readout": [str(run.metrics.get("readout", "")).replace("_", " ") for run in runs],
             "Trained in": [duration(run.metrics["train_seconds"]) if "train_seconds" in run.metrics else "" for run in runs],
             "Made": [ago(run.created) for run in runs],
             "Id": [run.id[-6:] for run in runs],
         }
     )
     one, small = st.column_config.NumberColumn(format="%.1f", width="small"), st.column_config.Column(width="small")
-    config = {name: small for name in ("State", "Draw", "Seed", "Readout", "Trained in", "Made", "Id")} | {"Accuracy %": one, "Macro-F1 %": one}
+    config = {name: small for name in ("State", "Draw", "Seed", "Trained in", "Made", "Id")} | {"Accuracy %": one, "Macro-F1 %": one}
     event = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key=key, column_config=config,
         height=min(38 + 35 * max(len(rows), 1), 430), alt="All runs with state, loss, data set, seeds and accuracy",
@@ -130,6 +146,8 @@ def details(picked: list[Run]) -> None:
         return
     run = picked[0]
     st.header(escaped(run_name(run)), anchor=False)
+    if run.state == "finished" and (wrong := loaders.damage_of(run)) is not None:
+        sentence(str(wrong))
     if run.state != "finished":
         row(run, place="runs")
     with st.container(key="wide_details"):
@@ -142,7 +160,9 @@ def details(picked: list[Run]) -> None:
         st.dataframe(_config_rows([run]), hide_index=True, height=420, column_config={"Field": st.column_config.Column(width=130)})
     with right:
         _curve(run)
-        notes(loaders.store().split(run.id).notes, title="About the draw")
+        _encoder(run)
+        with contextlib.suppress(DamagedError):  # said above
+            notes(loaders.store().split(run.id).notes, title="About the draw")
         with st.expander("Log"):
             st.code(loaders.store().log_tail(run.id) or "the log is empty", language=None)
     _actions(run)
@@ -165,8 +185,22 @@ def _readouts(run: Run) -> None:
     st.markdown("**Readouts** on the test part")
     one = st.column_config.NumberColumn(format="%.1f")
     st.dataframe(table, hide_index=True, column_config={"Accuracy %": one, "Macro-F1 %": one})
+    if why := run.facts.get("readout_why"):
+        st.caption(escaped(f"It predicts by {why}."))
     st.caption(f"{run.metrics['n_support']:,} support, {run.metrics['n_validation']:,} validation, {run.metrics['n_test']:,} test texts; single run. "
                f"Always guessing the largest class gives {100 * run.metrics.get('majority', 0):.1f} %.")  # fmt: skip
+
+
+def _encoder(run: Run) -> None:
+    """What was read of the run's encoder, what was assumed and what was left out."""
+    rows = report_rows(run)
+    if not rows:
+        return
+    st.markdown("**Encoder**")
+    names = dict.fromkeys(name for name, _ in rows)
+    shown = [(name, words if name == "Model" else words[:1].upper() + words[1:]) for name, words in rows]
+    lines = {name: "".join(f"<dd>{escape(words)}</dd>" for one, words in shown if one == name) for name in names}
+    st.html("<dl class='report'>" + "".join(f"<dt>{escape(name)}</dt>{own}" for name, own in lines.items()) + "</dl>")
 
 
 def _facts(run: Run) -> None:
@@ -189,10 +223,17 @@ def _form(run: Run) -> str:
 
 
 def _config_rows(runs: list[Run]) -> pd.DataFrame:
-    configs = [run.config.model_dump() for run in runs]
+    configs = [_told_config(run) for run in runs]
     return pd.DataFrame(
         [{"Field": name, **{run.id[-6:]: str(config[name]) for run, config in zip(runs, configs, strict=True)}} for name in configs[0]]
     )
+
+
+def _told_config(run: Run) -> dict[str, Any]:
+    """The config; what a run that was not trained here has of a training is not shown as if it had been."""
+    said = run.config.model_dump()
+    word = {"as_loaded": "not known", "pre_trained": "not trained"}.get(run.config.control)
+    return {name: word if word and name not in WITHOUT_TRAINING else value for name, value in said.items()}
 
 
 def _differences(picked: list[Run]) -> None:
@@ -222,23 +263,32 @@ def _actions(run: Run) -> None:
     with st.container(horizontal=True):
         compare_button([run.id] if comparable(run) else [], "Show its map", key="runs_show")
         if run.state not in ("running", "cancelling") and st.button("Delete", key="runs_delete"):
-            _confirm(run)
+            _confirm(run.id, run_name(run))
 
 
 @st.dialog("Delete this run?")
-def _confirm(run: Run) -> None:
+def _confirm(run_id: str, name: str) -> None:
     """Deleting is asked twice and cannot be undone."""
-    st.write(escaped(run_name(run)))
-    st.write(f"{loaders.store().size(run.id) / 1e6:,.0f} MB of embeddings, weights and maps are removed for good. The texts stay.")
-    if st.button("Delete for good", type="primary"):
-        loaders.store().delete(run.id)
+    st.write(escaped(name))
+    st.write(f"{loaders.store().size(run_id) / 1e6:,.0f} MB of embeddings, weights and maps are removed for good. The texts stay.")
+    if st.button("Delete for good", type="primary", on_click=_delete, args=(run_id,)):
         st.rerun()
+
+
+def _delete(run_id: str) -> None:
+    try:
+        loaders.store().delete(run_id)
+    except InputError as error:
+        st.toast(capitalised(str(error)), icon=":material/error:")
+    except OSError as error:
+        st.toast(f"The run cannot be deleted ({error.strerror or error}); check the rights of the home folder.", icon=":material/error:")
 
 
 def load_form() -> None:
     """A model fine-tuned elsewhere becomes a run."""
     with st.expander("Load a model fine-tuned elsewhere"):
-        st.caption("A Hugging Face checkpoint (config.json and .safetensors). Its classifier is used where its classes are the data set's.")
+        st.caption("A Hugging Face checkpoint, a sentence-transformers or SetFit model, or an adapter, as .safetensors. A classifier is used where "
+                   "its classes are the data set's. What was read, assumed and left out stands with the run.")  # fmt: skip
         model = st.text_input("Checkpoint folder or Hub id", key="load_model", placeholder="a folder on this machine, or owner/name").strip()
         chosen = pick_dataset_for_load()
         fields = _load_fields()
@@ -264,7 +314,13 @@ def _load_fields() -> dict[str, Any]:
         "Shots per class (0: every text)", 0, 100_000, 8, key="load_shots", help="Which texts count as support, marked on the map."
     )
     draw = c.number_input("Support draw", 0, 10_000, 0, key="load_draw")
-    return {"loss": loss, "shots": int(shots_given) or None, "support_seed": int(draw)}
+    d, e, f = st.columns(3)
+    known = RunConfig.model_fields
+    length = d.number_input("Tokens per text", 4, 8192, known["max_length"].default, 16, key="load_length", help="The rest is cut.")
+    pooling = e.selectbox("Pooling", ["auto", *POOLING_NAMES], key="load_pooling", help=known["pooling"].description)
+    tokenizer = f.text_input("Tokenizer (where the folder has none)", key="load_tokenizer", placeholder="the model's own").strip()
+    return {"loss": loss, "shots": int(shots_given) or None, "support_seed": int(draw), "max_length": int(length), "pooling": pooling,
+            "tokenizer": tokenizer or None}  # fmt: skip
 
 
 @st.fragment(run_every=1.0)

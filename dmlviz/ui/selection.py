@@ -67,6 +67,10 @@ def line() -> str:
     """The selection's line, taken over from the address when somebody else wrote it there. An address without one says nothing: the links between
     pages drop it, and the selection is to travel."""
     said = st.query_params.get("select", "")
+    if len(said) > LONGEST:
+        st.session_state["slice_problem"] = f"The address's selection has more than {LONGEST:,} signs and is not used; links of this app have fewer."
+        st.query_params.pop("select")
+        said = ""
     if said and said != st.session_state.get("select_address", ""):
         st.session_state["select"] = said
     kept = st.session_state.get("select", "")

@@ -12,12 +12,12 @@ from dmlviz.data import CATALOGUE, own_folders
 from dmlviz.data.wording import count_of
 from dmlviz.figures.theme import base_title
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
-from dmlviz.store_sweeps import sweeps
+from dmlviz.store_sweeps import damaged_sweeps, sweeps
 from dmlviz.sweep import Plan, SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
 from dmlviz.sweep_spec import SweepSpec, default_name, parse_sweep, spec_of, spec_yaml
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
-from dmlviz.ui.frame import escaped, go, guard
+from dmlviz.ui.frame import damage, escaped, go, guard
 from dmlviz.ui.words import duration
 
 LIVE_SECONDS = 1.5
@@ -104,7 +104,7 @@ def _shots(text: str) -> list[int | str]:
     found: list[int | str] = []
     for one in text.replace(";", ",").split(","):
         word = one.strip().lower()
-        if word and word != "all" and not word.isdigit():
+        if word and word != "all" and not (word.isdecimal() and len(word) < 12):
             raise InputError(f"shots {one.strip()[:40]!r} is not understood; write numbers separated by commas, or 'all'")
         found += [word if word == "all" else int(word)] if word else []
     return found or [8]
@@ -128,7 +128,12 @@ def _texts(ref: str, chosen: Chosen) -> TextDataset:
 
 
 def watch() -> None:
-    """The newest sweeps, live while one is at work."""
+    """The newest sweeps, live while one is at work; those that cannot be read, with the way to be rid of them."""
+    for name, words in damaged_sweeps(loaders.store()).items():
+        left, right = st.columns([6, 1], vertical_alignment="center")
+        with left:
+            damage(words)
+        right.button("Forget", key=f"sweep_forget_{name}", on_click=_do, args=(delete_sweep, name), width="stretch")
     found = sweeps(loaders.store())[:SHOWN]
     if found:
         runs = loaders.runs()

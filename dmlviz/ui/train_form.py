@@ -11,7 +11,7 @@ from dmlviz.cautions import cautions
 from dmlviz.figures.theme import loss_color
 from dmlviz.losses import LOSSES, Setting
 from dmlviz.losses.table import variant
-from dmlviz.records import DEFAULT_ENCODER, RunConfig
+from dmlviz.records import DEFAULT_ENCODER, POOLING_NAMES, RunConfig
 from dmlviz.training.cost import estimate
 from dmlviz.training.local import visible_gpus
 from dmlviz.ui import loaders
@@ -105,8 +105,8 @@ def _rare() -> dict[str, Any]:
     def number(field: str, low: float, high: float, step: float, form: str | None = None) -> Any:
         return st.number_input(field, low, high, FIELDS[field].default, step, form, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
 
-    def choice(field: str) -> str:
-        options = get_args(FIELDS[field].annotation)
+    def choice(field: str, options: tuple[str, ...] = ()) -> str:
+        options = options or get_args(FIELDS[field].annotation)
         default = options.index(FIELDS[field].default)
         return st.selectbox(field, options, default, key=f"train_{field}", help=FIELDS[field].description, **KEEP)
 
@@ -116,7 +116,7 @@ def _rare() -> dict[str, Any]:
             "max_length": number("max_length", 4, 8192, 16),
             "validation": number("validation", 0, 10_000, 8),
             "snapshots": number("snapshots", 0, 50, 1),
-            "pooling": choice("pooling"),
+            "pooling": choice("pooling", ("auto", *POOLING_NAMES)),
             "schedule": choice("schedule"),
             "selection": choice("selection"),
             "monitor": choice("monitor"),

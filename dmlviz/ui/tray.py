@@ -16,6 +16,14 @@ def tray() -> list[SheetSpec]:
     return trays.tray(home_folder())
 
 
+def set_aside() -> None:
+    """The button's work: a tray that cannot be read makes room for a new one."""
+    try:
+        st.toast(f"The old tray is kept as {trays.set_aside(home_folder()).name}")
+    except OSError as error:
+        st.toast(f"The tray cannot be renamed ({error.strerror or error}); check the rights of the home folder.", icon=":material/error:")
+
+
 def add_to_tray(spec: FigureSpec) -> None:
     """As a figure of its own; one that is there already moves to the end."""
     new = SheetSpec(panels=(spec,), preset=spec.preset, title=spec.title)

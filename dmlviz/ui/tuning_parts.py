@@ -14,10 +14,10 @@ from dmlviz.losses import LOSSES
 from dmlviz.records import RunConfig
 from dmlviz.spaces import SPACES
 from dmlviz.submit import submit
-from dmlviz.tuning import StudySummary, go_on, start_tuning, stop_tuning, studies
+from dmlviz.tuning import StudySummary, damaged_studies, delete_study, go_on, start_tuning, stop_tuning, studies
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
-from dmlviz.ui.frame import escaped, guard
+from dmlviz.ui.frame import capitalised, damage, escaped, guard
 
 LIVE_SECONDS = 2.0
 START_SECONDS = 45.0  # a process that was started has said nothing for so long: it is not coming
@@ -41,6 +41,11 @@ def tune(chosen: Chosen | None, encoder: str, draw: dict[str, Any]) -> None:
             name = start_tuning(loaders.store(), config, dataset=chosen.dataset, trials=int(trials), space=space)
             _begun(name)
             st.toast(f"{name} is on its way")
+        for name, words in damaged_studies(loaders.store()).items():
+            left, right = st.columns([6, 1], vertical_alignment="center")
+            with left:
+                damage(words)
+            right.button("Delete", key=f"tune_delete_{name}", on_click=_delete, args=(name,), width="stretch")
         found = studies(loaders.store())
         if found:
             st.fragment(_studies, run_every=LIVE_SECONDS if any(one.running or _starting(one) for one in found) else None)()
@@ -75,6 +80,8 @@ def _studies() -> None:
                         st.button("Go on", key=f"tune_on_{one.name}", on_click=_go_on, args=(one.name,))
                     if one.best_config is not None:
                         st.button("Train with the best", key=f"tune_best_{one.name}", on_click=_train, args=(one,))
+            if one.ended and one.done < one.wanted and not _starting(one):
+                st.error(escaped(capitalised(one.ended)), icon=":material/error:")
             if one.trials:
                 _trials(one)
 
@@ -111,6 +118,11 @@ def _go_on(name: str) -> None:
     with guard():
         go_on(loaders.store(), name)
         _begun(name)
+
+
+def _delete(name: str) -> None:
+    with guard():
+        delete_study(loaders.store(), name)
 
 
 def _stop(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dmlviz.figures.theme import base_title
+from dmlviz.figures.theme import method_title
 from dmlviz.records import Run
 
 
@@ -65,9 +65,8 @@ def shots(run: Run) -> str:
 
 def run_name(run: Run) -> str:
     """What a list calls a run: loss, data set, shots, both seeds and the end of the id."""
-    origin = "loaded, " if run.origin == "loaded" else ""
     return (
-        f"{base_title(run.config)} · {origin}{dataset_name(run)} · {shots(run)} · "
+        f"{method_title(run)} · {dataset_name(run)} · {shots(run)} · "
         f"draw {run.config.support_seed}, seed {run.config.seed} · {run.id[-6:]}"
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 
+from dmlviz.analysis import selecting
 from dmlviz.analysis.selecting import LONGEST, Spot, area_line, inside, rows_line, rows_of, words_of
 from dmlviz.records import InputError, TextDataset
 
@@ -78,7 +81,7 @@ def test_an_expression_that_runs_wild_is_stopped():
     wild = TextDataset(
         name="wild", texts=("a" * 5000 + "b",), labels=np.array([0]), label_names=("x",), parts=np.array(["test"]), content_hash="0" * 64, source="",
     )  # fmt: skip
-    with pytest.raises(InputError, match="takes too long"):
+    with pytest.raises(InputError, match="takes longer than 2 s on these texts"):
         rows_of("regex:(a|aa)+$", wild, np.array([0]), spots)
 
 
@@ -119,3 +122,49 @@ def test_words_say_how_it_was_made():
     assert words_of("area:a,b,umap,test:1,2", titles) == "drawn on the map of G-Loss"
     assert words_of("class:grain", titles) == "class grain"
     assert words_of("wrong:b", titles) == "wrong in G-Loss"
+
+
+# ---- limits
+
+
+def test_ranges_are_clipped_before_they_are_made(dataset):
+    """An address of 330 characters that names billions of rows costs what the data set holds."""
+    line = "rows:" + ",".join(["0-9999999"] * 33)
+    assert len(line) < 340
+    tracemalloc.start()
+    try:
+        found = rows_of(line, dataset, AMONG, spots)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.tolist() == AMONG.tolist()
+    assert peak < 200_000
+
+
+@pytest.mark.parametrize(("line", "rows"), [("rows:4-99999999999999999999", [4, 5]), ("rows:7-9", []), ("rows:5-2", []), ("rows:0-0,5", [0, 5])])
+def test_ranges_beyond_the_data_set(dataset, line, rows):
+    assert rows_of(line, dataset, AMONG, spots).tolist() == rows
+
+
+def test_an_expression_has_one_budget_for_all_texts(monkeypatch):
+    """Each text alone stays within the budget; together they do not, and no more than the budget is spent."""
+    monkeypatch.setattr(selecting, "REGEX_SECONDS", 0.4)
+    texts = tuple("a" * 90 + str(i) for i in range(400))
+    many = TextDataset("many", texts, np.zeros(400, int), ("x",), np.full(400, "test"), "0" * 64, "")
+    with pytest.raises(InputError, match=r"takes longer than 0\.4 s on these texts; make it simpler"):
+        rows_of(r"regex:(?:.+){3}\d{4}$", many, np.arange(400), spots)
+
+
+@pytest.mark.parametrize("pattern", ["((a{1000}){1000}){1000}", "(?:a{1,1000}){1,1000}", "a{100000000}", "(?:[a-z]{99}){999}"])
+def test_an_expression_that_fills_the_memory_is_never_compiled(dataset, pattern):
+    with pytest.raises(InputError, match=r"signs, and 20,000 are the most; lower its counts in braces"):
+        rows_of(f"regex:{pattern}", dataset, AMONG, spots)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "size"),
+    [("", 0), ("abc", 3), (r"\d{4}-\d{2}", 7), ("(ab){3}c", 7), ("[({]{2}", 2), (r"\(a{5}\)", 7), ("a{}", 3), ("(?:a{2,}b){2}", 10),
+     ("((a{10}){10}){10}", 1000)],
+)  # fmt: skip
+def test_counts_in_braces_are_written_out(pattern, size):
+    assert selecting.expanded(pattern) == size

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from dmlviz.encoder import TextEncoder, load_encoder
+from dmlviz.encoder.loading import load_encoder
+from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.explain.gradients import WordModel
 from dmlviz.explain.words import TokenizedText, tokenize
 from dmlviz.submit import submit

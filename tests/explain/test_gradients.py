@@ -114,7 +114,7 @@ def test_the_other_way_is_minus(model, cut, towards):
     for share in (np.arange(400) + 0.5) / 400:
         here = (table[text.ids] + share * (table[gone.ids] - table[text.ids])).requires_grad_()
         hidden = model.encoder.model(inputs_embeds=here[None], attention_mask=torch.ones(1, len(text.ids), dtype=torch.long)).last_hidden_state
-        pooled = gradients.pool(hidden, torch.ones(1, len(text.ids)), model.encoder.pooling)
+        pooled = model.encoder.pooled(hidden, torch.ones(1, len(text.ids)))
         slope = torch.autograd.grad(of(gradients.Seen(pooled), torch.tensor([0]))[0], here)[0]
         back += ((table[gone.ids] - table[text.ids]) * slope).sum(dim=1).detach().numpy() / 400
     np.testing.assert_allclose(there.values, -back, atol=2e-3 * np.abs(back).max())
@@ -202,7 +202,7 @@ def test_gradient_x_input_by_hand(bag, model, cut, towards):
     for values, text, class_id in zip(gradient_x_input(model, texts, classes, of), texts, classes, strict=True):
         here = model.encoder.model.get_input_embeddings().weight.detach()[text.ids].requires_grad_()
         hidden = model.encoder.model(inputs_embeds=here[None], attention_mask=torch.ones(1, len(text.ids), dtype=torch.long)).last_hidden_state
-        pooled = gradients.pool(hidden, torch.ones(1, len(text.ids)), model.encoder.pooling)
+        pooled = model.encoder.pooled(hidden, torch.ones(1, len(text.ids)))
         slope = torch.autograd.grad(of(gradients.Seen(pooled), torch.tensor([int(class_id)]))[0], here)[0]
         np.testing.assert_allclose(values, (here * slope).sum(dim=1).detach().numpy(), atol=1e-5)
 

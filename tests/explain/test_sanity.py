@@ -8,7 +8,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from dmlviz.encoder import TextEncoder
+from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.explain.gradients import Seen, WordModel, integrated_gradients
 from dmlviz.explain.sanity import layers_of, randomisation, redraw, sensitivity
 from dmlviz.explain.words import by_word

@@ -20,7 +20,7 @@ from test_group_figures import LOSSES, several
 from test_influence_figure import given as influence_given
 
 from dmlviz.analysis.projection import project
-from dmlviz.figures import FIGURES
+from dmlviz.figures import FIGURES, fonts
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.paper import canvas, size_mm
@@ -101,7 +101,11 @@ def frame(name: str):
 
 @pytest.mark.parametrize("size", SHEETS)
 @pytest.mark.parametrize("name", FIGURES)
-def test_nothing_leaves_the_sheet_and_every_chart_has_room(name, size):
+@pytest.mark.parametrize("letters", ["Liberation", "STIXGeneral", "DejaVu Sans"])
+def test_nothing_leaves_the_sheet_and_every_chart_has_room(name, size, letters, monkeypatch):
+    """Whichever font draws: the package's own, or one that is a tenth narrower or wider."""
+    if letters != "Liberation":
+        monkeypatch.setattr(fonts, "STACKS", dict.fromkeys(fonts.STACKS, (letters, "DejaVu Sans")))
     figure = FIGURES[name].paper(frame(name), preset(size))
     assert outside(figure) == []
     assert narrow(figure) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_steps_spring_layout_edges_and_authors_rows_draw(visit, home):
 
 
 def cut_to(store, run_id: str, keep: np.ndarray) -> None:
-    """Leaves only these rows of a run, in arrays and maps."""
+    """Leaves only these rows of a run, in arrays, split and maps."""
     folder, rows, roles = store.folder(run_id), store.split(run_id).row_ids[keep], store.split(run_id).roles[keep]
     arrays = {path.stem: np.load(path) for path in (folder / "arrays").glob("*.npy")}
     count = len(arrays["embeddings"])
@@ -148,9 +149,9 @@ def cut_to(store, run_id: str, keep: np.ndarray) -> None:
     split = json.loads((folder / "split.json").read_text())
     split |= {name: [int(r) for r, role in zip(rows, roles, strict=True) if role == name] for name in ("support", "validation", "test")}
     (folder / "split.json").write_text(json.dumps(split))
-    for view in (folder / "views").iterdir():
-        np.save(view / "points.npy", np.load(view / "points.npy")[keep])
-        np.save(view / "row_ids.npy", rows)
+    store.seal(run_id)
+    for one in store.projections(run_id):
+        store.save_projection(run_id, replace(one, points=one.points[keep], row_ids=rows))
 
 
 @pytest.mark.parametrize(("kind", "sentence"), [("one class", "All of these texts are of one class"), ("two texts", "2 texts"), ("plain", "")])

@@ -595,3 +595,19 @@ def test_unequal_runs_are_said_to_be_unequal_on_every_page(visit, own_home):
         assert "Budgets differ" in unescaped(app) or any("Budgets differ" in one.value for one in app.warning)
     app = visit("manifold", own_home.store.home, runs=own_home.hostile[:1])
     assert not app.warning
+
+
+def test_an_address_that_names_billions_of_rows_selects_those_that_there_are(visit, home):
+    app = visit("manifold", home.store.home, runs=home.hostile)
+    app.query_params["select"] = "rows:" + ",".join(["0-9999999"] * 33)
+    app.run()
+    assert not app.exception
+    total = len(home.store.split(home.hostile[0]).row_ids)
+    assert f"**{total:,}** of {total:,} texts" in " ".join(one.value for one in app.sidebar.markdown)
+    app.query_params["select"] = "rows:" + ",".join(map(str, range(2000)))
+    app.run()
+    assert not app.exception
+    assert any("has more than 1,800 signs and is not used" in one.value for one in app.sidebar.warning)
+    app.query_params["text"] = "9" * 5000
+    app.switch_page("pages/attributions.py").run()
+    assert not app.exception

@@ -253,7 +253,7 @@ def test_every_picture_goes_to_the_tray_and_is_drawn_for_paper(see):
         app.button(key=f"tray_pick_{at}").click().run()
         assert not app.exception
         assert not app.error
-        assert app.code[0].value.endswith("single runs.")
+        assert app.code[0].value.endswith("single runs. Encoder all-MiniLM-L6-v2.")
 
 
 @pytest.mark.parametrize("method", ["tsne", "pacmap"])

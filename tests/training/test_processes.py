@@ -161,7 +161,7 @@ def test_real_weights_on_real_reuters_texts(store, shared_data, loss):
     from transformers import AutoModel
 
     from dmlviz.data import read_folder
-    from dmlviz.encoder import load_encoder
+    from dmlviz.encoder.loading import load_encoder
     from dmlviz.records import RunConfig
     from dmlviz.training.embed import embed
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dmlviz.data import draw_split
 from dmlviz.submit import submit
 from dmlviz.training.fit import History
 from dmlviz.training.worker import work
@@ -69,3 +70,14 @@ def test_the_last_snapshot_bears_the_epoch_whose_weights_were_kept(store, finish
 def test_the_last_epoch_is_kept_where_validation_does_not_select(store, finish):
     assert store.arrays(finish(epochs=3, snapshots=3)).snapshot_epochs.tolist() == [0, 2, 3]
     assert store.arrays(finish(epochs=3, snapshots=3, validation=0, selection="best_validation", seed=1)).snapshot_epochs.tolist() == [0, 2, 3]
+
+
+def test_the_largest_seeds_train(store, tiny_config, tiny_dataset):
+    """Seeds up to the bound that a config accepts mean something to every library they are given to."""
+    from dmlviz.records import LARGEST_SEED
+
+    config = tiny_config(loss="g_loss", seed=LARGEST_SEED, support_seed=LARGEST_SEED, epochs=1)
+    split = draw_split(tiny_dataset, shots=4, support_seed=LARGEST_SEED, validation=6)
+    run_id = store.create(config, tiny_dataset, split)
+    work(store, run_id)
+    assert store.run(run_id).state == "finished", store.run(run_id).message

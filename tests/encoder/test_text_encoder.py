@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dmlviz.encoder import bundled_encoder, find_encoder, load_encoder, pool
+from dmlviz.encoder.loading import load_encoder
+from dmlviz.encoder.places import bundled_encoder, find_model
+from dmlviz.encoder.pooling import pool
 from dmlviz.records import DEFAULT_ENCODER, InputError
 from dmlviz.training.embed import embed
 
@@ -30,7 +32,7 @@ def package_copy(tmp_path, monkeypatch):
 
 def test_the_bundled_encoder_is_found_without_importing_it(package_copy):
     assert bundled_encoder() == package_copy / "model"
-    assert find_encoder(DEFAULT_ENCODER) == find_encoder(f"sentence-transformers/{DEFAULT_ENCODER}") == str(package_copy / "model")
+    assert find_model(DEFAULT_ENCODER).folder == find_model(f"sentence-transformers/{DEFAULT_ENCODER}").folder == package_copy / "model"
 
 
 def test_tampered_weights_are_refused(package_copy):
@@ -60,16 +62,16 @@ def test_a_hub_that_cannot_be_reached_is_a_sentence(monkeypatch):
 @pytest.mark.parametrize("name", ["/no/such/folder", "./nothing", "~/nothing-here", "a/b/c", " "])
 def test_a_folder_that_is_none_is_a_sentence(name):
     with pytest.raises(InputError, match="is no folder here; give a folder with"):
-        find_encoder(name)
+        find_model(name)
 
 
 def test_a_folder_that_is_no_checkpoint_is_a_sentence(tmp_path, tiny_encoder):
     with pytest.raises(InputError, match=r"has no config\.json"):
-        find_encoder(str(tmp_path))
+        find_model(str(tmp_path))
     shutil.copy(tiny_encoder / "config.json", tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
     with pytest.raises(InputError, match=r"has no \.safetensors file; other weight formats can run code"):
-        find_encoder(str(tmp_path))
+        find_model(str(tmp_path))
 
 
 def test_broken_weights_are_a_sentence(tmp_path, tiny_encoder):
