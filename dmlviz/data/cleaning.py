@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from dmlviz.records import InputError, ReaderNote, TextDataset
 
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 _ASCII_CONTROL = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d+)*|\.\d+)([eE][-+]?\d+)?\s*%?\s*")
 BATCH = 4096  # rows that are looked at together
 
@@ -177,10 +178,17 @@ def _drop_repeats(rows: Rows, copies: list[list[int]], keep: bool) -> tuple[Rows
 
 
 def _label_names(rows: Rows, name: str) -> tuple[str, ...]:
-    names = tuple(sorted(set(rows.labels)))
+    names = sorted_names(set(rows.labels))
     if len(names) == 1:
         raise InputError(
             f"{name}: the only label is {shown(names[0])} ({count_of(len(rows.texts), 'text')}); at least two classes are needed. "
             "Choose another label column (--label-column) or add texts of another class."
         )
     return names
+
+
+def sorted_names(names: Collection[str]) -> tuple[str, ...]:
+    """In the order of their numbers where all are integers (0, 1, 2, 10), else of their letters."""
+    if all(map(_INTEGER.fullmatch, names)):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))

@@ -256,6 +256,16 @@ def test_a_loaded_classifier_that_is_loaded_again_is_the_same(store, load, class
     np.testing.assert_array_equal(store.arrays(first.id).scores["head"], store.arrays(second.id).scores["head"])
 
 
+def test_a_loaded_classifier_that_is_loaded_again_follows_its_classes_into_another_order(store, load, classifier, tiny_dataset):
+    first = load(classifier("bert", NAMES[::-1]))
+    turned = replace(tiny_dataset, label_names=NAMES[::-1], labels=2 - tiny_dataset.labels, content_hash="e" * 64)
+    again = load(store.weights_folder(first.id), turned)
+    one, two = store.arrays(first.id), store.arrays(again.id)
+    shared, i, j = np.intersect1d(one.row_ids, two.row_ids, return_indices=True)
+    assert len(shared) > 20
+    np.testing.assert_allclose(one.scores["head"][i], two.scores["head"][j][:, ::-1], atol=1e-4)
+
+
 # ---- SetFit and adapters
 
 
