@@ -74,6 +74,7 @@ class TextDataset:
     source: str  # one sentence: where it came from
     text_pairs: tuple[str, ...] | None = None  # N, second sentences (MRPC)
     notes: tuple[ReaderNote, ...] = ()
+    class_order: tuple[str, ...] | None = None  # class names as the source lists them, also those without a text; None: it does not say
 
 
 @dataclass(frozen=True, eq=False)

@@ -199,6 +199,7 @@ def write_dataset(dataset: TextDataset, path: Path) -> None:
     facts = {
         "name": dataset.name, "source": dataset.source, "content_hash": dataset.content_hash,
         "label_names": list(dataset.label_names), "notes": [list(n) for n in dataset.notes],
+        **({} if dataset.class_order is None else {"class_order": list(dataset.class_order)}),
     }  # fmt: skip
     table = pa.table(columns).replace_schema_metadata({"dmlviz": json.dumps(facts)})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -234,7 +235,19 @@ def read_dataset(path: Path) -> TextDataset:
         source=facts["source"],
         text_pairs=tuple(table["text_pair"].to_pylist()) if "text_pair" in table.column_names else None,
         notes=tuple(ReaderNote(*note) for note in facts["notes"]),
+        class_order=_order_in(facts),
     )
+
+
+def stored_class_order(path: Path) -> tuple[str, ...] | None:
+    """What a stored data set says of the order of its classes; no text is read."""
+    import pyarrow.parquet as pq
+
+    return _order_in(json.loads(pq.read_schema(path).metadata[b"dmlviz"]))
+
+
+def _order_in(facts: Mapping[str, Any]) -> tuple[str, ...] | None:
+    return None if facts.get("class_order") is None else tuple(facts["class_order"])
 
 
 def split_to_json(split: Split, dataset: TextDataset) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dmlviz.data.class_lists import class_order
 from dmlviz.data.dataset_notes import notes_on
 from dmlviz.data.equal_texts import first_rows
 from dmlviz.data.rows import INVISIBLE, Rows, is_blank
@@ -55,6 +56,7 @@ def build_dataset(rows: Rows, *, name: str, source: str, notes: Sequence[ReaderN
         source=source,
         text_pairs=None if rows.pairs is None else tuple(rows.pairs),
         notes=(*notes, *character_notes, *label_notes, *blank_notes, *repeat_notes, *found),
+        class_order=class_order(rows.class_order, label_names),
     )
 
 
@@ -123,13 +125,18 @@ def _repair_labels(rows: Rows) -> tuple[Rows, tuple[ReaderNote, ...]]:
     spellings: dict[str, Counter] = defaultdict(Counter)
     repaired: dict[str | None, str | None] = {}
     for label, times in Counter(rows.labels).items():
-        repaired[label] = None if is_blank(label) else unicodedata.normalize("NFC", label.strip())
+        repaired[label] = _repaired_label(label)
         if repaired[label] is not None:
             spellings[repaired[label]][label] += times
     merged = {label: kinds for label, kinds in spellings.items() if len(kinds) > 1}
     changed = sum(kinds.total() - max(kinds.values()) for kinds in merged.values())
     sentence = f"labels that differed only in outer space or Unicode form were merged in {count_of(changed, 'row')}: {listed(merged)}."
-    return replace(rows, labels=list(map(repaired.__getitem__, rows.labels))), note("merged_labels", changed, sentence)
+    stated = None if rows.class_order is None else tuple(_repaired_label(name) or "" for name in rows.class_order)
+    return replace(rows, labels=list(map(repaired.__getitem__, rows.labels)), class_order=stated), note("merged_labels", changed, sentence)
+
+
+def _repaired_label(label: str | None) -> str | None:
+    return None if is_blank(label) else unicodedata.normalize("NFC", label.strip())
 
 
 def _drop_blank(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:

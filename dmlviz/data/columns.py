@@ -69,7 +69,8 @@ def rows_of(table: Table, name: str, mapping: Mapping) -> tuple[Rows, tuple[Read
     part_of = {cell: "train" if is_blank(cell) else PART_WORDS[plain_name(cell)] for cell in set(columns.get(mapping.part, ()))}
     parts = [part_of[cell] for cell in columns[mapping.part]] if mapping.part in columns else ["train"] * size
     pairs = None if mapping.text_pair is None else columns[mapping.text_pair]
-    rows = Rows(columns[mapping.text], labels, parts, pairs, places=table.places())
+    stated = table.classes.get(mapping.label or "")
+    rows = Rows(columns[mapping.text], labels, parts, pairs, table.places(), class_order=None if stated is None else tuple(stated))
     left_out, notes = unmarked(labels, mapping.label or "")
     return (rows.without(left_out) if left_out else rows), notes
 

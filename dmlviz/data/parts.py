@@ -75,7 +75,8 @@ def joined(pieces: Sequence[Rows]) -> Rows:
         places = places if i == 0 else places + piece.places
     pairs = None if pieces[0].pairs is None else [pair for piece in pieces for pair in piece.pairs or ()]
     columns = [[value for piece in pieces for value in getattr(piece, column)] for column in ("texts", "labels", "parts")]
-    return Rows(*columns, pairs, places, numbers)
+    orders = {piece.class_order for piece in pieces} - {None}
+    return Rows(*columns, pairs, places, numbers, orders.pop() if len(orders) == 1 else None)  # of two orders, neither is the data set's
 
 
 def visible_parts(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:

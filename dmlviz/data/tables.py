@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dmlviz.data.places import Places, Segment, at, numbered
@@ -49,6 +49,7 @@ class Table(NamedTuple):
     unit: str  # "line" or "row": what `lines` counts
     header: bool  # False: the columns have no names of their own
     notes: tuple[ReaderNote, ...] = ()
+    classes: Mapping[str, Sequence[str]] = {}  # column -> its class names in order, of columns that state them (ClassLabel)
 
     def take(self, rows: Sequence[int]) -> Table:
         """The rows with these numbers, counted from 0."""

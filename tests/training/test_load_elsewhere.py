@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_words import WORDS
 
+from dmlviz.data import read_file
 from dmlviz.records import RunConfig, TextDataset
 from dmlviz.submit import submit, submit_loaded
 from dmlviz.training.class_names import better_order, match_classes, plain
@@ -200,6 +201,35 @@ def test_an_assumed_order_is_said_and_a_better_one_hinted(load, classifier, tiny
     assert hint.startswith("the assumed order is right for 0 of the 6 support texts, another for 6 (output 2 as animals, output 0 as food, output "
                            "1 as weather)")
     assert better_order(np.eye(3), np.arange(3), NAMES) == ""
+
+
+@pytest.mark.parametrize("order", [("weather", "animals", "food"), ("food", "weather", "sports", "animals")])
+def test_outputs_without_names_follow_the_order_that_the_data_sets_file_states(store, load, classifier, tiny_dataset, tmp_path, order):
+    """From a Parquet file with a ClassLabel to the stored scores; a listed class may have no text."""
+    import datasets
+
+    labels = [order.index(tiny_dataset.label_names[label]) for label in tiny_dataset.labels]
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=list(order))})
+    path = tmp_path / "stated.parquet"
+    datasets.Dataset.from_dict({"text": list(tiny_dataset.texts), "label": labels}, features=features).to_parquet(path)
+    dataset = read_file(path)
+    assert dataset.content_hash == tiny_dataset.content_hash
+    store.add_dataset(tiny_dataset)  # the same texts from a CSV, which states no order
+    folder = classifier("bert", tuple(f"LABEL_{i}" for i in range(len(order))))
+    run = load(folder, dataset)
+    arrays, said = store.arrays(run.id), run.facts["load"]["assumed"]
+    expected = their_logits(folder, [dataset.texts[i] for i in arrays.row_ids[:8]])[:, [order.index(name) for name in dataset.label_names]]
+    np.testing.assert_allclose(arrays.scores["head"][:8], expected, atol=1e-4 * np.abs(expected).max())
+    assert f"its outputs have no names: they are {', '.join(order)}, in the order in which the data set's source lists its classes" in said
+    assert not any("order is right for" in sentence or "is taken for" in sentence for sentence in said)
+
+
+def test_a_listed_order_of_other_classes_is_none_of_the_outputs():
+    three = replace(labelled(*NAMES), class_order=("weather", "animals", "food", "sports"))
+    assert match_classes(None, {i: f"LABEL_{i}" for i in range(3)}, three).guessed
+    assert match_classes(None, {i: f"LABEL_{i + 1}" for i in range(4)}, three).order == [1, 2, 0]
+    assert match_classes(None, {i: f"LABEL_{i + 2}" for i in range(4)}, three).order is None
+    assert match_classes(None, {i: f"LABEL_{i}" for i in range(5)}, three).order is None
 
 
 def test_more_outputs_than_classes_are_left_out_and_said():
