@@ -130,3 +130,16 @@ def test_cases_and_their_notes_are_shown(visit, name, sentence):
     assert not app.exception
     assert not app.error
     assert sentence in sentences(app)
+
+
+def test_texts_that_lose_words_are_said_before_training(visit, tmp_path, tiny_encoder):
+    lines = [f"some words {i}{' and more words' * (i % 2 * 20)},{'ab'[i % 2]}" for i in range(40)]
+    (tmp_path / "long.csv").write_text("\n".join(["text,label", *lines]))
+    app = own_file(visit("train"), str(tmp_path / "long.csv"))
+    app.text_input(key="train_encoder").set_value(str(tiny_encoder)).run()
+    app.number_input(key="train_max_length").set_value(16).run()
+    found = re.search(r"\d+ of \d+ texts lose words at 16 tokens, up to 92% of a text; a larger max_length keeps more", sentences(app))
+    assert found, sentences(app)
+    app.text_input(key="train_encoder").set_value("no/such-encoder").run()
+    assert "lose words" not in sentences(app)
+    assert not app.exception
