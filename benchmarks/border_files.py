@@ -2,6 +2,7 @@
 
 Makes the files of border_shapes.py in a temporary folder, and reads those of ../shared/cases as well where they are.
 A row is right where rows, classes and the words of a note (or of the refusal) are those that it names; exit status 1 when one is wrong.
+`python benchmarks/borders.py` prints this table and that of other people's models.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
-from border_shapes import SHAPES, Shape  # noqa: E402
+from border_shapes import ENDINGS, SHAPES, Shape  # noqa: E402
 
 from dmlviz.data import load_dataset  # noqa: E402
-from dmlviz.records import InputError  # noqa: E402
+from dmlviz.records import InputError, TextDataset  # noqa: E402
 
 CASES = ROOT.parent / "shared" / "cases" / "readers"
 FROM_CASES = {  # file -> rows, classes
@@ -63,7 +64,7 @@ def judged(shape: Shape, folder: Path) -> tuple[bool, str, str, str, str]:
         return False, "FAILED", "-", "-", f"{type(error).__name__}: {error}"
     notes = [note.sentence for note in dataset.notes]
     said = [note for note in notes if shape.words in note]
-    right = (len(dataset.texts), len(dataset.label_names)) == (shape.rows, shape.classes) and bool(said or not shape.words)
+    right = (len(dataset.texts), len(dataset.label_names)) == (shape.rows, shape.classes) and bool(said or not shape.words) and not mixed_up(dataset)
     said = " ".join(
         said[:1] if shape.words else [note for note in notes if not note.startswith("columns guessed: texts from 'text', labels from 'label'.")]
     )
@@ -75,6 +76,15 @@ def judged(shape: Shape, folder: Path) -> tuple[bool, str, str, str, str]:
         f"{len(dataset.label_names)}: {names}",
         said,
     )
+
+
+def mixed_up(dataset: TextDataset) -> bool:
+    """Have texts of one kind (their words say which) labels of two kinds, or both kinds the same? What a pair is, its first text does not say."""
+    if dataset.text_pairs is not None:
+        return False
+    names = [dataset.label_names[label] for label in dataset.labels]
+    found = [{name for text, name in zip(dataset.texts, names, strict=True) if ending in text} for ending in ENDINGS]
+    return any(len(labels) > 1 for labels in found) or bool(found[0] & found[1])
 
 
 def border_rows() -> list[tuple[str, bool, str, str, str, str]]:

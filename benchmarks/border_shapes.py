@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 WORDS = {"a": "refund card fee", "b": "depot courier late"}
+ENDINGS = ("card fee", "courier late")  # by which the texts of the two classes are known again, in the cases as well
 PAIRS = [(f"{WORDS['ab'[i % 2]]} number {i}", "ab"[i % 2]) for i in range(24)]
 RECORDS = [{"text": text, "label": label} for text, label in PAIRS]
 CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in PAIRS)
@@ -261,6 +262,7 @@ SHAPES = [
         3,
         "1 row whose label is a number or true/false where the others are words (line 2): '12'",
     ),
+    Shape("twelve numbered classes", file("r.csv", table("text,label", lambda i: f"text number {i},{i % 12}")), 24, 12),
     Shape(
         "QNLI",
         file("r.tsv", table("index\tquestion\tsentence\tlabel", lambda i: f"{i}\tq {i}\ts {i}\t{'ab'[i % 2]}")),
@@ -342,6 +344,13 @@ SHAPES = [
         words="lacks shards of its train part, train-00001-of-00002",
     ),
     Shape("datasets.save_to_disk", saved, 28),
+    Shape(
+        "numbers, and their names in classes.txt",
+        folder_of(train_csv=CSV.replace(",a\n", ",1\n").replace(",b\n", ",2\n"), classes_txt="first\nsecond\n"),
+        24,
+        words="class names are those of 'classes.txt' (2 classes): 1 is 'first', and so on.",
+    ),
+    Shape("classes.txt lists other classes", folder_of(train_csv=CSV, classes_txt="x\ny\n"), 24, words="was not used for the names of the classes"),
     Shape("the same, damaged", damaged, words="looks like one of save_to_disk but cannot be read"),
     Shape("a folder per class", class_folders("train", "test"), 48),
     Shape("a folder without texts", lambda folder: folder, words="has no training texts; it needs train.jsonl.gz"),
