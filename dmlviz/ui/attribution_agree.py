@@ -46,7 +46,7 @@ def agree(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attrib
     least = (runs_apart if len(runs_apart) else pairs).groupby("row_id")["correlation"].mean().dropna().sort_values()
     rows = sorted(map(int, least.index[:LEAST]))
     label = f"Select the {len(rows)} texts that agree least" if len(rows) != 1 else "Select the text"
-    st.button(label, key="why_least", on_click=selection.choose_rows, args=(rows,), disabled=not rows)
+    st.button(label, key="why_least", on_click=selection.choose_rows, args=(rows, dataset.content_hash), disabled=not rows)
 
 
 def _nothing_to_compare(inputs: Sequence[AttributionInput], kind: AttributionKind) -> None:

@@ -141,7 +141,8 @@ def _where(word: str, inputs: Sequence[AttributionInput], dataset: TextDataset, 
         "True class": [names[i] for i in table["label"]], "Text": [excerpt(dataset.texts[row]) for row in table["row_id"]], "Row": table["row_id"],
     })  # fmt: skip
     st.dataframe(shown, hide_index=True, height=260, column_config={"Weight, %": st.column_config.NumberColumn(format="%+.1f")})
-    st.button("Select these texts", key="why_select", on_click=selection.choose_rows, args=(sorted(set(map(int, table["row_id"]))),))
+    st.button("Select these texts", key="why_select", on_click=selection.choose_rows, 
+              args=(sorted(set(map(int, table["row_id"]))), dataset.content_hash))  # fmt: skip
 
 
 def _faithful(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:

@@ -37,6 +37,13 @@ section[data-testid="stSidebar"][aria-expanded="true"] {width: 260px !important;
 dl.report {font-size: .86rem; margin: 0 !important; padding: 0 !important;}
 dl.report dt {font-weight: 600; margin-top: .35rem;}
 dl.report dd {margin: 0 0 .15rem 0 !important; padding: 0 !important; overflow-wrap: anywhere; opacity: .85;}
+[class*="st-key-go_"] a {border: 1px solid; border-radius: 6px; padding: .25rem .75rem; min-height: 2.5rem; justify-content: center; width: auto;}
+[class*="st-key-go_then"] a {border-color: color-mix(in srgb, currentColor 22%, transparent);}
+[class*="st-key-go_then"] a:hover {border-color: #0B6E99; background: transparent;}
+[class*="st-key-go_first"] a:not([disabled]) {background: #0B6E99; border-color: #0B6E99;}
+[class*="st-key-go_first"] a:not([disabled]):hover {background: #095879;}
+[class*="st-key-go_first"] a:not([disabled]) * {color: #FFFFFF;}
+[class*="st-key-go_"] a * {white-space: nowrap; overflow: visible; font-weight: 400;}
 span.swatch {display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .4em;}
 </style>"""
 
@@ -105,17 +112,21 @@ def escaped(text: str) -> str:
     return "".join("\\" + c if c in "\\`*_{}[]<>()#+-.!|~:$" else c for c in text).replace("\n", " ")
 
 
-def go(page: str) -> None:
-    """To another page. Without a word about the address st.switch_page refuses where one of this page's controls stands in it."""
-    st.switch_page(page, query_params={})
+def link(
+    label: str, page: str, *, key: str, runs: Sequence[str] = (), primary: bool = False, disabled: bool = False, help: str | None = None
+) -> None:
+    """A link that looks like a button, to a page of the app; with `runs` it opens with these compared. A link and not a button, since the browser
+    follows it by itself: st.switch_page out of a page that redraws itself every second leaves a blank page behind (Streamlit 1.67), as the next
+    redraw of the old page is already on its way."""
+    with st.container(key=f"go_{'first' if primary else 'then'}_{key}", width="content"):
+        st.page_link(page, label=label, query_params={"runs": ",".join(runs)} if runs else None, disabled=disabled, help=help)
 
 
-def empty(words: str, button: str, page: str) -> None:
-    """A kind empty state: one sentence, one button to the step that fills it."""
+def empty(words: str, label: str, page: str) -> None:
+    """A kind empty state: one sentence, one link to the step that fills it."""
     with st.container(border=True):
         st.write(words)
-        if st.button(button, type="primary"):
-            go(page)
+        link(label, page, key="empty", primary=True)
 
 
 def notes(rows: Sequence[ReaderNote], *, title: str) -> None:

@@ -184,7 +184,7 @@ def _graph(frame: pd.DataFrame, one: GraphView, look: Look, chosen: np.ndarray, 
     figure = graph.screen(frame, one.run.id, theme=theme(), view=view, selected=chosen.tolist(), node=asked_node(), height=height)
     key = chart_key(one.run.id)
     st.plotly_chart(figure, key=key, theme=None, config=PLOTLY, alt=graph.alt(frame, one.run.id), selection_mode="points",
-                    on_select=lambda: _clicked(key))  # fmt: skip
+                    on_select=lambda: _clicked(key, one.run.config.dataset_hash or ""))  # fmt: skip
     away = graph.outside_words(frame[frame["pane"] == one.run.id], view)
     st.caption(escaped(_state(one) + (f" · {away}" if away else "")))
     for words in (*one.words, *_warnings(one)):
@@ -258,22 +258,22 @@ def asked_node() -> int | None:
     return int(kept) if kept else None
 
 
-def ask(node: int | None) -> None:
-    """Ask why this text was guessed as it was; it becomes the selection, too."""
+def ask(node: int | None, dataset_hash: str) -> None:
+    """Ask why this text of the data set was guessed as it was; it becomes the selection, too."""
     st.session_state["node"] = "" if node is None else str(node)
     if node is not None:
-        selection.choose_rows([node])
+        selection.choose_rows([node], dataset_hash)
 
 
-def _clicked(key: str) -> None:
+def _clicked(key: str, dataset_hash: str) -> None:
     points = (st.session_state.get(key) or {}).get("selection", {}).get("points", [])
     data = [point.get("customdata") for point in points if point.get("customdata") is not None]
     if data:
-        ask(int(data[-1][0] if isinstance(data[-1], (list, tuple)) else data[-1]))
+        ask(int(data[-1][0] if isinstance(data[-1], (list, tuple)) else data[-1]), dataset_hash)
 
 
-def _from_list() -> None:
-    ask(st.session_state["graph_ask"])
+def _from_list(dataset_hash: str) -> None:
+    ask(st.session_state["graph_ask"], dataset_hash)
 
 
 def reasons(shown: Shown, look: Look) -> None:
@@ -286,6 +286,7 @@ def reasons(shown: Shown, look: Look) -> None:
     heads = {row: f"{row} · {short(shown.texts[row][:400], 110)}" for row in options}
     st.session_state["graph_ask"] = node if node in options else None
     st.selectbox("Text", options, index=None, format_func=lambda row: heads.get(row, str(row)), key="graph_ask", on_change=_from_list,
+                 args=(shown.views[0].run.config.dataset_hash or "",),
                  placeholder="Click a text above, or choose: wrong guesses first, then the least sure", label_visibility="collapsed")  # fmt: skip
     if node is None:
         st.caption("Each guess is a sum of parts, one from every visible label that reaches the text, by whatever path; the parts are exact.")

@@ -69,7 +69,8 @@ def controls(runs: Sequence[Run]) -> Look:
         "Classes in colour", list(names), key="focus", placeholder="largest 8" if len(names) > 20 else "all", max_selections=8, **BOUND
     )
     f.text_input(
-        "Find in texts", key="find", placeholder="words or /regex/", on_change=_find, help="Words, or a regular expression between slashes."
+        "Find in texts", key="find", placeholder="words or /regex/", on_change=_find,
+        args=(runs[0].config.dataset_hash or "",), help="Words, or a regular expression between slashes.",
     )
     with g.popover("More", width="stretch"):
         kind = _more(method, several=len(runs) > 1)
@@ -110,7 +111,8 @@ def _select(runs: Sequence[Run], names: Sequence[str]) -> None:
     right = st.selectbox("Right in", list(titles), index=None, format_func=titles.get, key="select_right", placeholder="a run (optional)")
     wrong = st.selectbox("Wrong in", list(titles), index=None, format_func=titles.get, key="select_wrong", placeholder="a run")
     line = f"class:{name}" if name else f"flip:{right},{wrong}" if right and wrong else f"wrong:{wrong}" if wrong else ""
-    st.button("Select", key="select_go", disabled=not line, on_click=selection.choose, args=(line,))
+    st.button("Select", key="select_go", disabled=not line, on_click=selection.choose,
+              args=(line, runs[0].config.dataset_hash or ""))  # fmt: skip
 
 
 def _controls_of(runs: Sequence[Run]) -> None:
@@ -134,10 +136,10 @@ def _add_control(run: Run, control: str) -> None:
         st.toast("The control is being made; its pane appears when it is ready.")
 
 
-def _find() -> None:
+def _find(dataset_hash: str) -> None:
     said = st.session_state["find"].strip()
     pattern = said[1:-1] if len(said) > 2 and said.startswith("/") and said.endswith("/") else ""
-    selection.choose(f"regex:{pattern}" if pattern else f"find:{said}" if said else "")
+    selection.choose(f"regex:{pattern}" if pattern else f"find:{said}" if said else "", dataset_hash)
 
 
 def wanted_maps(runs: Sequence[Run], kind: MapKind) -> None:

@@ -180,9 +180,11 @@ def _changed(panes: list[Pane], look: Look) -> None:
     )  # fmt: skip
     picked = [int(table["row"].iloc[i]) for i in event.selection.rows]
     with st.container(horizontal=True):
-        st.button("Select these texts", key="changed_select", disabled=not picked, on_click=selection.choose_rows, args=(picked,))
+        st.button("Select these texts", key="changed_select", disabled=not picked, on_click=selection.choose_rows,
+                  args=(picked, dataset.content_hash))  # fmt: skip
         top = [int(row) for row in shown["row_id"].head(50)]
-        st.button(f"Select the first {len(top)}", key="changed_top", disabled=not top, on_click=selection.choose_rows, args=(top,))
+        st.button(f"Select the first {len(top)}", key="changed_top", disabled=not top, on_click=selection.choose_rows,
+                  args=(top, dataset.content_hash))  # fmt: skip
         st.download_button("CSV", csv_bytes(shown), "changed_texts.csv", "text/csv", on_click="ignore", key="changed_csv")
 
 

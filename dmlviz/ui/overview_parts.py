@@ -15,8 +15,8 @@ from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.losses import LOSSES
 from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.ui import groups_parts, loaders, selection
-from dmlviz.ui.frame import damage, escaped, go, guard, theme
-from dmlviz.ui.picks import comparable, compare_button
+from dmlviz.ui.frame import damage, escaped, guard, link, theme
+from dmlviz.ui.picks import comparable, compare_link
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.sweep_parts import sweep_line
 from dmlviz.ui.train_live import LIVE_SECONDS, row
@@ -37,10 +37,8 @@ def welcome() -> None:
             st.markdown(f"**{title}**")
             st.caption(words)
     with st.container(horizontal=True):
-        if st.button("Train the first runs", type="primary"):
-            go("pages/train.py")
-        if st.button("Load a model fine-tuned elsewhere"):
-            go("pages/runs.py")
+        link("Train the first runs", "pages/train.py", key="train", primary=True)
+        link("Load a model fine-tuned elsewhere", "pages/runs.py", key="load")
     st.caption(f"Runs are kept in {loaders.store().home}. Nothing leaves this machine.")
 
 
@@ -154,6 +152,5 @@ def next_step(runs: list[Run]) -> None:
     ready = [run for run in runs if comparable(run)]
     with st.container(horizontal=True):
         newest = [run.id for run in ready if run.config.dataset_hash == ready[0].config.dataset_hash][:3]
-        compare_button(list(reversed(newest)), "Compare the newest runs", key="overview_compare")
-        if st.button("Train more"):
-            go("pages/train.py")
+        compare_link(list(reversed(newest)), "Compare the newest runs", key="overview_compare")
+        link("Train more", "pages/train.py", key="train")

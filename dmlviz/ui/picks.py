@@ -14,11 +14,18 @@ from dmlviz.analysis.intervals import group_interval
 from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.records import Run
 from dmlviz.ui import loaders, selection
-from dmlviz.ui.frame import damage, empty, escaped, go, sentence
+from dmlviz.ui.frame import damage, empty, escaped, link, sentence
 from dmlviz.ui.words import percent, run_name
 
 MOST = 6  # panes that can still be read side by side
 NEWEST = 3  # shown when nothing is picked
+# Picks among a data set's own texts, classes and runs: in the session, and those of them that stand in the address
+OF_ONE_DATASET = {
+    "node", "node_address", "graph_ask", "why_kept", "find", "select_class", "select_right", "select_wrong", "neighbors_of", "hard_label",
+}  # fmt: skip
+OF_ONE_TEXT = ("why_row_", "why_text_", "why_pair_")
+IN_ADDRESS = ("text", "node")
+CLASS_LISTS = ("focus", "proxy_focus")  # bound to the address: emptied, since Streamlit does not let them be taken out of it
 LOOKED_AT = 12  # of the newest, for three that can be read
 
 
@@ -45,12 +52,31 @@ def sidebar() -> None:
         found = picked()
         if unknown := st.session_state.get("unknown_runs"):
             st.caption(f"{unknown} of the address's runs {'is' if unknown == 1 else 'are'} not in this home, not finished, or cannot be read.")
+        _keep_to_dataset(found.runs)
         for words in found.damaged:
             damage(words)
         for run in found.runs:
             _card(run, ready)
         fairness(found.runs)
     selection.sidebar(found.runs)
+
+
+def _keep_to_dataset(runs: Sequence[Run]) -> None:
+    """What was picked among a data set's own texts and classes is forgotten when runs on other texts are compared: its row 17 is another text there.
+    A link brings its picks along with its runs, so the first data set of a session forgets nothing."""
+    if not runs:
+        return
+    now, before = runs[0].config.dataset_hash or "", st.session_state.get("compared_hash")
+    st.session_state["compared_hash"] = now
+    if before in (None, now):
+        return
+    for key in [key for key in st.session_state if isinstance(key, str) and (key in OF_ONE_DATASET or key.startswith(OF_ONE_TEXT))]:
+        del st.session_state[key]
+    for key in CLASS_LISTS:
+        if st.session_state.get(key):
+            st.session_state[key] = []
+    for key in IN_ADDRESS:
+        st.query_params.pop(key, None)
 
 
 def fairness(runs: Sequence[Run]) -> None:
@@ -159,8 +185,7 @@ def needed(words: str) -> list[Run]:
         sentence(damaged)
     if found.damaged:
         st.caption("Nothing is left to be shown here. Pick other runs in the sidebar; the Runs page has all of them.")
-        if st.button("Go to the runs", type="primary"):
-            go("pages/runs.py")
+        link("Go to the runs", "pages/runs.py", key="runs", primary=True)
     else:
         empty(words, "Train a run", "pages/train.py")
     st.stop()
@@ -176,10 +201,9 @@ def on_one_dataset(runs: Sequence[Run]) -> list[Run]:
     return same
 
 
-def compare_button(run_ids: Sequence[str], label: str = "Compare", *, key: str) -> None:
-    """Puts runs into the comparison and goes to the maps."""
-    if st.button(label, key=key, type="primary", disabled=not run_ids, on_click=_pick, args=(list(run_ids)[:MOST],)):
-        go("pages/manifold.py")
+def compare_link(run_ids: Sequence[str], label: str = "Compare", *, key: str) -> None:
+    """The way to the maps of these runs."""
+    link(label, "pages/manifold.py", key=key, runs=run_ids[:MOST], primary=True, disabled=not run_ids)
 
 
 def add_run(run_id: str, *, beside: str) -> None:
@@ -205,7 +229,3 @@ def _await(known: Collection[str]) -> None:
     if here:
         st.session_state["awaited_runs"] = [run_id for run_id in waiting if run_id not in here]
         st.session_state["runs"] = list(dict.fromkeys([*st.session_state["runs"], *here]))[-MOST:]
-
-
-def _pick(run_ids: list[str]) -> None:
-    st.session_state["runs"] = run_ids

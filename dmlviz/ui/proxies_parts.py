@@ -119,10 +119,10 @@ def selected_rows(shown: Shown) -> np.ndarray:
     return selection.current([view.run.id for view in shown.found]).rows
 
 
-def _choose(rows: Sequence[int]) -> None:
+def _choose(rows: Sequence[int], dataset_hash: str) -> None:
     from dmlviz.ui import selection
 
-    selection.choose_rows(rows)
+    selection.choose_rows(rows, dataset_hash)
 
 
 def center_names(shown: Shown) -> dict[str, tuple[int, int]]:
@@ -419,12 +419,12 @@ def texts(shown: Shown) -> None:
         st.caption(f"Nearest tokens, mean cosine (times in the sample): {words}")
     mine = np.unique(view.rows[view.counted][(report.own == k) & (view.labels[view.counted] == c)])
     unit = "texts with tokens that chose it" if view.space == "tokens" else "texts that chose it"
-    _select(mine, f"Select the {len(mine):,} {unit}", key="proxy_select_centre", none="No text of its class chose this centre: it is dead.")
+    _select(mine, f"Select the {len(mine):,} {unit}", shown, key="proxy_select_centre", none="No text of its class chose this centre: it is dead.")
 
 
-def _select(rows: np.ndarray, label: str, *, key: str, none: str) -> None:
+def _select(rows: np.ndarray, label: str, shown: Shown, *, key: str, none: str) -> None:
     if len(rows):
-        st.button(label, key=key, on_click=_choose, args=([int(row) for row in rows],), icon=":material/select_all:")
+        st.button(label, key=key, on_click=_choose, args=([int(row) for row in rows], shown.dataset.content_hash), icon=":material/select_all:")
     else:
         st.caption(none)
 
@@ -451,7 +451,7 @@ def intrusions(shown: Shown) -> None:
                        "Class": st.column_config.Column(width=90), "Nearer to": st.column_config.Column(width=104), "row": None},
     )  # fmt: skip
     with st.container(horizontal=True):
-        _select(frame["row"].to_numpy(), "Select these texts", key="proxy_select_intrusions", none="")
+        _select(frame["row"].to_numpy(), "Select these texts", shown, key="proxy_select_intrusions", none="")
         st.download_button("CSV", csv_bytes(frame), "intrusions.csv", "text/csv", key="proxy_intrusions_csv", on_click="ignore")
     if len(frame) > MOST_TEXTS:
         st.caption(f"The first {MOST_TEXTS:,} of {len(frame):,} are shown; the CSV has all.")

@@ -109,7 +109,8 @@ def _hard(outcomes: list[Outcome], scope: Scope, dataset: TextDataset, names: li
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         rows = sorted(map(int, top["row_id"]))
         words = "Select these texts" if len(kept) <= MOST_TEXTS else f"Select these {MOST_TEXTS} texts"
-        st.button(words, key="hard_select", on_click=selection.choose_rows, args=(rows,), help="They stay selected on every page.")
+        st.button(words, key="hard_select", on_click=selection.choose_rows, args=(rows, dataset.content_hash),
+                  help="They stay selected on every page.")  # fmt: skip
     full = kept.assign(text=[_text(dataset, row) for row in kept["row_id"]], label_name=[names[c] for c in kept["label"]],
                        said_name=[names[c] for c in kept["said"]], in_the_data=doubts(kept["row_id"], dataset, repeated))  # fmt: skip
     shown.csv(full, "hard_texts", key="hard")

@@ -13,7 +13,7 @@ from dmlviz.records import InputError
 from dmlviz.ui import reliability_loaders
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.groups_parts import spread_column
-from dmlviz.ui.picks import MOST, compare_button
+from dmlviz.ui.picks import MOST, compare_link
 from dmlviz.ui.reliability_parts import Scope, interval_kind, readable
 from dmlviz.ui.words import run_name
 
@@ -68,4 +68,4 @@ def _runs(scope: Scope, one: Member) -> None:
             hide_index=True, column_config={f"{METRICS[scope.metric]} %": st.column_config.NumberColumn(format="%.1f")},
         )  # fmt: skip
         label = "Compare these runs" if len(one.group.runs) <= MOST else f"Compare the first {MOST} runs"
-        compare_button([run.id for run in one.group.runs], label, key="judge_compare")
+        compare_link([run.id for run in one.group.runs], label, key="judge_compare")

@@ -23,7 +23,7 @@ from dmlviz.submit import submit_loaded
 from dmlviz.ui import groups_parts, loaders
 from dmlviz.ui.dataset_picker import pick_dataset
 from dmlviz.ui.frame import capitalised, damage, escaped, notes, sentence, theme
-from dmlviz.ui.picks import MOST, comparable, compare_button
+from dmlviz.ui.picks import MOST, comparable, compare_link
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_live import KINDS, row
 from dmlviz.ui.words import accuracy_by, ago, dataset_name, duration, readouts, run_name, shots
@@ -127,7 +127,7 @@ def _group_table(runs: list[Run]) -> list[Run]:
     inside = [run for one in picked for run in one.runs]
     chosen = _run_table(inside, "runs_of_group")
     ready = [run.id for run in inside if comparable(run)]
-    compare_button(ready, "Compare these runs" if len(ready) <= MOST else f"Compare the first {MOST}", key="runs_group_compare")
+    compare_link(ready, "Compare these runs" if len(ready) <= MOST else f"Compare the first {MOST}", key="runs_group_compare")
     return chosen
 
 
@@ -246,7 +246,7 @@ def _differences(picked: list[Run]) -> None:
     else:
         st.dataframe(differing, hide_index=True)
     st.caption(f"{len(rows) - len(differing)} fields are equal.")
-    compare_button([run.id for run in picked if comparable(run)], "Compare their maps", key="runs_compare")
+    compare_link([run.id for run in picked if comparable(run)], "Compare their maps", key="runs_compare")
 
 
 def _curve(run: Run) -> None:
@@ -261,7 +261,7 @@ def _curve(run: Run) -> None:
 
 def _actions(run: Run) -> None:
     with st.container(horizontal=True):
-        compare_button([run.id] if comparable(run) else [], "Show its map", key="runs_show")
+        compare_link([run.id] if comparable(run) else [], "Show its map", key="runs_show")
         if run.state not in ("running", "cancelling") and st.button("Delete", key="runs_delete"):
             _confirm(run.id, run_name(run))
 

@@ -17,7 +17,7 @@ from dmlviz.sweep import Plan, SweepState, cancel_sweep, cost_of, delete_sweep, 
 from dmlviz.sweep_spec import SweepSpec, default_name, parse_sweep, spec_of, spec_yaml
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
-from dmlviz.ui.frame import damage, escaped, go, guard
+from dmlviz.ui.frame import damage, escaped, guard, link
 from dmlviz.ui.words import duration
 
 LIVE_SECONDS = 1.5
@@ -189,8 +189,8 @@ def _buttons(state: SweepState) -> None:
         st.button("Cancel", key=f"sweep_cancel_{name}", on_click=_do, args=(cancel_sweep, name), help="Runs at work write a checkpoint and end.")
     elif not state.done:
         st.button("Go on", key=f"sweep_resume_{name}", on_click=_do, args=(resume_sweep, name), type="primary")
-    if state.counts.get("finished", 0) > 1 and st.button("See the curves", key=f"sweep_see_{name}", type="primary" if state.done else "secondary"):
-        go("pages/reliability.py")
+    if state.counts.get("finished", 0) > 1:
+        link("See the curves", "pages/reliability.py", key=f"sweep_see_{name}", primary=state.done)
     if not state.open:
         st.button("Forget", key=f"sweep_forget_{name}", on_click=_do, args=(delete_sweep, name), help="Its runs stay.")
 

@@ -13,7 +13,7 @@ from dmlviz.training.local import LocalEngine
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import escaped, guard, theme
-from dmlviz.ui.picks import comparable, compare_button
+from dmlviz.ui.picks import comparable, compare_link
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_form import show_plan
 from dmlviz.ui.words import run_line, run_name, score
@@ -68,7 +68,7 @@ def _running(active: frozenset[str]) -> None:
     with rows:
         for run in newest:
             row(run, place="train")
-        compare_button([run.id for run in reversed(newest) if comparable(run)][:6], "See the maps side by side", key="train_compare")
+        compare_link([run.id for run in reversed(newest) if comparable(run)][:6], "See the maps side by side", key="train_compare")
 
 
 def _curves(runs: list[Run]) -> None:

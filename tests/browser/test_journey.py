@@ -112,7 +112,7 @@ def test_from_an_empty_home_to_a_figure_for_a_paper(app, new_page, tmp_path):
     settled(page)
 
     # three maps of the test texts
-    page.get_by_role("button", name="See the maps side by side").click()
+    page.get_by_role("link", name="See the maps side by side").click()
     page.locator(MARKS).first.wait_for()
     settled(page)
     no_errors(page)
@@ -215,7 +215,7 @@ def test_hostile_class_names_are_shown_and_never_run(app, new_page, tiny_encoder
     page.get_by_text(FINISHED).wait_for(timeout=LONG)
     settled(page)
 
-    page.get_by_role("button", name="See the maps side by side").click()
+    page.get_by_role("link", name="See the maps side by side").click()
     page.get_by_role("heading", name="Where do the texts land?").wait_for()
     page.locator(MARKS).first.wait_for()
     settled(page)

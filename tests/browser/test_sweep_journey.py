@@ -45,7 +45,7 @@ def test_from_the_form_to_the_curve_and_a_groups_runs(app, new_page, tiny_encode
     assert sweep_state(app.store, sweep.name).done
     assert page.locator("table.sweep td").count() == 18
 
-    page.get_by_role("button", name="See the curves").click()
+    page.get_by_role("link", name="See the curves").click()
     page.get_by_role("heading", name="Is the difference real?").wait_for()
     page.locator(".js-plotly-plot").first.wait_for()
     page.get_by_text(re.compile("Gain over cross-entropy")).first.wait_for()
@@ -55,7 +55,7 @@ def test_from_the_form_to_the_curve_and_a_groups_runs(app, new_page, tiny_encode
     page.get_by_test_id("stDataFrame").last.wait_for()
     settled(page)
     page.get_by_test_id("stDataFrame").last.locator("canvas").first.click(position={"x": 14, "y": 56}, force=True)  # a scroller above takes it
-    page.get_by_role("button", name="Compare these runs").click()
+    page.get_by_role("link", name="Compare these runs").click()
     page.get_by_role("heading", name="Where do the texts land?").wait_for()
     assert page.url.count("2shot") + page.url.count("4shot") == 3
     no_errors(page)

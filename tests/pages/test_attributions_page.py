@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page_links import follow
 from test_pages import button, unescaped, words
 from tray_cases import emptied, panels
 
@@ -58,7 +59,7 @@ def shown_texts(app) -> list[str]:
 def test_an_empty_store_has_a_sentence_and_a_button(visit):
     app = visit("attributions")
     assert "No finished run yet. The words behind its predictions" in words(app)
-    button(app, "Train a run").click().run()
+    follow(app, "Train a run")
     assert app.title[0].value == "What should be trained on what?"
 
 

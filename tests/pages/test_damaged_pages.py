@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from damage_cases import FILES, HOW, Home, damaged, make_home
+from page_links import links
 from streamlit.testing.v1 import AppTest
 
 PAGES = ("overview", "train", "runs", "manifold", "proxies", "graph", "attributions", "reliability", "figures")
@@ -66,7 +67,7 @@ def test_texts_that_cannot_be_read_are_said_and_the_numbers_stay(look, how):
     for page in COMPARING:
         app, home = look(page, "dataset.parquet", how)
         assert home.dataset[:12] in words(app), page
-        assert any(one.label == "Go to the runs" for one in app.button), page
+        assert "Go to the runs" in links(app), page
     app, home = look("overview", "dataset.parquet", how)
     assert len(app.dataframe) >= 1
     assert home.dataset[:12] in words(app)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from page_links import follow
 from test_pages import button, charts, unescaped, words
 from tray_cases import emptied, panels
 
@@ -34,7 +35,7 @@ def hidden_row(store, run_id: str, **settings) -> int:
 def test_an_empty_store_has_a_sentence_and_a_button(visit):
     app = visit("graph")
     assert "No finished run yet. The similarity graph of its texts appears" in words(app)
-    button(app, "Train a run").click().run()
+    follow(app, "Train a run")
     assert app.title[0].value == "What should be trained on what?"
 
 

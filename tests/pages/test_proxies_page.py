@@ -6,6 +6,7 @@ import re
 
 import pytest
 from center_cases import write_run
+from page_links import follow
 from streamlit.testing.v1 import AppTest
 from tray_cases import emptied, panels
 
@@ -73,7 +74,7 @@ def test_without_runs_there_is_a_sentence_and_a_way_on(visit):
     app = visit("proxies")
     assert app.title[0].value == "Which centres does each class really use?"
     assert "No finished run yet. Centres appear among the texts" in said(app)
-    button(app, "Train a run").click().run()
+    follow(app, "Train a run")
     assert app.title[0].value == "What should be trained on what?"
 
 

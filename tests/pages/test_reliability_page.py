@@ -8,7 +8,8 @@ from html import unescape
 import numpy as np
 import pytest
 from group_homes import add_runs, dataset, several
-from test_pages import button, charts, unescaped, words
+from page_links import follow, links
+from test_pages import charts, unescaped, words
 from tray_cases import emptied, panels
 
 from dmlviz.store import Store
@@ -35,7 +36,7 @@ def of_data(store: Store, name: str) -> list[str]:
 def test_an_empty_store_has_a_sentence_and_a_button(visit):
     app = visit("reliability")
     assert "No finished run yet. Intervals and tests appear with the second draw" in words(app)
-    button(app, "Train a run").click().run()
+    follow(app, "Train a run")
     assert app.title[0].value == "What should be trained on what?"
 
 
@@ -189,11 +190,11 @@ def test_a_selected_group_shows_its_runs_and_they_can_be_compared(visit, many, m
     app = visit("reliability", many.home, runs=of_data(many, "odd")[:1], judge_tab="Groups")
     (inside,) = tables(app, "run")
     assert len(inside) == 5
-    button(app, "Compare these runs").click().run()
+    follow(app, "Compare these runs")
     assert len(app.session_state["runs"]) == 5
     runs = visit("runs", many.home, runs_rows="group")
     assert len(tables(runs, "Id")[0]) == 5
-    assert [one.label for one in runs.button if one.key == "runs_group_compare"] == ["Compare these runs"]
+    assert "Compare these runs" in links(runs)
 
 
 def test_overview_says_single_run(visit, home):
