@@ -64,13 +64,13 @@ def content_hash(rows: Rows) -> str:
     """sha256 over texts, pairs, label texts and parts in row order; each field is preceded by its length in bytes."""
     digest = hashlib.sha256(b"dmlviz texts 1, " + (b"pairs" if rows.pairs is not None else b"single"))
     columns = [column for column in (rows.texts, rows.pairs) if column is not None]
-    few = _KnownFields()
+    few, lengths = _KnownFields(), _KnownLengths()
     for start in range(0, len(rows.texts), BATCH):
         batch = slice(start, start + BATCH)
         fields = []
         for column in columns:
-            encoded = [value.encode() for value in column[batch]]
-            fields += [[len(raw).to_bytes(8, "little") for raw in encoded], encoded]
+            encoded = list(map(str.encode, column[batch]))
+            fields += [map(lengths.__getitem__, map(len, encoded)), encoded]
         fields += [map(few.__getitem__, rows.labels[batch]), map(few.__getitem__, rows.parts[batch])]
         digest.update(b"".join([piece for row in zip(*fields, strict=True) for piece in row]))
     return digest.hexdigest()
@@ -83,6 +83,14 @@ class _KnownFields(dict[str, bytes]):
         raw = value.encode()
         self[value] = len(raw).to_bytes(8, "little") + raw
         return self[value]
+
+
+class _KnownLengths(dict[int, bytes]):
+    """Number -> its eight bytes."""
+
+    def __missing__(self, length: int) -> bytes:
+        self[length] = length.to_bytes(8, "little")
+        return self[length]
 
 
 def clean(text: str) -> str:
@@ -140,7 +148,7 @@ def _repaired_label(label: str | None) -> str | None:
 
 
 def _drop_blank(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    no_text = {i for i, text in enumerate(rows.texts) if text is None or not text.strip(INVISIBLE)}
+    no_text = {i for i, text in enumerate(rows.texts) if text is None or not (text[:1].isalnum() or text.strip(INVISIBLE))}
     if rows.pairs is not None:
         no_text |= {i for i, pair in enumerate(rows.pairs) if is_blank(pair)}
     no_label = {i for i, label in enumerate(rows.labels) if label is None} - no_text
