@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from dmlviz.analysis.comparing import compare, holm, pairs_of
+from dmlviz.analysis.comparing import compare, pairs_of
 from dmlviz.analysis.groups import Group, group_runs
+from dmlviz.analysis.inference import holm
 from dmlviz.analysis.intervals import group_interval
 from dmlviz.draw import draw_file
 from dmlviz.figures.theme import base_title

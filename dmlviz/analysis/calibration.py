@@ -240,7 +240,7 @@ def all_readouts(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def group_calibration(side: Side, table: pd.DataFrame, readout: str | None = None) -> pd.DataFrame:
     """One row per measure: measure, n (units), mean, low, high over the runs of a group; chance and high_chance are means over its runs. The mean of
-    temperatures is geometric: 2 and 1/2 cancel out.
+    temperatures is geometric (2 and 1/2 cancel out) and of the runs in which one was best: those that stand at the bound of the search have none.
 
     `table` is of `calibration_table`; `readout` None takes each run's row of the readout that its outcome is judged by.
     """
@@ -250,7 +250,10 @@ def group_calibration(side: Side, table: pd.DataFrame, readout: str | None = Non
     for name in ("accuracy", "confidence", *MEASURES, "temperature", *(f"scaled_{name}" for name in ("confidence", *MEASURES))):
         if name in rows:
             chance = [float(rows[f"{name}_{end}"].mean()) if f"{name}_{end}" in rows else math.nan for end in ("chance", "high")]
-            found.append((name, *_interval(name, rows[name].to_numpy(dtype=float), side), *chance))
+            values = rows[name].to_numpy(dtype=float)
+            if name == "temperature":
+                values = np.where(rows["at_bound"].to_numpy(dtype=bool), np.nan, values)
+            found.append((name, *_interval(name, values, side), *chance))
     return pd.DataFrame(found, columns=["measure", "n", "mean", "low", "high", "chance", "high_chance"])
 
 

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from dmlviz.analysis.groups import Group
-from dmlviz.analysis.intervals import student as student_interval
+from dmlviz.analysis.inference import ALPHA, FEWEST, draws_needed
+from dmlviz.analysis.inference import student as student_interval
 from dmlviz.analysis.intervals import units
 from dmlviz.analysis.judged_rows import same_rows
 from dmlviz.records import InputError, Run
 
-FEWEST = 5  # pairs below which no test is spoken of
-ALPHA, POWER = 0.05, 0.80
+POWER = 0.80
 EXACT = 16  # pairs up to which all 2^n signs are gone through
 FLIPS = 20_000  # random signs beyond
 
@@ -137,27 +137,20 @@ def _detectable(count: int, alpha: float, power: float) -> float:
     return float(brentq(short, 1e-6, most))
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's step-down adjustment (1979) over the p-values that are there; NaN stays NaN and is not counted."""
-    p = np.asarray(p_values, dtype=float)
-    adjusted, there = np.full(len(p), np.nan), np.flatnonzero(np.isfinite(p))
-    order = there[np.argsort(p[there], kind="stable")]
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
-    return adjusted
-
-
 def verdict(one: Comparison, adjusted: float, comparisons: int, names: tuple[str, str]) -> str:
-    """What may be said, in few words. `adjusted`: the sign-flip test's p after Holm over so many `comparisons`."""
+    """What may be said, in few words. `adjusted`: the sign-flip test's p after Holm; `comparisons`: how many are shown with this one, those that
+    have too few repetitions for a test included, so that the number of repetitions it takes is the same whatever there is already."""
     things = {"draw": "draws", "fold": "folds", "seed": "seeds"}.get(one.unit, "pairs")
+    needed = draws_needed(comparisons)
     if one.n < FEWEST:
-        missing = FEWEST - one.n
-        return f"too few: {missing} more {things if missing > 1 else things[:-1]} needed"
+        missing = needed - one.n
+        return f"too few: {missing} more {things if missing > 1 else things[:-1]} needed ({needed} in all)"
     if not np.isfinite(adjusted) or one.difference == 0 == one.detectable:
         return "equal in every pair"
     if adjusted < ALPHA:
         return f"significant at 5 %: {names[0] if one.difference > 0 else names[1]} is better"
     if comparisons * one.smallest >= ALPHA:  # even if all differences pointed one way
-        return f"{one.n} {things} cannot show it, {int(np.floor(1 + np.log2(comparisons / ALPHA))) + 1} could"
+        return f"{one.n} {things} cannot show it, {needed} could"
     return "not significant"
 
 

@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dmlviz.analysis.inference import LEVEL, student, wilson
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.records import InputError, Run
 
-LEVEL = 0.95
 RESAMPLES = 2000
 KINDS = {
     "student": "Student's t over draws: what other draws of the shots and seeds would give on the same test texts",
@@ -86,18 +86,6 @@ def _holds(name: str, draws: list[int], folds: list[int], seeds: list[int]) -> s
     return "one seed throughout, so the interval holds the draws of the shots"
 
 
-def student(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) of the mean over the last axis (U repetitions): mean ± t(U - 1) · s / √U (Student 1908). NaN where U < 2."""
-    from scipy.special import stdtrit
-
-    values = np.asarray(values, dtype=float)
-    count, mean = values.shape[-1], values.mean(axis=-1)
-    if count < 2:
-        return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = stdtrit(count - 1, 0.5 + level / 2) * values.std(axis=-1, ddof=1) / np.sqrt(count)
-    return mean - half, mean + half
-
-
 def crossed(observed: np.ndarray, resampled: np.ndarray, texts: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) of the mean over U repetitions that all are tested on the same M texts, if draws and texts were others.
 
@@ -128,15 +116,6 @@ def texts_only(observed: np.ndarray, resampled: np.ndarray, texts: int, level: f
     mean = np.asarray(observed, dtype=float).mean(axis=-1)
     half = stdtrit(max(texts - 1, 1), 0.5 + level / 2) * np.asarray(resampled, dtype=float).mean(axis=-1).std(axis=0, ddof=1)
     return mean - half, mean + half
-
-
-def wilson(share: float, texts: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval (1927) of a share of `texts`."""
-    from scipy.special import ndtri
-
-    z2 = float(ndtri(0.5 + level / 2)) ** 2
-    middle, half = share + z2 / (2 * texts), np.sqrt(z2 * (share * (1 - share) / texts + z2 / (4 * texts**2)))
-    return float((middle - half) / (1 + z2 / texts)), float((middle + half) / (1 + z2 / texts))
 
 
 @lru_cache(maxsize=4)
@@ -196,7 +175,8 @@ def interval_on_texts(runs: Sequence[Run], found: Tested, kind: str, *, metric: 
     """The interval of a kind over a group's runs in the order of `found`. One run has no interval over draws; over texts it has one."""
     if kind == "texts" and len(runs) == 1 and metric == "accuracy":
         share = float(found.observed[0])
-        return Interval(share, *wilson(share, found.texts, level), found.texts, "text", kind)
+        low, high = wilson(share * found.texts, found.texts, level)
+        return Interval(share, float(low), float(high), found.texts, "text", kind)
     made = interval_of_means(runs, found, kind, level)
     return made._replace(low=max(made.low, 0.0), high=min(made.high, 1.0)) if np.isfinite(made.low) else made
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dmlviz.analysis.groups import Group, group_runs
-from dmlviz.analysis.intervals import LEVEL, student, units, wilson
+from dmlviz.analysis.inference import LEVEL, student, wilson
+from dmlviz.analysis.intervals import units
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.records import InputError, Run
 
@@ -60,8 +61,8 @@ def wilson_interval(hits: float, n: int) -> Interval:
     """Share of hits among n texts with Wilson's interval, which stays within 0 to 1 and holds for few texts."""
     if n == 0:
         return Interval(0, math.nan, math.nan, math.nan)
-    low, high = wilson(hits / n, n)
-    return Interval(n, hits / n, max(0.0, min(low, hits / n)), min(1.0, max(high, hits / n)))  # at 0 and 1 rounding may cross the share
+    low, high = wilson(hits, n)
+    return Interval(n, hits / n, float(low), float(high))
 
 
 def share_interval(hits: Sequence[float], counts: Sequence[int], runs: Sequence[Run], texts: np.ndarray) -> Interval:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.stats import t as student
 
+from dmlviz.analysis.inference import student_half
 from dmlviz.analysis.neighbors import NEIGHBORS, Neighbors, chunked, comparable, neighbors, similarity
 from dmlviz.records import InputError
 
@@ -195,7 +195,7 @@ def _estimate(values: np.ndarray, population: int) -> Estimate:
         return Estimate(mean, mean, mean, m, "none needed: measured at every text")
     if m < 2:
         return Estimate(mean, None, None, m)
-    half = float(student.ppf(0.975, m - 1) * values.std(ddof=1) * np.sqrt((1 - m / population) / m))
+    half = float(student_half(values.std(ddof=1) * np.sqrt((1 - m / population) / m), m - 1))
     return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), m, "95 % t interval over anchor texts, finite population")
 
 

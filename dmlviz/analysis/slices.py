@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom, norm
-from scipy.stats import t as student
+from scipy.stats import hypergeom
 
+from dmlviz.analysis.inference import FEWEST_TEXTS, holm, student_half, wilson
 from dmlviz.records import InputError
 
 COLUMNS = (
@@ -26,7 +26,8 @@ COLUMNS = (
     "p", "p_holm", "test",  # shares of classes only
 )  # fmt: skip
 SHARES = "95 %: Wilson for each side, Newcombe for the difference"
-MEANS = "95 %: t for each side, Welch for the difference"
+MEANS = f"95 %: t for each side, Welch for the difference, within what the number can be; none below {FEWEST_TEXTS} texts"
+BOUNDS = {"probability": (0.0, 1.0), "words": (0.0, np.inf)}  # of a mean, by its unit
 TEST = "hypergeometric (a draw without replacement), twice the smaller tail; Holm over classes"
 
 
@@ -43,7 +44,7 @@ def slice_report(
     (with `words` (N,), see `word_counts`), then each class's share, the largest difference first.
 
     Give it the texts of one part, or accuracies mix what was trained on with what was not. A side without texts has NaN, as has the interval of
-    a mean over one text. Raises InputError for arrays of different lengths.
+    a mean over fewer than five texts. Raises InputError for arrays of different lengths.
     """
     selected = np.asarray(selected)
     columns = {"labels": labels, "predictions": predictions, "confidence": confidence, **({} if words is None else {"words": words})}
@@ -89,8 +90,7 @@ def _counts(yes: np.ndarray, selected: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _share_row(statistic: str, name: object, inside, size: int, outside, rest: int) -> dict[str, object]:
-    share, low, high = wilson(inside, size)
-    other, other_low, other_high = wilson(outside, rest)
+    (share, low, high), (other, other_low, other_high) = _share(inside, size), _share(outside, rest)
     difference, least, most = newcombe((share, low, high), (other, other_low, other_high))
     return {
         "statistic": statistic, "name": name, "unit": "share",
@@ -100,16 +100,10 @@ def _share_row(statistic: str, name: object, inside, size: int, outside, rest: i
     }  # fmt: skip
 
 
-def wilson(yes: np.ndarray | int, n: int, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share, low, high of `yes` in n: Wilson's score interval (1927). NaN for n = 0."""
-    yes, z = np.asarray(yes, dtype=float), float(norm.ppf((1 + level) / 2))
-    if n == 0:
-        return (np.full(yes.shape, np.nan),) * 3
-    p = yes / n
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    middle, spread = p + z * z / (2 * n), 1 + z * z / n
-    # at the ends the formula is exactly 0 or 1, and rounding must not say otherwise
-    return p, np.where(yes == 0, 0.0, (middle - half) / spread), np.where(yes == n, 1.0, (middle + half) / spread)
+def _share(hits: np.ndarray | int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share of the hits in n, and Wilson's interval; NaN for n = 0."""
+    hits = np.asarray(hits, dtype=float)
+    return hits / n if n else np.full(hits.shape, np.nan), *wilson(hits, n)
 
 
 def newcombe(one: tuple, other: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,40 +115,33 @@ def newcombe(one: tuple, other: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def _mean_row(statistic: str, unit: str, values: np.ndarray, selected: np.ndarray) -> dict[str, object]:
     values = np.asarray(values, dtype=float)
-    (mean, low, high, error, n), (other, other_low, other_high, other_error, m) = (_mean(values[side]) for side in (selected, ~selected))
-    half = np.nan
-    if n > 1 and m > 1:
-        both = error**2 + other_error**2
-        freedom = both**2 / (error**4 / (n - 1) + other_error**4 / (m - 1)) if both > 0 else n + m - 2
-        half = float(student.ppf(0.975, freedom) * np.sqrt(both))
+    least, most = BOUNDS[unit]
+    (mean, error, n), (other, other_error, m) = (_mean(values[side]) for side in (selected, ~selected))
+    (low, high), (other_low, other_high) = _within(mean, error, n - 1, least, most), _within(other, other_error, m - 1, least, most)
+    both = error**2 + other_error**2
+    freedom = both**2 / (error**4 / (n - 1) + other_error**4 / (m - 1)) if both > 0 else n + m - 2
+    below, above = _within(mean - other, np.sqrt(both), freedom, least - most, most - least)
     return {
         "statistic": statistic, "name": "", "unit": unit,
         "selected": mean, "selected_low": low, "selected_high": high, "n_selected": n,
         "rest": other, "rest_low": other_low, "rest_high": other_high, "n_rest": m,
-        "difference": mean - other, "difference_low": mean - other - half, "difference_high": mean - other + half, "interval": MEANS,
+        "difference": mean - other, "difference_low": below, "difference_high": above, "interval": MEANS,
     }  # fmt: skip
 
 
-def _mean(values: np.ndarray) -> tuple[float, float, float, float, int]:
-    """Mean, its t interval, its standard error, n."""
+def _mean(values: np.ndarray) -> tuple[float, float, int]:
+    """Mean, its standard error, n. Below `FEWEST_TEXTS` the error is NaN: an interval of so few would say more than they do."""
     n = len(values)
-    if n < 2:
-        return (float(values[0]) if n else np.nan), np.nan, np.nan, np.nan, n
-    mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(n))
-    half = float(student.ppf(0.975, n - 1) * error)
-    return mean, mean - half, mean + half, error, n
+    return float(values.mean()) if n else np.nan, float(values.std(ddof=1) / np.sqrt(n)) if n >= FEWEST_TEXTS else np.nan, n
+
+
+def _within(value: float, error: float, freedom: float, least: float, most: float) -> tuple[float, float]:
+    """Student's interval, cut at what the number can be at all."""
+    half = student_half(error, freedom) if np.isfinite(error) else np.nan
+    return float(np.clip(value - half, least, most)), float(np.clip(value + half, least, most))  # NaN stays NaN
 
 
 def _draw_p(inside: np.ndarray, size: int, each: np.ndarray, count: int) -> np.ndarray:
     """(C,) twice the smaller hypergeometric tail at the counts in the selection."""
     fewer, more = hypergeom.cdf(inside, count, each, size), hypergeom.sf(inside - 1, count, each, size)
     return np.minimum(1.0, 2 * np.minimum(fewer, more))
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """(C,) p-values corrected for looking at C of them (Holm 1979)."""
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    found = np.empty(len(p))
-    found[order] = np.minimum(1.0, stepped)
-    return found

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
-from scipy.stats import t as student
 
+from dmlviz.analysis.inference import student_half, wilson
 from dmlviz.analysis.neighbors import comparable, neighbors
 from dmlviz.analysis.quality import Estimate, anchors_of
-from dmlviz.analysis.slices import wilson
 from dmlviz.records import InputError
 
 KNN = 10  # neighbours that vote
@@ -157,8 +156,8 @@ def vote(classes: np.ndarray, similarities: np.ndarray) -> np.ndarray:
 
 def _share_right(predictions: np.ndarray, labels: np.ndarray) -> Estimate:
     n, right = len(labels), int((predictions == labels).sum())
-    share, low, high = (float(one) for one in wilson(right, n))
-    return Estimate(share, low, high, n, WILSON)
+    low, high = wilson(right, n)
+    return Estimate(right / n, float(low), float(high), n, WILSON)
 
 
 # ---- alignment and uniformity (Wang and Isola 2020, α = 2, t = 2)
@@ -201,7 +200,10 @@ def uniformity(units: np.ndarray, t: float = 2.0) -> Estimate:
 
 
 def effective_rank(units: np.ndarray) -> Estimate:
-    """exp(-Σ p_i log p_i) with p_i = σ_i / Σ σ, σ the singular values of the vectors less their mean (Roy and Vetterli 2007).
+    """exp(-Σ p_i log p_i) with p_i = σ_i / Σ σ, σ the singular values of the vectors less their mean.
+
+    Roy and Vetterli (2007) define it of a matrix as it is, without taking a mean off; here the vectors are centred first, so it is the effective
+    rank of the centred vectors and not comparable with a number that was not centred.
 
     The mean is taken off because an offset that all texts share is no direction in which they differ. No interval: drawing texts again would
     repeat some, and so lower the rank.
@@ -246,7 +248,7 @@ def _jackknife_half(left_out: np.ndarray) -> float:
 
 
 def _t_half(error: float, n: int) -> float:
-    return float(student.ppf(0.975, n - 1) * error) if n > 1 else float("nan")
+    return float(student_half(error, n - 1))
 
 
 def _around(value: float, half: float, least: float, most: float) -> tuple[float | None, float | None]:
@@ -254,13 +256,13 @@ def _around(value: float, half: float, least: float, most: float) -> tuple[float
 
 
 ROWS: tuple[tuple[str, str, str], ...] = (
-    ("silhouette", "Silhouette", "how much nearer a text is to its own class than to the next; -1 to 1, higher is better"),
-    ("silhouette_macro", "Silhouette, mean of classes", "the same, every class counting equally"),
+    ("silhouette", "Silhouette, cosine", "how much nearer a text is to its own class than to the next; -1 to 1, higher is better"),
+    ("silhouette_macro", "Silhouette, cosine, mean of classes", "the same, every class counting equally"),
     ("knn_accuracy", "10-NN accuracy within test", "share of test texts whose nearest other test texts mostly have their class"),
     ("knn_from_support", "10-NN accuracy from support", "share of test texts whose nearest support texts mostly have their class"),
     ("alignment", "Alignment", "mean squared distance of two texts of one class; 0 to 4, lower is tighter (Wang and Isola 2020)"),
     ("uniformity", "Uniformity", "log mean similarity of any two texts; lower uses more of the sphere (Wang and Isola 2020)"),
-    ("effective_rank", "Effective rank", "how many directions the texts use (Roy and Vetterli 2007)"),
+    ("effective_rank", "Effective rank, centred", "how many directions the texts use: Roy and Vetterli (2007), of the vectors less their mean"),
     ("scatter_ratio", "Between / within", "scatter of the classes' means over the scatter within classes; higher is better separated"),
 )
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dmlviz.analysis.calibration import bin_numbers
+from dmlviz.analysis.inference import holm
 from dmlviz.analysis.neighbors import neighbors
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.analysis.over_runs import Side, over_runs, share_interval, sides, text_shares, units
@@ -206,17 +207,6 @@ def right_texts(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarray, np
     right = np.concatenate([one.scores(one.test).argmax(axis=1) == one.labels(one.test) for one in outcomes])
     ids, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
     return ids, labels[first], np.bincount(inverse, right) / np.bincount(inverse)
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """(S,) p-values corrected for having looked at all of them (Holm 1979); NaN stays NaN and is not counted."""
-    p_values = np.asarray(p_values, dtype=np.float64)
-    found = np.full(len(p_values), np.nan)
-    there = np.flatnonzero(np.isfinite(p_values))
-    order = there[np.argsort(p_values[there], kind="stable")]
-    factors = len(order) - np.arange(len(order))
-    found[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors)) if len(order) else []
-    return found
 
 
 def slice_p_values(right: np.ndarray, number: np.ndarray, slices: int, *, shuffles: int = SHUFFLES, seed: int = 0) -> np.ndarray:

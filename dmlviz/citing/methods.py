@@ -10,7 +10,8 @@ from typing import NamedTuple
 from dmlviz.analysis.attribution_kind import METHODS
 from dmlviz.analysis.fairness import REPEATS
 from dmlviz.analysis.groups import Group, group_runs, key_without
-from dmlviz.analysis.intervals import LEVEL, units
+from dmlviz.analysis.inference import LEVEL
+from dmlviz.analysis.intervals import units
 from dmlviz.analysis.judged_rows import rows_apart
 from dmlviz.citing import training
 from dmlviz.citing.marked import as_latex, as_text, cite, count, listed, math, name, number, numbers, spread, those

@@ -17,7 +17,7 @@ from .labels import spread
 from .paper import Box, beside, canvas, dash, inside, lines_of, plot_axes, text
 from .presets import PT_PER_MM, Preset
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import missing_glyphs, plotly_text, short, text_width
+from .words import interval_text, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,7 +114,7 @@ def _traces(group: pd.DataFrame, table: pd.DataFrame, theme: Theme) -> list[go.S
         x = np.r_[group["sigma"], group["sigma"][::-1]]
         y = 100 * np.r_[group["high"], group["low"][::-1]]
         found.append(go.Scatter(x=x, y=y, fill="toself", fillcolor=rgba(color, 0.16), line={"width": 0}, hoverinfo="skip", name="interval"))
-    hover = [f"{title}<br>σ = {s:.3g}<br><b>{100 * a:.1f}%</b>" + (f" ± {100 * (h - low) / 2:.1f}" if np.isfinite(h) else " (one mask)")
+    hover = [f"{title}<br>σ = {s:.3g}<br><b>{interval_text(100 * a, 100 * low, 100 * h)} %</b>" + ("" if np.isfinite(h) else " (one mask)")
              for s, a, low, h in zip(group["sigma"], group["accuracy"], group["low"], group["high"], strict=True)]  # fmt: skip
     line = {"color": color, "width": 2, "dash": group["dash"].iloc[0]}
     found.append(go.Scatter(x=group["sigma"], y=100 * group["accuracy"], mode="lines", line=line, hovertext=hover, name=title, **told))

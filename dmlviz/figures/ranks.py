@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..analysis.intervals import units
 from ..analysis.ranking import FEWEST_SETS, cliques, rank
 from ..records import InputError, Run
 from .paper import Box, axes, canvas, lines_of, tell, text, trimmed, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, number_word, rows_words, values
+from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, comparable_members, draws_words, members, number_word, rows_words, values
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
 from .words import missing_glyphs, plotly_text, short
 
@@ -25,8 +26,9 @@ LABEL_CHARS = 34
 
 
 def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str = "") -> pd.DataFrame:
-    """One row per method, best mean rank first. A method's number on a data set is its mean over the shots that all methods have there; methods that
-    are not on every data set are left out and counted. Raises InputError where fewer than two methods share two data sets."""
+    """One row per method, best mean rank first. A method's number on a data set is its mean over the shots, and at each over the draws, that all
+    methods have there; methods that are not on every data set are left out and counted. Raises InputError where fewer than two methods share two
+    data sets."""
     found = members(runs, predictions_by=predictions_by)
     sets = list(dict.fromkeys(one.panel for one in found))
     shared = [method for method in dict.fromkeys(one.method for one in found) if {one.panel for one in found if one.method == method} == set(sets)]
@@ -34,7 +36,7 @@ def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str 
         raise InputError(
             f"ranks take two methods on two data sets; here {len(shared)} methods stand on all {len(sets)} data sets, so pick more of them"
         )
-    kept = [one for one in found if one.method in shared]
+    kept = comparable_members([one for one in found if one.method in shared])[0]
     table = np.array([_numbers([one for one in kept if one.panel == name], shared, metric, predictions_by) for name in sets])  # (N, K)
     if not np.isfinite(table).all():
         raise InputError("on one of the data sets the methods have no number of shots in common, so they cannot be ranked; train the missing ones")
@@ -51,9 +53,14 @@ def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str 
 def _numbers(own: Sequence[Member], methods: Sequence[str], metric: str, predictions_by: str) -> list[float]:
     """Each method's mean over the shots that all have; NaN where there are none."""
     shots = set.intersection(*({one.config.shots for one in own if one.method == method} for method in methods))
-    means = [[values(one.group.runs, metric, predictions_by).mean() for one in own if one.method == method and one.config.shots in shots]
+    means = [[_mean(one, metric, predictions_by) for one in own if one.method == method and one.config.shots in shots]
              for method in methods]  # fmt: skip
     return [float(np.mean(found)) if found else float("nan") for found in means]
+
+
+def _mean(one: Member, metric: str, predictions_by: str) -> float:
+    """Over draws, as in every table: a draw that was trained with several seeds counts once."""
+    return float(units(one.group.runs).means(values(one.group.runs, metric, predictions_by)).mean())
 
 
 def _bars(table: pd.DataFrame) -> list[tuple[float, float]]:
@@ -153,7 +160,8 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     left = f" {int(first['left_out'])} methods that are not on every data set are left out." if first["left_out"] else ""
     return (
         f"Mean rank by {number_word(first['metric'])}{by_readout(first['predictions_by'])} over {sets} data sets ({first['data']}), each the mean "
-        f"over the shots that all methods share and over their runs. {tested}{left}{rows_words(shown, first['metric'])}"
+        f"over the shots that all methods share and over their draws. {tested}{left}{draws_words(shown, first['predictions_by'])}"
+        f"{rows_words(shown, first['metric'])}"
     )
 
 

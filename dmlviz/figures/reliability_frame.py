@@ -10,6 +10,7 @@ import numpy as np
 from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
 from ..analysis.judged_rows import apart_sentence, untested_sentence
+from ..analysis.shared_draws import shared_draws, shared_words
 from ..records import InputError, Run, RunConfig
 from .theme import LOSS_COLORS, method_title
 
@@ -79,6 +80,21 @@ def members(runs: Sequence[Run], *, predictions_by: str = "") -> list[Member]:
     return sorted(found, key=lambda one: (one.dataset, one.config.shots_by, one.config.shots or np.inf, place(one), one.method))
 
 
+def comparable_members(found: Sequence[Member]) -> tuple[list[Member], list[str], set[tuple[str, int | None]]]:
+    """The same members, each with the draws that all methods have on its data set and shots; a sentence for every such place where some were left
+    out or nothing is comparable; and the places (panel, shots) where nothing is."""
+    made, said, apart = list(found), [], set()
+    for place in dict.fromkeys((one.panel, one.config.shots) for one in found):
+        own = [i for i, one in enumerate(found) if (one.panel, one.config.shots) == place]
+        shared = shared_draws([found[i].group for i in own])
+        for i, group in zip(own, shared.groups, strict=True):
+            made[i] = found[i]._replace(group=group)
+        apart |= set() if shared.comparable else {place}
+        if words := shared_words(shared, [found[i].method for i in own]):
+            said.append(f"{found[own[0]].cell}: {words}.")
+    return made, said, apart
+
+
 def method_titles(groups: Sequence[Group]) -> list[str]:
     """One title a group: its loss, and what tells it from other groups of that loss on the same data set and shots ("SupCon + CE, epochs 8")."""
     bases = [method_title(group.runs[0]) for group in groups]
@@ -131,6 +147,12 @@ def rows_words(runs: Sequence[Run], metric: str) -> str:
     """What a caption says of the rows: runs that were not judged on the same ones, classes that the test part lacks where macro-F1 is shown."""
     said = [apart_sentence(runs), untested_sentence(runs) if metric == "macro_f1" else ""]
     return "".join(f" {sentence}" for sentence in said if sentence)
+
+
+def draws_words(runs: Sequence[Run], predictions_by: str = "") -> str:
+    """What a caption says of draws that not all methods have; '' where all have the same."""
+    said = comparable_members(members(runs, predictions_by=predictions_by))[1]
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def n_words(counts: Sequence[int]) -> str:

@@ -19,6 +19,8 @@ from .reliability_frame import (
     OPTIONS,
     PAPER_MARKS,
     by_readout,
+    comparable_members,
+    draws_words,
     members,
     n_words,
     number_word,
@@ -27,7 +29,7 @@ from .reliability_frame import (
     values,
 )
 from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba
-from .words import missing_glyphs, plotly_text, short, text_width
+from .words import interval_text, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,9 +43,9 @@ COLUMNS = ("pane", "method", "loss", "mark", "kind", "shots", "x", "value", "low
 
 def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str = "") -> pd.DataFrame:
     """One row per group ("mean": per cent with Student's interval) and per run ("run"). `pane` is the data set, `x` log2 of the shots;
-    every training text stands one doubling beyond the most shots."""
+    every training text stands one doubling beyond the most shots. Where methods differ in their draws, those that all have count."""
     rows: list[dict[str, Any]] = []
-    found = members(runs, predictions_by=predictions_by)
+    found = comparable_members(members(runs, predictions_by=predictions_by))[0]
     methods = list(dict.fromkeys(one.method for one in found))
     for one in found:
         most = max((other.config.shots or 0 for other in found if other.panel == one.panel), default=0)
@@ -162,7 +164,7 @@ def said(row: Any) -> str:
     """'92.4 ± 0.8 (n = 5 draws)'."""
     if row.n == 1:
         return f"{row.value:.1f} (single run)"
-    return f"{row.value:.1f} ± {(row.high - row.low) / 2:.1f} (n = {row.n} {row.unit}s)"
+    return f"{interval_text(row.value, row.low, row.high)} (n = {row.n} {row.unit}s)"
 
 
 def paper(table: pd.DataFrame, preset: Preset) -> Figure:
@@ -221,7 +223,8 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
         "Every mark is a single run, so no interval can be given.")  # fmt: skip
     return (
         f"{METRICS[first['metric']]} on the test part of {', '.join(panes(table))} against shots{by_readout(first['predictions_by'])}. "
-        f"{bands}{lone}{cut}{rows_words(_drawn(table, runs), first['metric'])} {table['run'].ne('').sum():,} runs."
+        f"{bands}{lone}{cut}{draws_words(runs, first['predictions_by'])}{rows_words(_drawn(table, runs), first['metric'])} "
+        f"{table['run'].ne('').sum():,} runs."
     )
 
 

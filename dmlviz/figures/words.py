@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 import textwrap
 import unicodedata
@@ -23,6 +24,24 @@ def clean(text: str) -> str:
     if not text.isprintable():
         text = _HALVES.sub(MISSING, _CONTROLS.sub(" ", text))
     return " ".join(text.split())
+
+
+def interval_text(mean: float, low: float = math.nan, high: float = math.nan, digits: int = 1) -> str:
+    """"92.4 ± 0.8"; both ends where the interval is not even, as one that is cut at a bound; the number alone without an interval, a dash without a
+    number."""
+    if not math.isfinite(mean):
+        return "–"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return fixed(mean, digits)
+    if abs((high - mean) - (mean - low)) > 0.05 * (high - low) + 1e-12:
+        return f"{fixed(mean, digits)} ({fixed(low, digits)} to {fixed(high, digits)})"
+    return f"{fixed(mean, digits)} ± {fixed((high - low) / 2, digits)}"
+
+
+def fixed(value: float, digits: int) -> str:
+    """The number with so many digits behind the point; zero has no sign."""
+    text = f"{value:.{digits}f}"
+    return (text.removeprefix("-") if float(text) == 0 else text).replace("-", "−")
 
 
 def whole_number(option: str, value: object) -> int:

@@ -9,16 +9,11 @@ from dataclasses import replace
 from ..analysis.groups import group_runs
 from ..figures.reliability_frame import dataset_names, n_words
 from ..figures.theme import LOSS_COLORS
+from ..figures.words import fixed, interval_text
 from ..records import Run
 from .table import Cell
 
 DASH = "–"
-
-
-def fixed(value: float, digits: int) -> str:
-    """The number with so many digits behind the point; zero has no sign."""
-    text = f"{value:.{digits}f}"
-    return (text.removeprefix("-") if float(text) == 0 else text).replace("-", "−")
 
 
 def measured(mean: float, low: float = math.nan, high: float = math.nan, n: int | None = None, *, digits: int = 1, scale: float = 1.0) -> Cell:
@@ -28,11 +23,7 @@ def measured(mean: float, low: float = math.nan, high: float = math.nan, n: int 
     mean, low, high = scale * mean, scale * low, scale * high
     if not (math.isfinite(low) and math.isfinite(high)):
         return Cell(fixed(mean, digits), mean, n=n)
-    if abs((high - mean) - (mean - low)) > 0.05 * (high - low) + 1e-12:
-        words = f"{fixed(mean, digits)} ({fixed(low, digits)} to {fixed(high, digits)})"
-    else:
-        words = f"{fixed(mean, digits)} ± {fixed((high - low) / 2, digits)}"
-    return Cell(words, mean, low=low, high=high, n=n)
+    return Cell(interval_text(mean, low, high, digits), mean, low=low, high=high, n=n)
 
 
 def count(value: int) -> Cell:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..analysis.comparing import ALPHA, FEWEST, Comparison, compare, holm, pairs_of
+from ..analysis.comparing import Comparison, compare, pairs_of
 from ..analysis.fairness import unfair
 from ..analysis.groups import Group
-from ..analysis.intervals import KINDS, LEVEL, group_interval, units
+from ..analysis.inference import ALPHA, FEWEST, LEVEL, draws_needed, holm
+from ..analysis.intervals import KINDS, group_interval, units
 from ..analysis.judged_rows import rows_apart, untested_sentence
-from ..figures.reliability_frame import METRICS, Member, by_readout, members, number_word, shots_words, units_words, value, values
+from ..figures.reliability_frame import METRICS, Member, by_readout, comparable_members, members, number_word, shots_words, units_words, value, values
 from ..figures.theme import base_title, loss_title
 from ..losses.table import find_loss
 from ..records import InputError, Run
@@ -52,7 +53,8 @@ def make(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str =
     found = [kept for one in members(runs, predictions_by=predictions_by) if (kept := _able(one, metric, predictions_by)).group.runs]
     if not found:
         raise InputError(f"no finished run here has stored its {number_word(metric)}{by_readout(predictions_by)}; choose accuracy, or other runs")
-    labels = _labels(found)
+    labels, whole = _labels(found), found
+    found, draws, apart = comparable_members(found)
     order = list(dict.fromkeys(sorted(labels, key=lambda row: (row[0], loss_place(row[1]), row[2]))))
     columns = list(dict.fromkeys((one.panel, one.config.shots) for one in found))
     at = {(row, (one.panel, one.config.shots)): one for row, one in zip(labels, found, strict=True)}
@@ -61,8 +63,9 @@ def make(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str =
     tests: list[Tested] = []
     for column in columns:
         own = [at.get((row, column)) for row in order]
-        cells = ranked([_cell(one, metric, predictions_by, usual) for one in own], digits=1)
-        tested = _tested([one for one in own if one], baseline, metric, predictions_by)
+        cells = [_cell(one, metric, predictions_by, usual) for one in own]
+        cells = cells if column in apart else ranked(cells, digits=1)
+        tested = _tested([one for one in whole if (one.panel, one.config.shots) == column], baseline, metric, predictions_by)
         tests += tested.values()
         for row, one, cell in zip(order, own, cells, strict=True):
             made[row, column] = replace(cell, marks=tested[one.group.key].mark) if one and one.group.key in tested else cell
@@ -70,7 +73,7 @@ def make(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str =
     heads = [Column("Method"), *(Column(_shots(shots, found), "r", panel) for panel, shots in columns)]
     return Table(
         "results", "Results", tuple(heads), rows, changes([row[0] for row in order]), _caption(metric, predictions_by, found),
-        tuple(_notes(found, rows, tests, usual, metric, baseline, predictions_by)), "tab:results",
+        tuple(_notes(found, rows, tests, usual, metric, baseline, predictions_by, draws)), "tab:results",
     )  # fmt: skip
 
 
@@ -141,12 +144,14 @@ def _caption(metric: str, predictions_by: str, found: Sequence[Member]) -> str:
 
 
 def _notes(
-    found: Sequence[Member], rows: Sequence[Sequence[Cell]], tests: Sequence[Tested], usual: int, metric: str, baseline: str, predictions_by: str
+    found: Sequence[Member], rows: Sequence[Sequence[Cell]], tests: Sequence[Tested], usual: int, metric: str, baseline: str, predictions_by: str,
+    draws: Sequence[str],
 ) -> list[str]:  # fmt: skip
     cells = [cell for row in rows for cell in row[1:]]
     lacking = untested_sentence([run for one in found for run in one.group.runs]) if metric == "macro_f1" else ""
-    return [note for note in (_interval_note(found, cells, usual), _best_note(cells), _test_note(found, tests, metric, baseline), lacking,
-                              "" if predictions_by else _readout_note(found), *_unfair_notes(found)) if note]  # fmt: skip
+    return [note for note in (_interval_note(found, cells, usual), *_draws_note(draws), _best_note(cells),
+                              _test_note(found, tests, metric, baseline), lacking, "" if predictions_by else _readout_note(found),
+                              *_unfair_notes(found)) if note]  # fmt: skip
 
 
 def _interval_note(found: Sequence[Member], cells: Sequence[Cell], usual: int) -> str:
@@ -160,6 +165,11 @@ def _interval_note(found: Sequence[Member], cells: Sequence[Cell], usual: int) -
     holds = "; ".join(dict.fromkeys(one.words for one in told))
     kind = KINDS["student"].partition(": ")[2] if unit == "draws" else f"what other {unit} would give on the same test texts"
     return f"±: half of Student's {100 * LEVEL:.0f} % interval over {unit} (n = {usual}{other}), {kind}; {holds}.{lone}"
+
+
+def _draws_note(draws: Sequence[str]) -> list[str]:
+    more = [f"The same in {len(draws) - MOST_UNFAIR} more columns."] if len(draws) > MOST_UNFAIR else []
+    return [*(one[0].upper() + one[1:] for one in draws[:MOST_UNFAIR]), *more]
 
 
 def _best_note(cells: Sequence[Cell]) -> str:
@@ -176,14 +186,16 @@ def _test_note(found: Sequence[Member], tests: Sequence[Tested], metric: str, ba
     others = [one for one in found if one.config.loss != baseline]
     if not others:
         return ""
+    family = max(Counter((one.panel, one.config.shots) for one in others).values())
+    takes = f"{draws_needed(family)} {_things(others)} to show one{f' among {family} comparisons' if family > 1 else ''}"
     if not tests:
-        return f"Differences to {base} are not tested: that takes {FEWEST} {_things(others)} in common, paired by draw, seed and fold."
+        return f"Differences to {base} are not tested: it takes {takes}, paired by draw, seed and fold."
     pairs = _counted([one.found for one in tests])
     marks = {one.mark for one in tests}
     said = [f"{sign} {words}" for sign, words in ((BETTER, "better"), (WORSE, "worse")) if sign in marks]
     head = f"{' and '.join(said)} than {base}" if said else f"No difference in {number_word(metric)} to {base} stands"
     untested = "" if len(tests) == len(others) else f"; methods with fewer than {FEWEST} {_things(others)} in common are not tested"
-    reach = "" if said or any(one.could for one in tests) else " So few could not have shown any."
+    reach = "" if said and all(one.could for one in tests) else f" It takes {takes}."
     return (f"{head} at the {100 * ALPHA:.0f} % level: two-sided sign-flip permutation test over {pairs}, paired by draw, seed and fold, Holm's "
             f"correction over the methods of a column{untested}.{reach}")  # fmt: skip
 

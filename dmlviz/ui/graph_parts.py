@@ -17,7 +17,7 @@ from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures import graph, graph_degrees, graph_matrix, graph_sigma, graph_why
 from dmlviz.figures.graph_frame import GraphInput, GraphView, color_sentence, default_focus, edge_sentence
 from dmlviz.figures.theme import class_styles, run_titles
-from dmlviz.figures.words import clean, short, whole
+from dmlviz.figures.words import clean, interval_text, short, whole
 from dmlviz.records import FigureSpec, InputError, Run
 from dmlviz.ui import graph_loaders, loaders, selection
 from dmlviz.ui.frame import escaped, sentence, theme
@@ -385,10 +385,10 @@ def table(shown: Shown, look: Look) -> None:
     for one, title in zip(shown.views, titles, strict=True):
         found = graph_loaders.numbers_of(one, (key, look.edges, asked.row_normalise))
         masks = graph_loaders.curve(one, key, asked.visible, asked.seed, (one.study.graph.sigma,))
-        half = 100 * float(masks.high[0] - masks.low[0]) / 2
+        over = interval_text(*(100 * float(one[0]) for one in (masks.mean, masks.low, masks.high))) if math.isfinite(masks.low[0]) else "one mask"
         rows.append({
             "Run": title, "Texts": found.texts, "Hidden": found.hidden, "σ": found.sigma, "Accuracy %": 100 * found.accuracy,
-            "Over masks %": f"{100 * masks.mean[0]:.1f} ± {half:.1f}" if math.isfinite(half) else "one mask", "Not reached": found.unreached,
+            "Over masks %": over, "Not reached": found.unreached,
             "Homophily %": 100 * found.homophily, "Of drawn %": 100 * found.edge_homophily, "By chance %": 100 * found.chance,
             "Spectral gap": found.gap, "Components": found.components, "Alone": found.alone,
         })  # fmt: skip

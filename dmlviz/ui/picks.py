@@ -12,6 +12,7 @@ from dmlviz.analysis.fairness import unfair
 from dmlviz.analysis.groups import finished_groups, group_key
 from dmlviz.analysis.intervals import group_interval
 from dmlviz.figures.theme import loss_color, run_titles
+from dmlviz.figures.words import interval_text
 from dmlviz.records import Run
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import damage, empty, escaped, link, sentence
@@ -130,7 +131,7 @@ def _of_group(run: Run, ready: Sequence[Run]) -> str:
     if group is None or group.lone:
         return ""
     found = group_interval(group.runs, [100 * one.metrics["accuracy"] for one in group.runs])
-    return f"  \nits group {found.mean:.1f} ± {found.half:.1f} (n = {found.n} {found.unit}s)"
+    return f"  \nits group {interval_text(found.mean, found.low, found.high)} (n = {found.n} {found.unit}s)"
 
 
 def comparable(run: Run) -> bool:

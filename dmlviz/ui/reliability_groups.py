@@ -28,24 +28,29 @@ def groups(scope: Scope) -> None:
     table = pd.DataFrame({
         "data set": [one.dataset for one in found], "shots": [shots_words(one.config) for one in found], "loss": [one.method for one in found],
         f"{METRICS[scope.metric]} %": [100 * one.mean for one in intervals],
-        "±": [50 * (one.high - one.low) for one in intervals],
+        "95 % interval": [_bounds(one) for one in intervals],
         "n": ["single run" if one.group.lone else f"{units(one.group.runs).n} {units(one.group.runs).name}s" for one in found],
         "draws": [one.group.draws for one in found], "seeds": [one.group.seeds for one in found], "each run": points,
     })  # fmt: skip
     low, high = min(map(min, points)), max(map(max, points))
     one = st.column_config.NumberColumn(format="%.1f", width="small")
-    config = {f"{METRICS[scope.metric]} %": one, "±": one, "each run": spread_column(low, high)}
+    config = {f"{METRICS[scope.metric]} %": one, "each run": spread_column(low, high)}
     event = st.dataframe(
         table, hide_index=True, column_config=config, placeholder="–", on_select="rerun", selection_mode="single-row", key="judge_groups",
         height=min(38 + 35 * len(table), 460), alt=f"{len(table)} groups with mean and interval",
     )  # fmt: skip
     held = "; ".join(dict.fromkeys(units(one.group.runs).words for one in found if not one.group.lone))
-    st.caption(escaped(f"± is half a 95 % interval. {KINDS[kind]}." + (f" Here: {held}." if held else "")))
+    st.caption(escaped(f"95 % interval: {KINDS[kind]}, within 0 to 100 %." + (f" Here: {held}." if held else "")))
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button("CSV", csv_bytes(table), file_name(["groups"], "csv"), "text/csv", key="judge_groups_csv", on_click="ignore")
     for i in event["selection"]["rows"]:
         if i < len(found):
             _runs(scope, found[i])
+
+
+def _bounds(one: Interval) -> str | None:
+    """'51.2 to 63.4', within what a share can be; None without an interval."""
+    return f"{100 * max(one.low, 0.0):.1f} to {100 * min(one.high, 1.0):.1f}" if np.isfinite(one.low) else None
 
 
 def _interval(scope: Scope, one: Member, kind: str) -> Interval:

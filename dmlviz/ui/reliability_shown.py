@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -18,6 +17,7 @@ from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures import FIGURES
 from dmlviz.figures.reliability_lines import side_titles
 from dmlviz.figures.theme import LOSS_COLORS
+from dmlviz.figures.words import interval_text
 from dmlviz.records import FigureSpec, InputError, TextDataset
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, theme
@@ -141,15 +141,8 @@ def titled(outcomes: Sequence[Outcome]) -> list[tuple[Side, str]]:
 
 
 def numbers(mean: float, low: float, high: float, digits: int = 3, scale: float = 1.0) -> str:
-    """'0.094 ± 0.031'; both ends where the interval is cut at its bound; the number alone without an interval."""
-    if not math.isfinite(mean):
-        return "–"
-    mean, low, high = scale * mean, scale * low, scale * high
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{mean:.{digits}f}"
-    if abs((high - mean) - (mean - low)) > 0.05 * (high - low) + 1e-12:
-        return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-    return f"{mean:.{digits}f} ± {(high - low) / 2:.{digits}f}"
+    """'0.094 ± 0.031', as `interval_text`."""
+    return interval_text(scale * mean, scale * low, scale * high, digits)
 
 
 def csv(table: pd.DataFrame, name: str, *, key: str) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.comparing import FEWEST, Comparison, agreement, compare, holm, pairs_of, verdict
+from dmlviz.analysis.comparing import Comparison, agreement, compare, pairs_of, verdict
+from dmlviz.analysis.inference import FEWEST, draws_needed, holm
 from dmlviz.analysis.intervals import KINDS, Interval, Tested, interval_of_means
 from dmlviz.export import csv_bytes, file_name
 from dmlviz.figures.gain_forest import baseline
@@ -23,7 +24,7 @@ from dmlviz.ui.reliability_parts import Scope, interval_kind, narrowed, readable
 AGAINST = {"cross_entropy": "each against cross-entropy", "all": "every two"}
 HELP = {
     "n": "Independent repetitions: draws of the shots. Pairs of one draw that differ in seeds alone are averaged first.",
-    "in words": "From the sign-flip test after Holm. Five draws are the least for any test; more comparisons take more.",
+    "in words": "From the sign-flip test after Holm. Six draws are the least that can show one difference at 5 %; more comparisons take more.",
     "sign-flip p": "Permutation test: the share of all ways to flip the signs of the differences that give a mean as far from zero.",
     "after Holm": "The sign-flip p times the comparisons still standing (Holm 1979): with many comparisons one is small by chance.",
     "Wilcoxon p": "Signed-rank test: looks at the order of the differences alone, exact.",
@@ -79,7 +80,7 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
     raw = np.array([line.found.permutation if enough else np.nan for line, enough in zip(lines, told, strict=True)])
     adjusted, tested = holm(raw), int(np.isfinite(raw).sum())
     intervals = [_interval(scope, line, kind) for line in lines]
-    words = [verdict(line.found, p, max(tested, 1), (line.first.method, line.second.method)) for line, p in zip(lines, adjusted, strict=True)]
+    words = [verdict(line.found, p, len(lines), (line.first.method, line.second.method)) for line, p in zip(lines, adjusted, strict=True)]
     table = pd.DataFrame({
         "comparison": [f"{line.first.method} − {line.second.method}" for line in lines],
         "n": [line.found.n for line in lines],
@@ -103,10 +104,13 @@ def _table(scope: Scope, lines: Sequence[Line], kind: str) -> None:
     st.dataframe(table, hide_index=True, column_config=config, placeholder="–", height=38 + 35 * len(table),
                  alt=f"{len(table)} comparisons with interval, tests and effect size")  # fmt: skip
     counted = f"Holm's correction counts {tested} comparisons. " if tested > 1 else ""
+    needed = draws_needed(len(lines))
+    shown = "this comparison" if len(lines) == 1 else f"these {len(lines)} comparisons"
     st.caption(escaped(
         f"Differences in points of {number_word(scope.metric)}, paired by draw of the shots, seed and fold. Interval: {KINDS[kind]}. "
         f"{counted}The words follow p after it; the intervals are not corrected. Pairs within a draw are averaged first. "
-        f"With n draws the sign-flip test gives no p below 2 / 2ⁿ; below {FEWEST} draws no test is shown."
+        f"With n draws the sign-flip test gives no p below 2 / 2ⁿ, so {shown} take {needed} draws each before one can be shown; below {FEWEST} draws "
+        "no test is made."
     ))  # fmt: skip
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button("CSV", csv_bytes(table), file_name(["comparisons"], "csv"), "text/csv", key="judge_tests_csv", on_click="ignore")

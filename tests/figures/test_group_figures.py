@@ -9,7 +9,7 @@ import pytest
 from outcome_cases import run_of
 from pypdf import PdfReader
 
-from dmlviz.analysis.intervals import student
+from dmlviz.analysis.inference import student
 from dmlviz.draw import picture, sources
 from dmlviz.export import Provenance, figure_bytes
 from dmlviz.figures import FIGURES, gain_forest, ranks, shots_curve

@@ -1,0 +1,54 @@
+"""Means are compared over the draws that all groups have: a mean over other draws may be higher for its draws alone."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+from dmlviz.analysis.groups import Group
+from dmlviz.records import Run
+
+LEAST = 2  # draws in common below which no mean is taken of them
+
+
+class Shared(NamedTuple):
+    """Groups of one data set and number of shots, made comparable where that is possible."""
+
+    groups: list[Group]  # in the order given, each with those of its runs whose draw all have; single runs as they are
+    comparable: bool  # do all groups with repetitions stand on the same draws?
+    left_out: list[int]  # draws of each group that others lack, taken out
+    common: int  # draws that stay
+    unit: str  # "draw", "seed"
+
+
+def shared_draws(groups: Sequence[Group]) -> Shared:
+    """Draws of the shots (with folds: of draw and fold) that all groups with repetitions have; seeds, where there is one draw alone.
+
+    Runs of one draw that differ in seeds stay together: they are averaged. Groups that share fewer than two draws stay whole and are not comparable.
+    """
+    several = [group for group in groups if not group.lone]
+    by_seed = len({(run.config.support_seed, run.config.fold) for group in several for run in group.runs}) <= 1
+    unit = "seed" if by_seed else "draw"
+    sets = [{_draw(run, by_seed) for run in group.runs} for group in several]
+    common = set.intersection(*sets) if sets else set()
+    none = [0] * len(groups)
+    if all(own == common for own in sets):
+        return Shared(list(groups), True, none, len(common), unit)
+    if len(common) < LEAST:
+        return Shared(list(groups), False, none, len(common), unit)
+    kept = [group if group.lone else Group(group.key, tuple(run for run in group.runs if _draw(run, by_seed) in common)) for group in groups]
+    left_out = [0 if group.lone else len({_draw(run, by_seed) for run in group.runs} - common) for group in groups]
+    return Shared(kept, True, left_out, len(common), unit)
+
+
+def _draw(run: Run, by_seed: bool) -> Hashable:
+    return run.config.seed if by_seed else (run.config.support_seed, run.config.fold)
+
+
+def shared_words(found: Shared, names: Sequence[str]) -> str:
+    """What was left out, after a colon; '' where all groups have the same draws. `names`: of the groups."""
+    if not found.comparable:
+        many = f"{found.common or 'no'} {found.unit}{'' if found.common == 1 else 's'}"
+        return f"the methods share {many}, so their means are of different ones and not ranked"
+    without = [f"{count} of {name}" for name, count in zip(names, found.left_out, strict=True) if count]
+    return f"means over the {found.common} {found.unit}s that all methods share (left out: {', '.join(without)})" if without else ""

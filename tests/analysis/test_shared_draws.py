@@ -1,0 +1,86 @@
+"""Means stand on the draws that all methods have: the case of the field, a seed repeated on one draw, single runs, nothing in common."""
+
+from __future__ import annotations
+
+import pytest
+from outcome_cases import run_of
+
+from dmlviz.analysis.groups import group_runs
+from dmlviz.analysis.shared_draws import shared_draws, shared_words
+from dmlviz.figures import FIGURES
+from dmlviz.tables import results
+
+# SupCon has three draws, cross-entropy four: as drawn it leads by 2.6 points, on common draws by 0.9
+CE, SUPCON = {0: 0.610, 1: 0.598, 2: 0.613, 3: 0.539}, {0: 0.620, 1: 0.607, 2: 0.621}
+
+
+def runs_of(loss: str, by_draw: dict[int, float], **fields):
+    return [run_of(draw, accuracy=share, loss=loss, **fields) for draw, share in by_draw.items()]
+
+
+def test_a_mean_is_over_the_draws_that_all_have():
+    found = shared_draws(group_runs([*runs_of("cross_entropy", CE), *runs_of("supcon", SUPCON)]))
+    assert (found.comparable, found.common, found.unit, found.left_out) == (True, 3, "draw", [1, 0])
+    assert [[run.config.support_seed for run in group.runs] for group in found.groups] == [[0, 1, 2], [0, 1, 2]]
+    assert shared_words(found, ["CE", "SupCon"]) == "means over the 3 draws that all methods share (left out: 1 of CE)"
+
+
+def test_equal_draws_stay_as_they_are_and_say_nothing():
+    groups = group_runs([*runs_of("cross_entropy", CE), *runs_of("supcon", CE)])
+    found = shared_draws(groups)
+    assert (found.groups, found.comparable, shared_words(found, ["a", "b"])) == (groups, True, "")
+
+
+def test_what_shares_fewer_than_two_draws_is_not_comparable():
+    found = shared_draws(group_runs([*runs_of("cross_entropy", {0: 0.5, 1: 0.6}), *runs_of("supcon", {1: 0.7, 2: 0.8})]))
+    assert not found.comparable
+    assert [len(group.runs) for group in found.groups] == [2, 2]
+    assert shared_words(found, ["a", "b"]).startswith("the methods share 1 draw, so their means are of different ones")
+
+
+def test_a_single_run_takes_no_draw_from_the_others():
+    found = shared_draws(group_runs([*runs_of("cross_entropy", CE), *runs_of("supcon", CE), *runs_of("triplet", {7: 0.9})]))
+    assert [len(group.runs) for group in found.groups] == [4, 4, 1]
+    assert found.comparable
+
+
+def test_seeds_are_what_repeats_where_there_is_one_draw():
+    ce = [run_of(0, seed) for seed in range(3)]
+    other = [run_of(0, seed, accuracy=0.6, loss="supcon") for seed in (1, 2, 3)]
+    found = shared_draws(group_runs([*ce, *other]))
+    assert (found.unit, found.common, found.left_out) == ("seed", 2, [1, 1])
+
+
+def test_a_table_is_bold_over_common_draws_alone():
+    made = results.make([*runs_of("cross_entropy", CE), *runs_of("supcon", SUPCON)])
+    cells = {row[0].text: row[1] for row in made.rows}
+    assert cells["SupCon"].value - cells["Cross-entropy"].value == pytest.approx(100 * (0.616 - 0.607), abs=1e-6)
+    assert (cells["SupCon"].best, cells["Cross-entropy"].n, cells["SupCon"].n) == (True, 3, 3)
+    assert any("means over the 3 draws that all methods share (left out: 1 of Cross-entropy)" in note for note in made.notes)
+
+
+def test_a_table_without_common_draws_has_nothing_bold_and_says_why():
+    made = results.make([*runs_of("cross_entropy", {0: 0.5, 1: 0.6}), *runs_of("supcon", {2: 0.7, 3: 0.8})])
+    assert not any(cell.best or cell.second for row in made.rows for cell in row)
+    assert any("share no draws" in note for note in made.notes)
+
+
+def test_a_curve_stands_on_common_draws_and_says_so():
+    runs = [*runs_of("cross_entropy", CE), *runs_of("supcon", SUPCON)]
+    table = FIGURES["shots_curve"].frame(runs)
+    means = table[table["kind"] == "mean"].set_index("method")["value"]
+    assert means["SupCon"] - means["Cross-entropy"] == pytest.approx(0.9, abs=1e-6)
+    assert "means over the 3 draws that all methods share (left out: 1 of Cross-entropy)" in FIGURES["shots_curve"].caption(table, runs)
+    even = [*runs_of("cross_entropy", CE), *runs_of("supcon", CE)]
+    assert "left out" not in FIGURES["shots_curve"].caption(FIGURES["shots_curve"].frame(even), even)
+
+
+def test_ranks_count_a_draw_once_however_many_seeds_it_has():
+    """Draw 0 of cross-entropy, its best, was trained with four more seeds: a mean over runs would turn the order round."""
+    runs = []
+    for name in ("one", "two"):
+        runs += runs_of("cross_entropy", {0: 0.9, 1: 0.3}, data=name) + runs_of("supcon", {0: 0.7, 1: 0.6}, data=name)
+        runs += [run_of(0, seed, accuracy=0.9, data=name) for seed in range(1, 5)]
+    table = FIGURES["ranks"].frame(runs).set_index("method")
+    assert table["mean"].to_dict() == pytest.approx({"SupCon": 65.0, "Cross-entropy": 60.0})
+    assert table.loc["SupCon", "rank"] == 1
