@@ -92,6 +92,7 @@ def train(
     home: Home = None,
 ) -> int:
     """Train a run; prints its id."""
+    from dmlviz.encoder.cut_texts import cut_in_run
     from dmlviz.submit import checked_config, submit
 
     given = {
@@ -102,7 +103,9 @@ def train(
     wanted = checked_config(RunConfig(**merged_fields(read_config(config) if config else {}, sets or [], given)))
     store = Store(home)
     texts = _texts(store, wanted, text_column, label_column, pair_column, encoding)
-    return _follow(store, submit(wanted, store=store, dataset=texts), detach)
+    run_id = submit(wanted, store=store, dataset=texts)
+    notes(cut_in_run(wanted, texts, store.split(run_id)))
+    return _follow(store, run_id, detach)
 
 
 @app.command()

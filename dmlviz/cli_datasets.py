@@ -78,5 +78,5 @@ def _facts(texts: TextDataset) -> dict[str, Any]:
         "name": texts.name, "source": texts.source, "hash": texts.content_hash, "pairs": texts.text_pairs is not None,
         "rows": {part: int(own.sum()) for part, own in counts.items()},
         "classes": {name: {part: int(own[i]) for part, own in counts.items()} for i, name in enumerate(texts.label_names)},
-        "notes": [note._asdict() for note in texts.notes],
+        "class_order": texts.class_order, "notes": [note._asdict() for note in texts.notes],
     }  # fmt: skip

@@ -68,12 +68,13 @@ class TextDataset:
     name: str
     texts: tuple[str, ...]  # N
     labels: np.ndarray  # (N,) int64
-    label_names: tuple[str, ...]  # C, in sorted order
+    label_names: tuple[str, ...]  # C, sorted: as numbers where all are integers, else as text
     parts: np.ndarray  # (N,) of "train", "val", "test"
     content_hash: str  # sha256 over texts, pairs, labels and parts
     source: str  # one sentence: where it came from
     text_pairs: tuple[str, ...] | None = None  # N, second sentences (MRPC)
     notes: tuple[ReaderNote, ...] = ()
+    class_order: tuple[str, ...] | None = None  # class names as the source lists them, also those without a text; None: it does not say
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from dmlviz.store_files import (
     read_dataset,
     remove_folder,
     split_to_json,
+    stored_class_order,
     write_arrays,
     write_dataset,
 )
@@ -99,10 +101,15 @@ class Store:
     # ---- data sets
 
     def add_dataset(self, dataset: TextDataset) -> str:
-        """Store the texts once, under the hash of their content; returns the hash."""
+        """Store the texts once, under the hash of their content; returns the hash.
+
+        What is there stays as it was first stored, but for the order of classes that a source states: the same texts may come from one that does not.
+        """
         path = self.datasets_folder / f"{dataset.content_hash}.parquet"
         if not self._has_texts(path):
             write_dataset(dataset, path)
+        elif dataset.class_order not in (None, stored_class_order(path)):
+            write_dataset(replace(self.dataset(dataset.content_hash), class_order=dataset.class_order), path)
         return dataset.content_hash
 
     def _has_texts(self, path: Path) -> bool:

@@ -10,14 +10,17 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
 from dmlviz.records import ReaderNote, Split, TextDataset
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def process_lives(pid: int, started: float) -> bool:
@@ -188,13 +191,15 @@ def write_dataset(dataset: TextDataset, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = np.asarray(dataset.label_names, dtype=object)
-    columns = {"text": list(dataset.texts), "label": list(names[dataset.labels]), "part": [str(p) for p in dataset.parts]}
+    parts, codes = np.unique(dataset.parts, return_inverse=True)
+    labels = _named(dataset.label_names, dataset.labels)
+    columns = {"text": pa.array(dataset.texts, pa.string()), "label": labels, "part": _named(parts.tolist(), codes)}
     if dataset.text_pairs is not None:
-        columns["text_pair"] = list(dataset.text_pairs)
+        columns["text_pair"] = pa.array(dataset.text_pairs, pa.string())
     facts = {
         "name": dataset.name, "source": dataset.source, "content_hash": dataset.content_hash,
         "label_names": list(dataset.label_names), "notes": [list(n) for n in dataset.notes],
+        **({} if dataset.class_order is None else {"class_order": list(dataset.class_order)}),
     }  # fmt: skip
     table = pa.table(columns).replace_schema_metadata({"dmlviz": json.dumps(facts)})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,6 +209,13 @@ def write_dataset(dataset: TextDataset, path: Path) -> None:
         _to_disk(file)
     os.replace(draft, path)
     folder_to_disk(path.parent)
+
+
+def _named(names: Sequence[str], codes: np.ndarray) -> pa.Array:
+    """(N,) the name of each number, as an Arrow array of strings."""
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string())).cast(pa.string())
 
 
 def read_dataset(path: Path) -> TextDataset:
@@ -223,7 +235,19 @@ def read_dataset(path: Path) -> TextDataset:
         source=facts["source"],
         text_pairs=tuple(table["text_pair"].to_pylist()) if "text_pair" in table.column_names else None,
         notes=tuple(ReaderNote(*note) for note in facts["notes"]),
+        class_order=_order_in(facts),
     )
+
+
+def stored_class_order(path: Path) -> tuple[str, ...] | None:
+    """What a stored data set says of the order of its classes; no text is read."""
+    import pyarrow.parquet as pq
+
+    return _order_in(json.loads(pq.read_schema(path).metadata[b"dmlviz"]))
+
+
+def _order_in(facts: Mapping[str, Any]) -> tuple[str, ...] | None:
+    return None if facts.get("class_order") is None else tuple(facts["class_order"])
 
 
 def split_to_json(split: Split, dataset: TextDataset) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -111,8 +112,9 @@ def test_a_runs_own_config_trains_it_again(trained, home, capsys):
 
 @pytest.mark.slow
 def test_detach_cancel_and_resume(training, home, capsys):
-    code, out, err = said(capsys, *training("--epochs", 5000, "--set", "checkpoint_seconds=0", "--detach"))
+    code, out, err = said(capsys, *training("--epochs", 5000, "--set", "checkpoint_seconds=0", "--max-length", 4, "--detach"))
     assert code == 0, err
+    assert re.search(r"note: \d+ of \d+ texts lose words at 4 tokens, up to \d+% of a text; a larger max_length keeps more and takes longer\.", err)
     assert said(capsys, "cancel", out.strip(), "--home", home)[0] == 0
     assert Store(home).run(out.strip()).state == "cancelled"
     assert said(capsys, "resume", out.strip(), "--detach", "--home", home)[:2] == (0, out)

@@ -487,6 +487,18 @@ def test_a_class_without_a_text_keeps_its_number(tmp_path):
     np.testing.assert_array_equal(found.labels, dataset.labels)
 
 
+def test_a_stored_data_set_keeps_its_order_of_classes(store):
+    """Runs that were made when integers were sorted as text stay as they are, also where the file is read again."""
+    table = "text,label\n" + "".join(f"some text {i},{i % 12}\n" for i in range(24))
+    dataset = read_file(table.encode(), filename="r.csv")
+    old = tuple(sorted(dataset.label_names))
+    number = np.array([old.index(name) for name in dataset.label_names])
+    store.add_dataset(dataclasses.replace(dataset, label_names=old, labels=number[dataset.labels]))
+    found = store.dataset(store.add_dataset(dataset))
+    assert found.label_names == old != dataset.label_names
+    np.testing.assert_array_equal(found.labels, number[dataset.labels])
+
+
 def test_half_characters_become_the_replacement_sign_before_they_are_stored(store, tmp_path):
     path = tmp_path / "half.jsonl"
     rows = [{"text": f"text {i} \ud83d", "label": "a\udc00" if i % 2 else "b"} for i in range(6)]

@@ -37,7 +37,7 @@ def parquet_table(raw: bytes, name: str, limit: int) -> Table:
     if not table.num_rows:
         raise InputError(f"{name} has no rows; at least two texts with different labels are needed.")
     notes = repeated_names(table.column_names) + class_notes(classes)
-    return Table(columns, range(1, table.num_rows + 1), "row", True, notes)
+    return Table(columns, range(1, table.num_rows + 1), "row", True, notes, classes)
 
 
 def class_labels(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]]:

@@ -10,18 +10,21 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from dmlviz.data.class_lists import class_order
 from dmlviz.data.dataset_notes import notes_on
+from dmlviz.data.equal_texts import first_rows
 from dmlviz.data.rows import INVISIBLE, Rows, is_blank
 from dmlviz.data.wording import count_of, listed, note, shown
 from dmlviz.records import InputError, ReaderNote, TextDataset
 
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 _ASCII_CONTROL = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d+)*|\.\d+)([eE][-+]?\d+)?\s*%?\s*")
 BATCH = 4096  # rows that are looked at together
 
@@ -53,6 +56,7 @@ def build_dataset(rows: Rows, *, name: str, source: str, notes: Sequence[ReaderN
         source=source,
         text_pairs=None if rows.pairs is None else tuple(rows.pairs),
         notes=(*notes, *character_notes, *label_notes, *blank_notes, *repeat_notes, *found),
+        class_order=class_order(rows.class_order, label_names),
     )
 
 
@@ -60,13 +64,13 @@ def content_hash(rows: Rows) -> str:
     """sha256 over texts, pairs, label texts and parts in row order; each field is preceded by its length in bytes."""
     digest = hashlib.sha256(b"dmlviz texts 1, " + (b"pairs" if rows.pairs is not None else b"single"))
     columns = [column for column in (rows.texts, rows.pairs) if column is not None]
-    few = _KnownFields()
+    few, lengths = _KnownFields(), _KnownLengths()
     for start in range(0, len(rows.texts), BATCH):
         batch = slice(start, start + BATCH)
         fields = []
         for column in columns:
-            encoded = [value.encode() for value in column[batch]]
-            fields += [[len(raw).to_bytes(8, "little") for raw in encoded], encoded]
+            encoded = list(map(str.encode, column[batch]))
+            fields += [map(lengths.__getitem__, map(len, encoded)), encoded]
         fields += [map(few.__getitem__, rows.labels[batch]), map(few.__getitem__, rows.parts[batch])]
         digest.update(b"".join([piece for row in zip(*fields, strict=True) for piece in row]))
     return digest.hexdigest()
@@ -79,6 +83,14 @@ class _KnownFields(dict[str, bytes]):
         raw = value.encode()
         self[value] = len(raw).to_bytes(8, "little") + raw
         return self[value]
+
+
+class _KnownLengths(dict[int, bytes]):
+    """Number -> its eight bytes."""
+
+    def __missing__(self, length: int) -> bytes:
+        self[length] = length.to_bytes(8, "little")
+        return self[length]
 
 
 def clean(text: str) -> str:
@@ -121,17 +133,22 @@ def _repair_labels(rows: Rows) -> tuple[Rows, tuple[ReaderNote, ...]]:
     spellings: dict[str, Counter] = defaultdict(Counter)
     repaired: dict[str | None, str | None] = {}
     for label, times in Counter(rows.labels).items():
-        repaired[label] = None if is_blank(label) else unicodedata.normalize("NFC", label.strip())
+        repaired[label] = _repaired_label(label)
         if repaired[label] is not None:
             spellings[repaired[label]][label] += times
     merged = {label: kinds for label, kinds in spellings.items() if len(kinds) > 1}
     changed = sum(kinds.total() - max(kinds.values()) for kinds in merged.values())
     sentence = f"labels that differed only in outer space or Unicode form were merged in {count_of(changed, 'row')}: {listed(merged)}."
-    return replace(rows, labels=list(map(repaired.__getitem__, rows.labels))), note("merged_labels", changed, sentence)
+    stated = None if rows.class_order is None else tuple(_repaired_label(name) or "" for name in rows.class_order)
+    return replace(rows, labels=list(map(repaired.__getitem__, rows.labels)), class_order=stated), note("merged_labels", changed, sentence)
+
+
+def _repaired_label(label: str | None) -> str | None:
+    return None if is_blank(label) else unicodedata.normalize("NFC", label.strip())
 
 
 def _drop_blank(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    no_text = {i for i, text in enumerate(rows.texts) if text is None or not text.strip(INVISIBLE)}
+    no_text = {i for i, text in enumerate(rows.texts) if text is None or not (text[:1].isalnum() or text.strip(INVISIBLE))}
     if rows.pairs is not None:
         no_text |= {i for i, pair in enumerate(rows.pairs) if is_blank(pair)}
     no_label = {i for i, label in enumerate(rows.labels) if label is None} - no_text
@@ -153,14 +170,10 @@ def _refuse_numbers(rows: Rows, name: str) -> None:
 
 def copies_of_texts(rows: Rows) -> list[list[int]]:
     """The rows of every text (and pair) that stands in the table more than once."""
-    keys = rows.texts if rows.pairs is None else list(zip(rows.texts, rows.pairs, strict=True))
-    if len(set(keys)) == len(keys):
-        return []
-    first: dict[Hashable, int] = {}
-    several: dict[Hashable, list[int]] = {}
-    for i, key in enumerate(keys):
-        if first.setdefault(key, i) != i:
-            several.setdefault(key, [first[key]]).append(i)
+    first = first_rows(rows.texts, rows.pairs)
+    several: dict[int, list[int]] = {}
+    for i in np.flatnonzero(first != np.arange(len(first))).tolist():
+        several.setdefault(int(first[i]), [int(first[i])]).append(i)
     return list(several.values())
 
 
@@ -180,10 +193,17 @@ def _drop_repeats(rows: Rows, copies: list[list[int]], keep: bool) -> tuple[Rows
 
 
 def _label_names(rows: Rows, name: str) -> tuple[str, ...]:
-    names = tuple(sorted(set(rows.labels)))
+    names = sorted_names(set(rows.labels))
     if len(names) == 1:
         raise InputError(
             f"{name}: the only label is {shown(names[0])} ({count_of(len(rows.texts), 'text')}); at least two classes are needed. "
             "Choose another label column (--label-column) or add texts of another class."
         )
     return names
+
+
+def sorted_names(names: Collection[str]) -> tuple[str, ...]:
+    """In the order of their numbers where all are integers (0, 1, 2, 10), else of their letters."""
+    if all(map(_INTEGER.fullmatch, names)):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))

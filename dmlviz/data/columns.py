@@ -66,10 +66,11 @@ def rows_of(table: Table, name: str, mapping: Mapping) -> tuple[Rows, tuple[Read
         _refuse_nested(table, name, column)
     columns, size = table.columns, len(table.lines)
     labels = single_labels(columns[mapping.label], mapping.label, table, name) if mapping.label in columns else [None] * size
-    part_cells = columns.get(mapping.part, [None] * size) if mapping.part else [None] * size
-    parts = ["train" if is_blank(cell) else PART_WORDS[plain_name(cell)] for cell in part_cells]
+    part_of = {cell: "train" if is_blank(cell) else PART_WORDS[plain_name(cell)] for cell in set(columns.get(mapping.part, ()))}
+    parts = [part_of[cell] for cell in columns[mapping.part]] if mapping.part in columns else ["train"] * size
     pairs = None if mapping.text_pair is None else columns[mapping.text_pair]
-    rows = Rows(columns[mapping.text], labels, parts, pairs, places=table.places())
+    stated = table.classes.get(mapping.label or "")
+    rows = Rows(columns[mapping.text], labels, parts, pairs, table.places(), class_order=None if stated is None else tuple(stated))
     left_out, notes = unmarked(labels, mapping.label or "")
     return (rows.without(left_out) if left_out else rows), notes
 
@@ -200,7 +201,7 @@ def _letters(cells: Sequence[str | None]) -> float:
 
 
 def _refuse_nested(table: Table, name: str, column: str | None) -> None:
-    if column is None:
+    if column is None or Nested not in set(map(type, table.columns[column])):
         return
     wrong = [i for i, cell in enumerate(table.columns[column]) if isinstance(cell, Nested)]
     if wrong:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dmlviz.data.equal_texts import among, one_of_each_text
 from dmlviz.data.near_copies import near_copies_of_cut
 from dmlviz.data.wording import count_of, note
 from dmlviz.records import InputError, ReaderNote, TextDataset
@@ -34,15 +35,15 @@ def cut_parts(dataset: TextDataset, first: np.ndarray, train: np.ndarray, valida
 
     `first` (N,): for each row the first row with its text. Raises InputError where no class has two texts.
     """
-    order = permuted(first_of_each_text(train, first), _CUT_SEED + cut_seed, _TEST)
+    order = permuted(one_of_each_text(train, first), _CUT_SEED + cut_seed, _TEST)
     counts = class_counts(dataset, order)
     wanted = np.round(TEST_SHARE * counts).astype(int)
     sizes = np.where(counts > 1, np.clip(np.minimum(wanted, counts - KEPT), 1, None), 0)
     test = np.sort(last_per_class(dataset, order, sizes))
     if not len(test):
         raise InputError(f"{dataset.name} has no test part, and no class has a second text that could be set aside for one; add texts.")
-    rest = np.setdiff1d(train, test)
-    rest = rest[~np.isin(first[rest], first[test])]
+    others = train[~among(train, test, len(first))]
+    rest = others[~among(first[others], first[test], len(first))]
     held, notes = _held(dataset, first, train, rest, test, counts, validation, _CUT_SEED + cut_seed)
     which = f" (cut {cut_seed})" if cut_seed else ""
     fewer = ", fewer in small ones" if (sizes < wanted).any() else ""
@@ -52,7 +53,7 @@ def cut_parts(dataset: TextDataset, first: np.ndarray, train: np.ndarray, valida
         f"each class{fewer}){also}{which}, the same for every draw, number of shots and loss."
     )
     notes = note("cut", len(test), sentence) + notes + near_copies_of_cut(dataset, rest, test, cut_seed)
-    return Cut(test, held, np.setdiff1d(train, test), train, notes)
+    return Cut(test, held, others, train, notes)
 
 
 def _held(
@@ -60,13 +61,13 @@ def _held(
 ) -> tuple[np.ndarray, tuple[ReaderNote, ...]]:
     part = np.flatnonzero(dataset.parts == "val")
     if len(part):
-        pool = part[~np.isin(first[part], first[train])]
-        order = permuted(first_of_each_text(pool, first), seed, _VAL)
+        pool = part[~among(first[part], first[train], len(first))]
+        order = permuted(one_of_each_text(pool, first), seed, _VAL)
         own = class_counts(dataset, order)
         held = last_per_class(dataset, order, shares(wanted, own, own))
         why = "the validation part has no more texts of its own"
     else:
-        order = permuted(first_of_each_text(rest, first), seed, _VAL)
+        order = permuted(one_of_each_text(rest, first), seed, _VAL)
         room = np.minimum(np.floor(HELD_SHARE * counts).astype(int), np.maximum(class_counts(dataset, order) - KEPT, 0))
         held = last_per_class(dataset, order, shares(wanted, counts, room))
         why = f"at most {100 * HELD_SHARE:g} % of each class, and {KEPT} texts stay for training"
@@ -80,11 +81,6 @@ def permuted(rows: np.ndarray, seed: int, stream: int) -> np.ndarray:
     """The rows in the order of seeded raw 64-bit numbers, one per row."""
     bits = np.random.PCG64(np.random.SeedSequence([seed, stream]))
     return rows[np.argsort(bits.random_raw(len(rows)), kind="stable")] if len(rows) else rows
-
-
-def first_of_each_text(rows: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Of rows with the same text, the one that stands first in `rows`."""
-    return rows[np.sort(np.unique(first[rows], return_index=True)[1])]
 
 
 def class_counts(dataset: TextDataset, rows: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ def notes_on(rows: Rows, label_names: Sequence[str], copies: Sequence[Sequence[i
     counts = Counter(rows.labels)
     return (
         *_conflict(rows, copies), *_similar_labels(label_names), *_leakage(rows, copies), *_near_copies(rows), *_lone_labels(rows, label_names),
-        *_many_classes(label_names), *_odd_labels(rows, counts), *_majority(rows, len(label_names)),
+        *_many_classes(label_names), *_odd_labels(rows, counts), *_majority(rows, counts, len(label_names)),
     )  # fmt: skip
 
 
@@ -93,10 +93,11 @@ def _odd_labels(rows: Rows, counts: Counter[str]) -> tuple[ReaderNote, ...]:
     return ()
 
 
-def _majority(rows: Rows, classes: int) -> tuple[ReaderNote, ...]:
+def _majority(rows: Rows, counts: Counter[str], classes: int) -> tuple[ReaderNote, ...]:
     """How right and how useless it is to give every text the commonest label: in the test part, where there is one."""
     tested = "test" in rows.parts
-    counts = Counter(label for label, part in zip(rows.labels, rows.parts, strict=True) if not tested or part == "test")
+    if tested:
+        counts = Counter(label for label, part in zip(rows.labels, rows.parts, strict=True) if part == "test")
     label, count = counts.most_common(1)[0]
     share = count / counts.total()
     if share <= MAJORITY:

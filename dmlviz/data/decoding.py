@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dmlviz.data.wording import count_of, listed, note, shown
 from dmlviz.records import InputError, ReaderNote
 
-_MAGIC = {
+MAGIC = {
     b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive or an Office document", b"\xd0\xcf\x11\xe0": "an old Office document", b"PAR1": "a Parquet file",
     b"SQLite format 3": "an SQLite database", b"BZh": "a bzip2 archive", b"\xfd7zXZ": "an xz archive", b"\x28\xb5\x2f\xfd": "a zstd archive",
@@ -42,17 +42,21 @@ def decode(raw: bytes, name: str, encoding: str | None = None) -> tuple[str, tup
 
     Raises InputError for what is not text, an unknown encoding, and bytes that the chosen encoding does not have.
     """
-    for magic, kind in _MAGIC.items():
+    for magic, kind in MAGIC.items():
         if raw.startswith(magic):
             raise InputError(f"{name} is {kind}, not text; save the table as CSV, TSV, JSONL, JSON or Parquet (with that ending).")
     text, notes = _decode_as(raw, name, encoding) if encoding else _decode_marked(raw) or _decode_unmarked(raw)
     text = text.removeprefix("\ufeff")
-    head = text[:100_000]
-    if len(_CONTROL.findall(head)) > max(8, len(head) / 20):
+    if is_binary(text[:100_000]):
         raise InputError(f"{name} is not text: many of its bytes are control characters. Save the table as CSV, TSV, JSONL, JSON or Parquet.")
     if not text.strip():
         raise InputError(f"{name} is empty; a table with a text and a label column is needed.")
     return text, notes
+
+
+def is_binary(head: str) -> bool:
+    """More than one in twenty of the first letters are control characters."""
+    return len(_CONTROL.findall(head)) > max(8, len(head) / 20)
 
 
 def encoding_title(encoding: str) -> str:
@@ -64,7 +68,7 @@ def _decode_as(raw: bytes, name: str, encoding: str) -> tuple[str, tuple[ReaderN
         return raw.decode(encoding), ()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        found = f"byte 0x{raw[error.start]:02x} in line {line:,} does not exist in it"
+        found = f"byte 0x{raw[error.start]:02x} in line {line:,} is not valid there"
         raise InputError(f"{name} is not {encoding_title(encoding)}: {found}. Choose another --encoding, or none to have it found.") from None
     except (LookupError, TypeError, ValueError):
         known = listed((one for one in ENCODINGS), len(ENCODINGS))
@@ -78,8 +82,15 @@ def _decode_marked(raw: bytes) -> tuple[str, tuple[ReaderNote, ...]] | None:
                 text = raw[len(mark) :].decode(encoding)
             except UnicodeDecodeError:
                 continue
-            return text, note("encoding", 1, f"the byte-order mark was taken off; the file was read as {encoding.upper()}.")
+            return text, _bom_note(encoding)
     return None
+
+
+def _bom_note(encoding: str) -> tuple[ReaderNote, ...]:
+    return note("encoding", 1, f"the byte-order mark was taken off; the file was read as {encoding.upper()}.")
+
+
+BOM_NOTE = _bom_note("utf-8")
 
 
 def _decode_unmarked(raw: bytes) -> tuple[str, tuple[ReaderNote, ...]]:

@@ -16,6 +16,7 @@ from dmlviz.records import InputError, ReaderNote
 
 csv.field_size_limit(sys.maxsize if sys.maxsize < 2**31 else 2**31 - 1)  # the default refuses cells above 128 kB
 Line = tuple[int, list[str]]  # number in the file, cells
+FIRST_LETTERS = 20_000  # the separator is found in these
 MOST_ABOVE = 10  # lines that may stand above a table
 
 
@@ -43,10 +44,8 @@ def read_tsv(raw: bytes, name: str, encoding: str | None = None) -> Table:
 def delimited_table(text: str, name: str, notes: tuple[ReaderNote, ...], delimiter: str | None = None) -> Table:
     """The table in the text; `delimiter` None: found out. Raises InputError naming the lines that are no rows."""
     text, skipped, said, more = _without_lines_above(text, delimiter)
-    delimiter = said or delimiter or likely_delimiter(text)
-    notes += more
-    if delimiter != "," and not said:
-        notes += note("columns", 1, f"cells are separated by {shown(delimiter)}.") if not name.lower().endswith(".tsv") or delimiter != "\t" else ()
+    delimiter = said or delimiter or delimiter_of(text)
+    notes += more if said else more + delimiter_note(delimiter, name)
     rows, more = _rows(text, name, delimiter, skipped)
     return table_of_rows(rows, name, notes + more)
 
@@ -63,7 +62,7 @@ def _without_lines_above(text: str, delimiter: str | None) -> tuple[str, int, st
         notes = note(
             "columns", 1, f"the first line, {shown(first.strip())}, says that cells are separated by {shown(said)}; it is not part of the table."
         )
-    above = _lines_above(text, said or delimiter)
+    above = lines_above(text, said or delimiter)
     if above:
         text = text.split("\n", len(above))[-1]
         sentence = f"{count_of(len(above), 'line')} above the table skipped: {listed([line.strip() for line in above], 5)}."
@@ -71,9 +70,9 @@ def _without_lines_above(text: str, delimiter: str | None) -> tuple[str, int, st
     return text, skipped + len(above), said, notes
 
 
-def _lines_above(text: str, delimiter: str | None) -> list[str]:
+def lines_above(text: str, delimiter: str | None) -> list[str]:
     """The first lines that are comments (#), or a title over a header of usual names. A header that begins with # is none."""
-    lines = text.split("\n", MOST_ABOVE + 1)[: MOST_ABOVE + 1]
+    lines = text[: 5 * FIRST_LETTERS].split("\n", MOST_ABOVE + 1)[: MOST_ABOVE + 1]
     comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)
     if comments:
         cells = _cells_of(lines[comments], delimiter)
@@ -93,15 +92,25 @@ def _cells_of(line: str, delimiter: str | None) -> list[str]:
     return max((line.split(sign) for sign in (delimiter or ",;\t|")), key=len)
 
 
-def likely_delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """The sign that every one of the first lines has, as often in each as in the others; a comma in doubt."""
-    lines = [line for line in re.sub(r'"[^"]*"', "", text[:20_000]).splitlines() if line.strip()][:20]
+    head = text[:FIRST_LETTERS]
+    if len(text) > FIRST_LETTERS:  # whole rows only: not half a line, nor half a quoted cell
+        whole = head[: head.rfind('"')] if head.count('"') % 2 else head
+        head = whole[: whole.rfind("\n") + 1] or head
+    lines = [line for line in re.sub(r'"[^"]*"', "", head).splitlines() if line.strip(" ")][:20]
 
     def evenness(sign: str) -> tuple[bool, bool, int]:
         counts = [line.count(sign) for line in lines] or [0]
         return min(counts) > 0, min(counts) > 0 and len(set(counts)) == 1, counts[0]
 
     return max(",;\t|", key=evenness)
+
+
+def delimiter_note(delimiter: str, name: str) -> tuple[ReaderNote, ...]:
+    """A separator that the ending does not say."""
+    usual = "\t" if name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
+    return note("columns", int(delimiter != usual), f"cells are separated by {shown(delimiter)}.")
 
 
 # ---- rows
@@ -152,11 +161,11 @@ def _line_by_line(text: str, delimiter: str, skipped: int) -> tuple[list[Line], 
     """
     lines = [(i, line) for i, line in enumerate(io.StringIO(text, newline=None), start=skipped + 1) if line.strip()]
     lines = [(i, line.rstrip("\n")) for i, line in lines]
-    width = len(_strict(lines[0][1], delimiter) or lines[0][1].split(delimiter))
+    width = len(row_of(lines[0][1], delimiter) or lines[0][1].split(delimiter))
     quoting = any('"' in line and _needs_quotes(line, delimiter) for _, line in lines)
     rows, odd, broken = [], [], []
     for i, line in lines:
-        cells = _strict(line, delimiter) if quoting and '"' in line else None
+        cells = row_of(line, delimiter) if quoting and '"' in line else None
         if cells is None or len(cells) != width:
             odd += [i] if '"' in line else []
             cells = line.split(delimiter)
@@ -166,7 +175,7 @@ def _line_by_line(text: str, delimiter: str, skipped: int) -> tuple[list[Line], 
     return rows, odd if quoting else None, broken
 
 
-def _strict(line: str, delimiter: str) -> list[str] | None:
+def row_of(line: str, delimiter: str) -> list[str] | None:
     """The cells of one line by the rules of CSV; None where its quotes do not fit."""
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), None)
@@ -176,7 +185,7 @@ def _strict(line: str, delimiter: str) -> list[str] | None:
 
 def _needs_quotes(line: str, delimiter: str) -> bool:
     """Would the line be another without its quotes: a separator or a doubled quote inside a cell, or all cells quoted?"""
-    cells = _strict(line, delimiter)
+    cells = row_of(line, delimiter)
     if cells is None:
         return False
     wrapped = line.startswith('"') and line.endswith('"') and line.count(f'"{delimiter}"') >= len(cells) - 1 > 0

@@ -14,10 +14,11 @@ from dmlviz.data.annotation_exports import accepted_rows
 from dmlviz.data.cleaning import build_dataset
 from dmlviz.data.columns import Mapping as Columns
 from dmlviz.data.columns import choose_rows, guess_columns
-from dmlviz.data.formats import MAX_BYTES, READERS
+from dmlviz.data.formats import LARGE, MAX_BYTES, READERS
 from dmlviz.data.label_columns import with_class_column
 from dmlviz.data.part_files import ending_of, stem
 from dmlviz.data.parts import visible_parts
+from dmlviz.data.regular_files import regular_table
 from dmlviz.data.rows import Rows
 from dmlviz.data.tables import Table
 from dmlviz.data.wording import did_you_mean, shown
@@ -49,22 +50,20 @@ def read_file(
     Columns are chosen by `text`, `label`, `text_pair` or guessed from their names; `encoding` says how bytes that are not UTF-8 are to be read.
     Raises InputError naming file, lines and remedy.
     """
-    raw, shown_name = read_bytes(path_or_bytes, filename)
-    return _dataset_of(read_table(raw, shown_name, encoding), shown_name, name, {"text": text, "label": label, "text_pair": text_pair})
+    table, shown_name = table_of(path_or_bytes, filename, encoding)
+    return _dataset_of(table, shown_name, name, {"text": text, "label": label, "text_pair": text_pair})
 
 
 def peek_columns(path_or_bytes: PathLike | bytes, filename: str | None = None, encoding: str | None = None) -> Peek:
     """Columns, first rows and the guess of which column is what. Raises InputError as `read_file` does for a broken file."""
-    raw, shown_name = read_bytes(path_or_bytes, filename)
-    return _peek(with_class_column(read_table(raw, shown_name, encoding)))
+    return _peek(with_class_column(table_of(path_or_bytes, filename, encoding)[0]))
 
 
 def read_with_peek(
     path_or_bytes: PathLike | bytes, *, filename: str | None = None, encoding: str | None = None, **chosen: str | None
 ) -> tuple[Peek, TextDataset | InputError]:  # fmt: skip
     """`peek_columns` and `read_file` of one parse. What stands against the columns is returned; raises InputError for a broken file."""
-    raw, shown_name = read_bytes(path_or_bytes, filename)
-    table = read_table(raw, shown_name, encoding)
+    table, shown_name = table_of(path_or_bytes, filename, encoding)
     peek = _peek(with_class_column(table))
     try:
         return peek, _dataset_of(table, shown_name, None, chosen)
@@ -89,6 +88,35 @@ def rows_of_table(table: Table, shown_name: str, chosen: Mapping[str, str | None
     rows, notes = choose_rows(table, shown_name, **chosen)
     rows, more = visible_parts(rows, shown_name)
     return rows, table.notes + notes + more
+
+
+def table_of(path_or_bytes: PathLike | bytes, filename: str | None = None, encoding: str | None = None) -> tuple[Table, str]:
+    """(all cells, name to show) of a path or of bytes; `filename` is what a path is to be called, else its last name.
+
+    A large regular file is read from the disk piece by piece, never as a whole.
+    """
+    on_disk = isinstance(path_or_bytes, str | Path)
+    if on_disk and encoding is None and (found := _large_table(Path(path_or_bytes), filename)) is not None:
+        return found
+    raw, shown_name = read_bytes(path_or_bytes, filename)
+    shown_name = _safe(filename) if on_disk and filename else shown_name
+    return read_table(raw, shown_name, encoding), shown_name
+
+
+def _large_table(path: Path, filename: str | None) -> tuple[Table, str] | None:
+    """The same for a path that is a regular table; None for any other, which `read_bytes` looks at."""
+    shown_name = _safe(filename or path.name)
+    try:
+        before = path.stat()
+        if not path.is_file() or not LARGE < before.st_size <= MAX_BYTES or Path(shown_name).suffix.lower() not in (".csv", ".tsv", ".tab"):
+            return None
+        table = regular_table(lambda: path.open("rb"), shown_name)
+        after = path.stat()
+    except (OSError, ValueError):
+        return None
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+        raise InputError(f"{shown_name} was changed while it was read; wait until it is written, and read it again.")
+    return None if table is None else (accepted_rows(table), shown_name)
 
 
 def read_table(raw: bytes, shown_name: str, encoding: str | None = None) -> Table:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dmlviz.data.class_folders import class_folder_rows, class_folders
+from dmlviz.data.class_lists import class_list, with_class_list
 from dmlviz.data.cleaning import build_dataset
-from dmlviz.data.files import read_bytes, read_table, rows_of_table
+from dmlviz.data.files import rows_of_table, table_of
 from dmlviz.data.part_files import LAYOUT, named_parts, table_files
 from dmlviz.data.parts import merged_notes, rows_of_parts, visible_parts
 from dmlviz.data.rows import Rows
@@ -57,10 +58,10 @@ def _rows_in(folder: Path, chosen: dict[str, str | None], encoding: str | None) 
         return rows, notes, f"a folder per class, {listed(sorted({label for _, label, _ in classes}), 6)}"
     alone = table_files(folder)
     if not parts.files and len(alone) == 1:
-        raw, shown_name = read_bytes(alone[0])
-        full_name = f"{folder.name}/{shown_name}"
-        rows, notes = rows_of_table(read_table(raw, full_name, encoding), full_name, chosen)
-        return rows, notes, shown_name
+        table, shown_name = table_of(alone[0], f"{folder.name}/{alone[0].name}", encoding)
+        rows, notes = rows_of_table(table, shown_name, chosen)
+        rows, more = with_class_list(rows, class_list(folder))
+        return rows, notes + more, alone[0].name
     has = f" Its files are {listed([file.name for file in alone], 6)}: give one of them." if alone else ""
     raise InputError(f"the folder {folder} has no training texts; it needs {LAYOUT}, or a folder per class.{has}")
 
@@ -72,10 +73,11 @@ def _part_rows(
     for part, shards in files.items():
         tables[part] = []
         for file in shards:
-            raw, _ = read_bytes(file)
             shown_name = f"{folder.name}/{file.relative_to(folder)}"
-            tables[part].append((shown_name, read_table(raw, shown_name, encoding)))
+            tables[part].append((shown_name, table_of(file, shown_name, encoding)[0]))
     rows, notes = rows_of_parts(tables, folder.name, **chosen)
+    rows, more = with_class_list(rows, class_list(*dict.fromkeys((folder / place, folder))))
+    notes += more
     notes += note("files", len(others), f"files of the folder that were not read, since their names say no part: {listed(others, 6)}.")
     names = [shards[0].name if len(shards) == 1 else f"{len(shards)} files {shards[0].name} …" for shards in files.values()]
     return rows, notes, (f"{place}: " if place else "") + ", ".join(names)

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dmlviz.data import delimited
 from dmlviz.data.arrow_tables import parquet_table
-from dmlviz.data.delimited import read_csv, read_tsv
 from dmlviz.data.json_tables import read_json, read_jsonl
 from dmlviz.data.labelled_lines import read_txt
+from dmlviz.data.regular_files import regular_table, stream_of
 from dmlviz.data.spreadsheets import xlsx_table
 from dmlviz.data.tables import Table
 
+LARGE = 1_000_000  # bytes from which a regular file is looked for: below, pyarrow takes longer to load than it saves
 MAX_BYTES = 500 * 2**20  # of a file, also after unpacking
+
+
+def read_csv(raw: bytes, name: str, encoding: str | None = None) -> Table:
+    """Comma-separated cells; a large file by pyarrow where its lines are regular."""
+    return _regular(raw, name, encoding) or delimited.read_csv(raw, name, encoding)
+
+
+def read_tsv(raw: bytes, name: str, encoding: str | None = None) -> Table:
+    """Tab-separated cells; a large file by pyarrow where its lines are regular."""
+    return _regular(raw, name, encoding) or delimited.read_tsv(raw, name, encoding)
+
+
+def _regular(raw: bytes, name: str, encoding: str | None) -> Table | None:
+    return regular_table(stream_of(raw), name) if encoding is None and len(raw) > LARGE else None
 
 
 def read_parquet(raw: bytes, name: str, encoding: str | None = None) -> Table:

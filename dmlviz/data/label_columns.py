@@ -24,6 +24,7 @@ _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ,]+\d{1,2}:\d{2}.*)?|\d{
 _LINK = re.compile(r"(https?|ftp)://\S+|www\.\S+", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _MOST = 0.9  # of the cells: what nearly all of them are, the column is
+BINARY = {"0", "1", "0.0", "1.0", "false", "true"}
 FEW_CLASSES = 2  # as many different values are always allowed: two texts of two classes are a data set
 
 
@@ -76,9 +77,11 @@ def class_columns(table: Table) -> list[str]:
     """The columns that hold nothing but 0 and 1 (or false and true), where there are two or more."""
     binary = []
     for column, cells in table.columns.items():
-        values = {(cell or "").strip().casefold() for cell in set(cells)}
-        if values <= {"0", "1", "0.0", "1.0", "false", "true"} and values:
-            binary.append(column)
+        for some in (cells[:100], cells):  # most columns show themselves in the first cells
+            if not {(cell or "").strip().casefold() for cell in set(some)} <= BINARY:
+                break
+        else:
+            binary += [column] if cells else []
     return binary if len(binary) > 1 else []
 
 
@@ -103,7 +106,7 @@ def _odd_rows(table: Table, binary: Sequence[str]) -> list[int]:
 
 def single_labels(cells: Sequence[str | None], column: str, table: Table, name: str) -> list[str | None]:
     """The cells with lists of one label taken out of them; an empty list is no label. Raises InputError for several labels and for objects."""
-    if not any(isinstance(cell, Nested) for cell in cells):
+    if Nested not in set(map(type, cells)):
         return list(cells)
     labels, several = list(cells), []
     for i, cell in enumerate(cells):
@@ -123,9 +126,11 @@ def single_labels(cells: Sequence[str | None], column: str, table: Table, name: 
 
 def unmarked(labels: list[str | None], column: str) -> tuple[list[int], tuple[ReaderNote, ...]]:
     """(rows that hold a mark for no label, a note): the '-' of SNLI, where the annotators did not agree."""
+    if plain_name(column) != "gold_label":
+        return [], ()
     marked = [i for i, label in enumerate(labels) if label is not None and label.strip() == "-"]
     others = {label for label in labels if label and label.strip() != "-"}
-    if not marked or plain_name(column) != "gold_label" or not all(label.strip().isalpha() for label in others):
+    if not marked or not all(label.strip().isalpha() for label in others):
         return [], ()
     sentence = f"{count_of(len(marked), 'row')} whose {shown(column)} is '-' left out: the annotators did not agree."
     return marked, note("no_agreement", len(marked), sentence)

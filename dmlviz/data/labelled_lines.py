@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dmlviz.data.decoding import decode
-from dmlviz.data.delimited import delimited_table, likely_delimiter
+from dmlviz.data.delimited import delimited_table, delimiter_of
 from dmlviz.data.places import numbered
 from dmlviz.data.tables import Table
 from dmlviz.data.wording import count_of, note
@@ -21,7 +21,7 @@ def read_txt(raw: bytes, name: str, encoding: str | None = None) -> Table:
     if any(line.lstrip().startswith("__label__") for _, line in lines[:20]):
         columns, numbers = _fasttext(lines, name)
         return Table(columns, numbers, "line", True, notes + note("export", len(numbers), "read as lines of fastText, __label__x text."))
-    delimiter = likely_delimiter(text)
+    delimiter = delimiter_of(text)
     if not all(delimiter in line for _, line in lines[:20]):
         found = "lines without __label__ (fastText) and without a separator that divides all of them"
         raise InputError(f"{name} holds {found}; save the table as CSV, TSV or JSONL, or put the texts of each class into a folder of its own.")

@@ -24,7 +24,7 @@ def near_copies(
 
     Near is: the same words in the same order when case and punctuation are taken off; and, counted apart, one word added or missing.
     """
-    letters = sum(len(texts[i]) for rows in (known, judged) for i in rows.tolist())
+    letters = sum(map(len, map(texts.__getitem__, [*known.tolist(), *judged.tolist()])))
     if letters > MOST_LETTERS:
         return note("near_copies", 1, f"near copies between training and {part} texts were not looked for: the parts hold {letters:,} letters.")
     key = (lambda i: texts[i]) if pairs is None else (lambda i: (texts[i], pairs[i]))

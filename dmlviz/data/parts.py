@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import replace
@@ -74,7 +75,8 @@ def joined(pieces: Sequence[Rows]) -> Rows:
         places = places if i == 0 else places + piece.places
     pairs = None if pieces[0].pairs is None else [pair for piece in pieces for pair in piece.pairs or ()]
     columns = [[value for piece in pieces for value in getattr(piece, column)] for column in ("texts", "labels", "parts")]
-    return Rows(*columns, pairs, places, numbers)
+    orders = {piece.class_order for piece in pieces} - {None}
+    return Rows(*columns, pairs, places, numbers, orders.pop() if len(orders) == 1 else None)  # of two orders, neither is the data set's
 
 
 def visible_parts(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
@@ -84,8 +86,8 @@ def visible_parts(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
     """
     labels: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     counts = dict.fromkeys(labels, 0)
-    for label, part in zip(rows.labels, rows.parts, strict=True):
-        counts[part] += 1
+    for (label, part), count in Counter(zip(rows.labels, rows.parts, strict=True)).items():
+        counts[part] += count
         if label is not None and not is_blank(label):
             labels[part].add(label.strip())
     there = [part for part in labels if counts[part]]

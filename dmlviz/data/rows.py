@@ -21,12 +21,13 @@ class Rows:
     pairs: Sequence[str | None] | None = None  # N
     places: Places = field(default_factory=Places)  # where the rows were read, also those that are no longer here
     numbers: Sequence[int] | None = None  # N, of each row in `places`; None: all in order
+    class_order: tuple[str, ...] | None = None  # classes as the source lists them; None: it does not say
 
     def take(self, ids: Sequence[int]) -> Rows:
         """The rows with these ids, in this order."""
         columns = (self.texts, self.labels, self.parts, self.pairs)
         numbers = ids if self.numbers is None else [self.numbers[i] for i in ids]
-        return Rows(*[None if column is None else [column[i] for i in ids] for column in columns], places=self.places, numbers=numbers)
+        return Rows(*[None if column is None else [column[i] for i in ids] for column in columns], self.places, numbers, self.class_order)
 
     def without(self, ids: Iterable[int]) -> Rows:
         """All rows but these."""

@@ -8,13 +8,14 @@ output of `Generator` methods it does not). All steps are linear in the rows, wh
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from dmlviz.data.cut import TEST_SHARE, Cut, class_counts, cut_parts, first_of_each_text, last_per_class, per_class, permuted, shares
+from dmlviz.data.cut import TEST_SHARE, Cut, class_counts, cut_parts, last_per_class, per_class, permuted, shares
+from dmlviz.data.equal_texts import among, first_rows, one_of_each_text
 from dmlviz.data.wording import count_of, listed, note, shown
 from dmlviz.records import InputError, ReaderNote, RunConfig, Split, TextDataset
 
@@ -53,7 +54,7 @@ def draw_split(
     """
     _check_settings(shots, shots_by, support_seed, validation, cut_seed)
     dataset = _with_fold(dataset, folds, fold)
-    first = _first_rows(dataset)
+    first = first_rows(dataset.texts, dataset.text_pairs)
     train, test = np.flatnonzero(dataset.parts == "train"), np.flatnonzero(dataset.parts == "test")
     if not len(train):
         raise InputError(f"{dataset.name} has no training texts; name the part of some rows train.")
@@ -63,7 +64,7 @@ def draw_split(
     pool, notes = _pool(dataset, first, train, test)
     order = permuted(pool, support_seed, _TRAIN)
     if cut is not None:
-        order = order[~np.isin(order, cut.validation)]
+        order = order[~among(order, cut.validation, len(first))]
         pool = np.sort(order)
         notes = cut.notes + notes
     if shots is None:
@@ -76,7 +77,7 @@ def draw_split(
     else:
         drawn, more = _validation(dataset, first, order, reserve, test, support_seed, validation)
     if shots is None:
-        support = train[np.isin(first[train], first[pool]) & ~np.isin(first[train], first[drawn])]
+        support = train[among(first[train], first[pool], len(first)) & ~among(first[train], first[drawn], len(first))]
     if left_out is not None:
         if left_out not in support or len(support) < 2:
             raise InputError(f"text {left_out} cannot be left out: it is not among the {len(support)} support texts, or the only one.")
@@ -115,19 +116,12 @@ def _with_fold(dataset: TextDataset, folds: int | None, fold: int) -> TextDatase
     return replace(dataset, parts=parts)
 
 
-def _first_rows(dataset: TextDataset) -> np.ndarray:
-    """(N,) for each row the first row with the same text (and pair): equal where the texts are."""
-    keys: Sequence[Hashable] = dataset.texts if dataset.text_pairs is None else tuple(zip(dataset.texts, dataset.text_pairs, strict=True))
-    first: dict[Hashable, int] = {}
-    return np.fromiter(map(first.setdefault, keys, range(len(keys))), np.int64, len(keys))
-
-
 def _pool(dataset: TextDataset, first: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, tuple[ReaderNote, ...]]:
     """Different training texts that are not test texts; of rows with the same text, the first."""
-    clear = train[~np.isin(first[train], first[test])]
+    clear = train[~among(first[train], first[test], len(first))]
     if not len(clear):
         raise InputError(f"{dataset.name}: every training text is a test text too; give the test part texts of its own.")
-    pool = first_of_each_text(clear, first)
+    pool = one_of_each_text(clear, first)
     leaked, repeats = len(train) - len(clear), len(clear) - len(pool)
     notes = note("leakage", leaked, f"{count_of(leaked, 'training row')} not used: the same text is in the test part.")
     return pool, notes + note("duplicate", repeats, f"{count_of(repeats, 'training row')} with a text that came before; no text is drawn twice.")
@@ -169,10 +163,10 @@ def _validation(
     notes: tuple[ReaderNote, ...] = ()
     if len(part):
         taken = np.concatenate([np.flatnonzero(dataset.parts == "train"), test])
-        clear = part[~np.isin(first[part], first[taken])]
+        clear = part[~among(first[part], first[taken], len(first))]
         leaked = len(part) - len(clear)
         notes = note("leakage", leaked, f"{count_of(leaked, 'validation row')} not used: the same text is in the train or test part.")
-        order, reserve = permuted(first_of_each_text(clear, first), seed, _VAL), np.zeros_like(reserve)
+        order, reserve = permuted(one_of_each_text(clear, first), seed, _VAL), np.zeros_like(reserve)
     counts = class_counts(dataset, order)
     sizes = shares(wanted, counts, np.maximum(counts - reserve, 0))
     drawn = last_per_class(dataset, order, sizes)

@@ -38,7 +38,7 @@ def split_table(split: Any) -> Table:
     """One split; numbers of a ClassLabel become its names."""
     classes = {column: feature.names for column in split.column_names if getattr(feature := split.features[column], "names", None)}
     columns = {column: cells_of(split[column], classes.get(column)) for column in split.column_names}
-    return Table(columns, range(1, split.num_rows + 1), "row", True, class_notes(classes))
+    return Table(columns, range(1, split.num_rows + 1), "row", True, class_notes(classes), classes)
 
 
 def is_saved(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dmlviz.data.places import Places, Segment, at, numbered
@@ -49,6 +49,7 @@ class Table(NamedTuple):
     unit: str  # "line" or "row": what `lines` counts
     header: bool  # False: the columns have no names of their own
     notes: tuple[ReaderNote, ...] = ()
+    classes: Mapping[str, Sequence[str]] = {}  # column -> its class names in order, of columns that state them (ClassLabel)
 
     def take(self, rows: Sequence[int]) -> Table:
         """The rows with these numbers, counted from 0."""
@@ -145,6 +146,8 @@ def table_of_columns(cells: list[list[str]], lines: Sequence[int], name: str, no
 def _without_repeated_header(table: Table, head: list[str]) -> Table:
     """Files that were put one behind the other bring their headers along."""
     columns = list(table.columns.values())
+    if head[-1] not in columns[-1]:
+        return table
     again = [
         i for i, cell in enumerate(columns[-1]) if cell == head[-1] and all(column[i] == name for column, name in zip(columns, head, strict=True))
     ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dmlviz.encoder.cut_texts import lost_share
 from dmlviz.encoder.text_encoder import TextEncoder
 
 CHUNK = 512  # texts tokenized at a time
@@ -46,15 +47,4 @@ def _counted(encoder: TextEncoder, texts: list[str], pairs: list[str] | None) ->
         whole = tokenizer(cased(texts), None if pairs is None else cased(pairs))["input_ids"]
         return len(ids), strange, np.array([1 - len(cut) / max(len(row), 1) for cut, row in zip(found["input_ids"], whole, strict=True)])
     sides = [cased(texts)] if pairs is None else [cased(texts), cased(pairs)]
-    return len(ids), strange, np.array([_lost(found, i, [side[i] for side in sides]) for i in range(len(texts))])
-
-
-def _lost(found, row: int, sides: list[str]) -> float:
-    """Share of the visible characters of a text (or pair) behind the last token of each side."""
-    whole = behind = 0
-    which = found.sequence_ids(row)
-    for side, text in enumerate(sides):
-        ends = [end for (_, end), owner in zip(found["offset_mapping"][row], which, strict=True) if owner == side]
-        whole += len("".join(text.split()))
-        behind += len("".join(text[max(ends, default=0) :].split()))
-    return behind / whole if whole else 0.0
+    return len(ids), strange, np.array([lost_share(one, [side[i] for side in sides]) for i, one in enumerate(found.encodings)])

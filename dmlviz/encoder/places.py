@@ -115,6 +115,14 @@ def read_json_file(path: Path) -> Any:
         raise InputError(f"{path} is not readable JSON; restore the folder, or save the model again") from None
 
 
+def transformer_settings(body: Path) -> tuple[int | None, bool]:
+    """(longest text in tokens, whether texts are made lower case), as a sentence-transformers Transformer module says. (None, False): it does not."""
+    for path in sorted(body.glob("sentence_*_config.json")):
+        said = read_json_file(path)
+        return said.get("max_seq_length"), bool(said.get("do_lower_case"))
+    return None, False
+
+
 @lru_cache(maxsize=4)
 def _sha256(path: str, modified: float) -> str:
     with open(path, "rb") as file:

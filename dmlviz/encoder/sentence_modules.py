@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dmlviz.encoder.places import Place, inside, read_json_file
+from dmlviz.encoder.places import Place, inside, read_json_file, transformer_settings
 from dmlviz.encoder.pooling import POOLINGS
 from dmlviz.records import InputError
 
@@ -93,7 +93,8 @@ def read_modules(place: Place) -> SentenceModules | None:
     """The modules of the folder, None where it has none. Raises InputError, naming it, for a module whose vectors could not be those of the
     library."""
     if not (place.folder / "modules.json").is_file():
-        return SentenceModules("mean", nn.Sequential(), *_cuts(place)) if place.kind == "sentence-transformers" else None
+        old = place.kind == "sentence-transformers"
+        return SentenceModules("mean", nn.Sequential(), *transformer_settings(place.body)) if old else None
     listed = read_json_file(place.folder / "modules.json")
     kinds = [str(one.get("type", "")).rsplit(".", 1)[-1] for one in listed]
     if strange := [kind for kind in kinds if kind not in KNOWN]:
@@ -103,7 +104,8 @@ def read_modules(place: Place) -> SentenceModules | None:
     _check_transformer(place)
     folders = [place.folder / inside(place.folder, str(one.get("path", ""))) for one in listed]
     layers = [_layer(kind, folder, place.name) for kind, folder in zip(kinds[2:], folders[2:], strict=True) if kind != "Dropout"]
-    return SentenceModules(pooling_of(read_json_file(folders[1] / "config.json"), place.name), nn.Sequential(*layers), *_cuts(place))
+    pooling = pooling_of(read_json_file(folders[1] / "config.json"), place.name)
+    return SentenceModules(pooling, nn.Sequential(*layers), *transformer_settings(place.body))
 
 
 def _refusal(place: Place, kinds: Sequence[str], why: str) -> str:
@@ -163,14 +165,6 @@ def _with_weights(kind: type[nn.Module], folder: Path, name: str) -> nn.Module:
         reason = str(error).strip().splitlines()[-1].strip()[:160]
         raise InputError(f"the module {folder.name} of {name!r} cannot be read ({reason}); save the model again") from None
     return made
-
-
-def _cuts(place: Place) -> tuple[int | None, bool]:
-    """(longest text in tokens, whether texts are made lower case), as the Transformer module's own settings say."""
-    for path in sorted(place.body.glob("sentence_*_config.json")):
-        said = read_json_file(path)
-        return said.get("max_seq_length"), bool(said.get("do_lower_case"))
-    return None, False
 
 
 def write_modules(folder: Path, pooling: str, dim: int, layers: Sequence[nn.Module], max_length: int, lower: bool) -> None:

@@ -61,9 +61,9 @@ def sizes(found: Sequence[CenterView], classes: int) -> np.ndarray:
 
 
 def by_size(found: Sequence[CenterView], label_names: Sequence[str]) -> list[int]:
-    """Class numbers, the largest first, ties by name."""
+    """Class numbers, the largest first, ties by number."""
     counts = sizes(found, len(label_names))
-    return sorted(range(len(label_names)), key=lambda c: (-int(counts[c]), label_names[c]))
+    return sorted(range(len(label_names)), key=lambda c: -int(counts[c]))
 
 
 def in_colour(found: Sequence[CenterView], label_names: Sequence[str], focus: Sequence[str]) -> tuple[list[int], dict[str, ClassStyle]]:

@@ -35,7 +35,7 @@ def frame(dataset: TextDataset, split: Split | None = None) -> pd.DataFrame:
     names = [whole(name) for name in dataset.label_names]
     counts = {part: np.bincount(labels[parts == part], minlength=len(names)) for part in order if (parts == part).any()}
     total = sum(counts.values(), np.zeros(len(names), dtype=int))
-    ranked = sorted(range(len(names)), key=lambda i: (-int(total[i]), names[i]))
+    ranked = sorted(range(len(names)), key=lambda i: -int(total[i]))  # ties in the order of the classes
     shown, rest = (ranked, []) if len(names) <= MOST_ROWS else (ranked[: MOST_ROWS - 1], ranked[MOST_ROWS - 1 :])
     groups = [(names[i], [i]) for i in shown] + ([(f"and {len(rest)} smaller classes", rest)] if rest else [])
     rows = [

@@ -49,7 +49,8 @@ def frame(outcomes: Sequence[Outcome], dataset: TextDataset, *, order: str = "li
     if order == "size":
         kept = sorted(kept, key=lambda c: (-sum(counts)[c].sum(), c))
     elif order == "name":
-        kept = sorted(kept, key=lambda c: names[c])
+        numbered = all(name.isdecimal() for name in names)  # their classes stand in the order of their numbers already
+        kept = sorted(kept) if numbered else sorted(kept, key=lambda c: names[c])
     tables = []
     for side, title, own in zip(found, side_titles(found), counts, strict=True):
         table = _cells(confusion_view(own, order=kept), len(kept), together.left_out, names, len(side.runs))

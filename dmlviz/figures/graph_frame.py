@@ -155,11 +155,11 @@ def _nodes(one: GraphView, label_names: Sequence[str], texts: Sequence[str]) -> 
 
 
 def default_focus(found: Sequence[GraphView], label_names: Sequence[str]) -> tuple[str, ...]:
-    """() up to 20 classes; above, the 8 largest by their texts in the first graph, ties by name."""
+    """() up to 20 classes; above, the 8 largest by their texts in the first graph, ties by number."""
     if len(set(label_names)) <= MOST_COLORS or not found:
         return ()
     counts = np.bincount(found[0].study.nodes.labels, minlength=len(label_names))
-    return tuple(label_names[c] for c in sorted(range(len(label_names)), key=lambda c: (-counts[c], label_names[c]))[:MOST_FOCUS])
+    return tuple(label_names[c] for c in sorted(range(len(label_names)), key=lambda c: -counts[c])[:MOST_FOCUS])
 
 
 def _coloured(nodes: pd.DataFrame, label_names: Sequence[str], color_by: str, focus: Sequence[str]) -> pd.DataFrame:

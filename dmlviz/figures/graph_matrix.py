@@ -99,7 +99,7 @@ def _labels_at(arrays: Any) -> np.ndarray:
 def _order(every: Sequence[np.ndarray], label_names: Sequence[str]) -> list[int]:
     """Classes that occur, the largest first; the same for every run."""
     counts = sum((np.bincount(labels, minlength=len(label_names)) for labels in every), np.zeros(len(label_names), int))
-    return sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], label_names[c]))
+    return sorted(np.flatnonzero(counts).tolist(), key=lambda c: -counts[c])
 
 
 def _cells(

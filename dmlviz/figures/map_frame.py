@@ -94,11 +94,11 @@ def accuracy(pane: Pane) -> float:
 
 
 def default_focus(panes: Sequence[Pane], label_names: Sequence[str]) -> tuple[str, ...]:
-    """() up to 20 classes; above, the 8 largest by their texts in the first pane, ties by name."""
+    """() up to 20 classes; above, the 8 largest by their texts in the first pane, ties by number."""
     if len(set(label_names)) <= MOST_COLORS or not panes:
         return ()
     counts = np.bincount(panes[0].labels, minlength=len(label_names))
-    return tuple(sorted(label_names, key=lambda name: (-counts[list(label_names).index(name)], name))[:MOST_FOCUS])
+    return tuple(label_names[c] for c in sorted(range(len(label_names)), key=lambda c: -counts[c])[:MOST_FOCUS])
 
 
 def _coloured(table: pd.DataFrame, label_names: Sequence[str], color_by: ColorBy, focus: Sequence[str]) -> pd.DataFrame:

@@ -38,8 +38,13 @@ def match_classes(stored: Sequence[int] | None, id2label: Mapping[int, str], dat
     if (order := _by_name([plain(name) for name in names], {i: plain(name) for i, name in outputs.items()})) is not None:
         theirs, ours = next((outputs[i], name) for i, name in zip(order, names, strict=True) if outputs[i] != name)
         return Match(order, f"its classes were matched without regard to case, blanks and letters' form ({theirs!r} is {ours!r})")
-    if all(_UNNAMED.fullmatch(name) for name in outputs.values()) and len(outputs) == len(names):
-        return _by_place(outputs, dataset)
+    numbers = {int(hit[1]): i for i, name in outputs.items() if (hit := _UNNAMED.fullmatch(name))}
+    if len(numbers) == len(outputs):
+        if (order := _by_list(numbers, dataset)) is not None:
+            listed = dataset.class_order
+            return Match(order, f"its outputs have no names: they are {_some(listed)}, in the order in which the data set's source lists its classes")
+        if len(outputs) == len(names):
+            return _by_place(numbers, dataset)
     return Match(None, f"its classes ({_some(list(outputs.values()))}) are not the data set's ({_some(names)})")
 
 
@@ -61,9 +66,16 @@ def _surplus(names: Sequence[str], outputs: Mapping[int, str], order: Sequence[i
     return f"of its {len(outputs):,} classes the {len(names):,} of the data set are asked for, not {_some(more)}" if more else ""
 
 
-def _by_place(outputs: Mapping[int, str], dataset: TextDataset) -> Match:
-    """LABEL_i is class i: of numbered classes the one with that number, else of the order in which the data set lists its classes."""
-    numbers = {int(_UNNAMED.fullmatch(name)[1]): i for i, name in outputs.items()}
+def _by_list(numbers: Mapping[int, int], dataset: TextDataset) -> list[int] | None:
+    """LABEL_i is class i of those that the data set's source lists. `numbers`: i of LABEL_i -> output. None where it lists none, or not as many."""
+    listed, first = dataset.class_order, min(numbers, default=0)
+    if listed is None or first not in (0, 1) or sorted(numbers) != list(range(first, first + len(listed))):
+        return None
+    return [numbers[first + listed.index(name)] for name in dataset.label_names]
+
+
+def _by_place(numbers: Mapping[int, int], dataset: TextDataset) -> Match:
+    """LABEL_i is class i: of numbered classes the one with that number, else of the order in which the classes stand here."""
     if all(name.isdecimal() for name in dataset.label_names):
         ranked = sorted(dataset.label_names, key=int)
         wanted = [int(name) for name in dataset.label_names]

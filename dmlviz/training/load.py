@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,7 +90,7 @@ def foreign_head(place: Place, job: Job) -> tuple[ForeignHead | None, Notes]:
     classifier = read_classifier(place, notes)
     if classifier is None:
         return None, notes
-    match = match_classes(_stored_order(place), classifier.config.id2label, job.dataset)
+    match = match_classes(_stored_order(place, job.dataset.label_names), classifier.config.id2label, job.dataset)
     if match.order is None:
         notes.left_out.append(f"its own classifier, since {match.sentence}")
         return None, notes
@@ -131,10 +131,14 @@ def _checked(head: ForeignHead, name: str) -> ForeignHead:
     return head
 
 
-def _stored_order(place: Place) -> list[int] | None:
-    """A run's own weights say which output is which class of its data set."""
+def _stored_order(place: Place, names: Sequence[str]) -> list[int] | None:
+    """A run's own weights say which output is which class of its data set; those classes may stand in another order here. None: not known."""
     path = place.folder / "dmlviz.json"
-    return json.loads(path.read_text(encoding="utf-8")).get("classifier_order") if path.is_file() else None
+    written = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    order, classes = written.get("classifier_order"), written.get("label_names")
+    if order is None or not classes or sorted(classes) != sorted(names):
+        return None
+    return [order[classes.index(name)] for name in names]
 
 
 def _with_setfit_head(job: Job, place: Place) -> FineTuneModel:

@@ -20,7 +20,7 @@ ICON = Path(__file__).parent / "assets" / "icon.png"  # ours: a named icon would
 
 LOUD = {  # kinds of notes that decide what a result means: shown unasked
     "conflict", "leakage", "part", "encoding", "quotes", "spans", "near_copies", "odd_labels", "majority", "classes", "rejected", "no_agreement",
-    "cut",
+    "cut", "cut_texts",
 }  # fmt: skip
 STYLE = """<style>
 .stMainBlockContainer {padding: 4.2rem 1.6rem 2rem 1.6rem; max-width: none;}

@@ -14,8 +14,9 @@ import streamlit as st
 from dmlviz.data import DRAWN_BY, Peek, draw_split, file_states, load_dataset, read_with_peek
 from dmlviz.data.catalogue import where as catalogue_where
 from dmlviz.data.changes import State
+from dmlviz.encoder.cut_texts import cached_tokenizer, cut_in_run
 from dmlviz.panes import load_panes, missing_maps, read_kind
-from dmlviz.records import DamagedError, InputError, Pane, Run, RunConfig, Split, TextDataset
+from dmlviz.records import DamagedError, InputError, Pane, ReaderNote, Run, RunConfig, Split, TextDataset
 from dmlviz.store import Store, home_folder
 from dmlviz.store_files import is_writable
 from dmlviz.store_leftovers import sweep_leftovers
@@ -150,6 +151,22 @@ def _drawn_split(content_hash: str, _dataset: TextDataset, *drawn_by: int | str 
 def drawn_split(dataset: TextDataset, config: RunConfig) -> Split:
     """The few-shot draw, for the estimate."""
     return _drawn_split(dataset.content_hash, dataset, *(getattr(config, name) for name in DRAWN_BY))
+
+
+def cut_texts(dataset: TextDataset, config: RunConfig) -> tuple[ReaderNote, ...]:
+    """A note where texts of the run will lose words; counted once for each encoder, length and draw."""
+    folder = cached_tokenizer(config.tokenizer or config.encoder)
+    file = None if folder is None else folder / "tokenizer.json"
+    if file is None or not file.is_file():
+        return ()
+    drawn_by = [getattr(config, name) for name in DRAWN_BY]
+    return _cut_texts(dataset.content_hash, config.encoder, config.tokenizer, config.max_length, file.stat().st_mtime_ns, *drawn_by,
+                      _dataset=dataset, _config=config)  # fmt: skip
+
+
+@st.cache_data(max_entries=64, show_spinner="Counting what the encoder will not see.")
+def _cut_texts(*key: Any, _dataset: TextDataset, _config: RunConfig) -> tuple[ReaderNote, ...]:
+    return cut_in_run(_config, _dataset, drawn_split(_dataset, _config))
 
 
 def where(name: str) -> str:

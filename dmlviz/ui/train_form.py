@@ -158,5 +158,7 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
     warned = dict.fromkeys(said for config in configs for said in cautions(config, split, chosen.dataset, on_cpu=on_cpu))
     if warned:
         st.warning("  \n".join(map(escaped, warned)))
-    if split.notes:
-        notes(split.notes, title="About the draw")
+    first = {(config.encoder, config.tokenizer, config.max_length): config for config in reversed(configs)}  # draws differ by little
+    lost = [said for config in first.values() for said in loaders.cut_texts(chosen.dataset, config)]
+    if split.notes or lost:
+        notes((*lost, *split.notes), title="About the draw")

@@ -205,6 +205,23 @@ def test_a_refusal_names_the_likely_columns():
     )
 
 
+# ---- the order of the classes
+
+
+@pytest.mark.parametrize(("names", "order"), [
+    (("11", "2", "10", "0", "1"), ("0", "1", "2", "10", "11")),
+    (("10", "-1", "+3", "9"), ("-1", "+3", "9", "10")),
+    (("1", "01", "2", "10"), ("01", "1", "2", "10")),  # three numbers, four classes
+    (("10", "9", "b"), ("10", "9", "b")),  # not all of them integers
+    (("10", "9", "2.5"), ("10", "2.5", "9")),
+    (("10", "9", "²"), ("10", "9", "²")),
+])  # fmt: skip
+def test_classes_that_are_integers_stand_in_the_order_of_their_numbers(names, order):
+    dataset = read_file(("text,label\n" + "".join(f"some text {i},{names[i % len(names)]}\n" for i in range(20))).encode(), filename="r.csv")
+    assert dataset.label_names == order
+    assert [dataset.label_names[label] for label in dataset.labels] == [names[i % len(names)] for i in range(20)]
+
+
 # ---- headers, rows, quotes
 
 

@@ -95,6 +95,12 @@ def test_class_bars_of_a_split_and_of_hostile_names():
     assert all(t.get_window_extent().x0 >= -1 and t.get_window_extent().x1 <= figure.bbox.x1 + 1 for t in [*figure.texts, *figure.axes[0].texts])
 
 
+def test_equal_bars_of_numbered_classes_stand_in_the_order_of_their_numbers():
+    twelve = tuple(map(str, range(12)))
+    texts = TextDataset("set", ("x",) * 24, np.arange(24) % 12, twelve, np.full(24, "train"), "hash", "made up")
+    assert tuple(classes.frame(texts)["label"]) == twelve
+
+
 def test_class_bars_of_nothing():
     table = classes.frame(dataset(["a"], 0))
     assert classes.alt(table) == classes.caption(table, None) == "No texts to count."

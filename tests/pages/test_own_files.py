@@ -34,7 +34,6 @@ def parses(monkeypatch) -> list[str]:
         return parse(raw, name, encoding)
 
     monkeypatch.setattr(files, "read_table", counted)
-    monkeypatch.setattr("dmlviz.data.folders.read_table", counted)
     return seen
 
 
@@ -98,7 +97,7 @@ def test_an_encoding_is_shown_and_can_be_chosen(visit, tmp_path):
     app.selectbox(key="train_encoding").set_value("cp1251").run()
     assert "was read as" not in sentences(app)
     app.selectbox(key="train_encoding").set_value("utf-8").run()
-    assert "ru.csv is not UTF-8: byte 0xf4 in line 2 does not exist in it." in sentences(app)
+    assert "ru.csv is not UTF-8: byte 0xf4 in line 2 is not valid there." in sentences(app)
 
 
 def test_columns_that_cannot_be_told_are_chosen_in_the_upload(visit):
@@ -131,3 +130,16 @@ def test_cases_and_their_notes_are_shown(visit, name, sentence):
     assert not app.exception
     assert not app.error
     assert sentence in sentences(app)
+
+
+def test_texts_that_lose_words_are_said_before_training(visit, tmp_path, tiny_encoder):
+    lines = [f"some words {i}{' and more words' * (i % 2 * 20)},{'ab'[i % 2]}" for i in range(40)]
+    (tmp_path / "long.csv").write_text("\n".join(["text,label", *lines]))
+    app = own_file(visit("train"), str(tmp_path / "long.csv"))
+    app.text_input(key="train_encoder").set_value(str(tiny_encoder)).run()
+    app.number_input(key="train_max_length").set_value(16).run()
+    found = re.search(r"\d+ of \d+ texts lose words at 16 tokens, up to 92% of a text; a larger max_length keeps more", sentences(app))
+    assert found, sentences(app)
+    app.text_input(key="train_encoder").set_value("no/such-encoder").run()
+    assert "lose words" not in sentences(app)
+    assert not app.exception

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_words import WORDS
 
+from dmlviz.data import read_file
 from dmlviz.records import RunConfig, TextDataset
 from dmlviz.submit import submit, submit_loaded
 from dmlviz.training.class_names import better_order, match_classes, plain
@@ -202,6 +203,35 @@ def test_an_assumed_order_is_said_and_a_better_one_hinted(load, classifier, tiny
     assert better_order(np.eye(3), np.arange(3), NAMES) == ""
 
 
+@pytest.mark.parametrize("order", [("weather", "animals", "food"), ("food", "weather", "sports", "animals")])
+def test_outputs_without_names_follow_the_order_that_the_data_sets_file_states(store, load, classifier, tiny_dataset, tmp_path, order):
+    """From a Parquet file with a ClassLabel to the stored scores; a listed class may have no text."""
+    import datasets
+
+    labels = [order.index(tiny_dataset.label_names[label]) for label in tiny_dataset.labels]
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=list(order))})
+    path = tmp_path / "stated.parquet"
+    datasets.Dataset.from_dict({"text": list(tiny_dataset.texts), "label": labels}, features=features).to_parquet(path)
+    dataset = read_file(path)
+    assert dataset.content_hash == tiny_dataset.content_hash
+    store.add_dataset(tiny_dataset)  # the same texts from a CSV, which states no order
+    folder = classifier("bert", tuple(f"LABEL_{i}" for i in range(len(order))))
+    run = load(folder, dataset)
+    arrays, said = store.arrays(run.id), run.facts["load"]["assumed"]
+    expected = their_logits(folder, [dataset.texts[i] for i in arrays.row_ids[:8]])[:, [order.index(name) for name in dataset.label_names]]
+    np.testing.assert_allclose(arrays.scores["head"][:8], expected, atol=1e-4 * np.abs(expected).max())
+    assert f"its outputs have no names: they are {', '.join(order)}, in the order in which the data set's source lists its classes" in said
+    assert not any("order is right for" in sentence or "is taken for" in sentence for sentence in said)
+
+
+def test_a_listed_order_of_other_classes_is_none_of_the_outputs():
+    three = replace(labelled(*NAMES), class_order=("weather", "animals", "food", "sports"))
+    assert match_classes(None, {i: f"LABEL_{i}" for i in range(3)}, three).guessed
+    assert match_classes(None, {i: f"LABEL_{i + 1}" for i in range(4)}, three).order == [1, 2, 0]
+    assert match_classes(None, {i: f"LABEL_{i + 2}" for i in range(4)}, three).order is None
+    assert match_classes(None, {i: f"LABEL_{i}" for i in range(5)}, three).order is None
+
+
 def test_more_outputs_than_classes_are_left_out_and_said():
     match = match_classes(None, {0: "food", 1: "sports", 2: "animals", 3: "weather"}, labelled(*NAMES))
     assert match.order == [2, 0, 3]
@@ -254,6 +284,16 @@ def test_a_loaded_classifier_that_is_loaded_again_is_the_same(store, load, class
     first = load(classifier("bert", NAMES[::-1]))
     second = load(store.weights_folder(first.id))
     np.testing.assert_array_equal(store.arrays(first.id).scores["head"], store.arrays(second.id).scores["head"])
+
+
+def test_a_loaded_classifier_that_is_loaded_again_follows_its_classes_into_another_order(store, load, classifier, tiny_dataset):
+    first = load(classifier("bert", NAMES[::-1]))
+    turned = replace(tiny_dataset, label_names=NAMES[::-1], labels=2 - tiny_dataset.labels, content_hash="e" * 64)
+    again = load(store.weights_folder(first.id), turned)
+    one, two = store.arrays(first.id), store.arrays(again.id)
+    shared, i, j = np.intersect1d(one.row_ids, two.row_ids, return_indices=True)
+    assert len(shared) > 20
+    np.testing.assert_allclose(one.scores["head"][i], two.scores["head"][j][:, ::-1], atol=1e-4)
 
 
 # ---- SetFit and adapters
