@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dmlviz.records import InputError, Pane, Projection, Run, RunArrays, TextDataset, TokenAttribution
+from dmlviz.records import InputError, Pane, Projection, Run, RunArrays, TextDataset, TokenAttribution, predicted_classes
 from dmlviz.store import Store
 
 
@@ -208,6 +208,6 @@ def _pane(run: Run, arrays: RunArrays, projection: Projection) -> Pane:
 
 
 def confident(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, C) scores -> predicted classes (N,) and their softmax probability (N,)."""
+    """(N, C) scores -> predicted classes (N,), UNREACHED where all are alike, and their softmax probability (N,)."""
     raised = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
-    return scores.argmax(axis=1), raised.max(axis=1) / raised.sum(axis=1)
+    return predicted_classes(scores), raised.max(axis=1) / raised.sum(axis=1)

@@ -5,7 +5,7 @@ Letters everywhere: N texts, B batch, T tokens, D dimensions, C classes, K centr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -298,13 +298,29 @@ class Projection:
     notes: tuple[str, ...] = ()  # sentences: a setting that was lowered because there are few texts ...
 
 
+UNREACHED = -1  # in place of a predicted class: the readout has nothing to say of the text, as where no label reaches it
+NOT_REACHED = "not reached"
+
+
+def predicted_classes(scores: np.ndarray) -> np.ndarray:
+    """(N, C) scores -> (N,) int64 of the highest class; UNREACHED where all classes are alike, so that no order of the classes decides."""
+    scores = np.asarray(scores)
+    alike = (scores.max(axis=1) == scores.min(axis=1)) & (scores.shape[1] > 1)
+    return np.where(alike, UNREACHED, scores.argmax(axis=1)).astype(np.int64)
+
+
+def class_words(label_names: Sequence[str]) -> np.ndarray:
+    """(C + 1,) names to be indexed by predicted classes: UNREACHED, the last, is "not reached"."""
+    return np.array([*label_names, NOT_REACHED], dtype=object)
+
+
 class Pane(NamedTuple):
     """One run on the Manifold page: all that a frame needs of it."""
 
     run: Run
     projection: Projection
     labels: np.ndarray  # (N,)
-    predictions: np.ndarray  # (N,)
+    predictions: np.ndarray  # (N,) UNREACHED where the readout says nothing
     confidence: np.ndarray  # (N,) probability of the predicted class under the run's readout
     roles: np.ndarray  # (N,)
 

@@ -34,13 +34,22 @@ def recomputed(store: Store, run: Run) -> dict[str, Any]:
     scores = {name: np.asarray(arrays.scores[name]) for name in names}
     names = store.dataset(run.config.dataset_hash or "").label_names
     found = metrics_of(scores, np.asarray(arrays.labels), store.split(run.id), names)
-    return found if "n_classes" in run.metrics or "n_classes" not in found else _as_before(found)
+    found = found if "n_classes" in run.metrics or "n_classes" not in found else _as_before(found)
+    return found if any(name.endswith("n_unreached") for name in run.metrics) else _reached(found)
 
 
 def _as_before(found: Mapping[str, Any]) -> dict[str, Any]:
     """Less what a run of an earlier version does not have, or where it means something else: macro-F1 was over the classes of the test part."""
     other = {"n_classes", "n_untested", "untested"}
     return {name: value for name, value in found.items() if name not in other and not ("untested" in found and name.endswith("macro_f1"))}
+
+
+def _reached(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Less the numbers of readouts that leave texts without a prediction, for a run that does not count these: an earlier version took them for the
+    first class."""
+    prefixes = [name.removesuffix("n_unreached") for name in found if name.endswith("n_unreached")]
+    other = {f"{prefix}{part}{key}" for prefix in prefixes for part in ("", "validation_") for key in ("accuracy", "macro_f1", "n_unreached")}
+    return {name: value for name, value in found.items() if name not in other}
 
 
 def _numbers(run: Run, again: Mapping[str, Any]) -> list[str]:

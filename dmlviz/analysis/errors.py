@@ -16,7 +16,7 @@ from scipy.spatial.distance import squareform
 
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.analysis.over_runs import LEVEL, Side, over_runs
-from dmlviz.records import InputError, TextDataset
+from dmlviz.records import UNREACHED, InputError, TextDataset
 
 MOST_CLASSES = 20  # rows of a confusion matrix that can be read
 MOST_SIDES = 6  # losses whose shared errors are told apart: 64 sets
@@ -27,11 +27,12 @@ REST = -1  # the classes that found no room, as one
 
 
 def confusion(outcomes: Sequence[Outcome]) -> np.ndarray:
-    """(C, C) test texts of each gold class (rows) by predicted class, summed over the runs."""
+    """(C, C) test texts of each gold class (rows) by predicted class, summed over the runs. Texts of which a readout says nothing are in no cell."""
     classes = outcomes[0].arrays.scores[outcomes[0].readout].shape[1]
     total = np.zeros((classes, classes), dtype=np.int64)
     for one in outcomes:
-        pairs = one.labels(one.test) * classes + one.scores(one.test).argmax(axis=1)
+        gold, said = one.labels(one.test), one.predicted(one.test)
+        pairs = (gold * classes + said)[said != UNREACHED]
         total += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
     return total
 
@@ -141,7 +142,7 @@ def _draw(one: Outcome) -> tuple[int, int]:
 
 def _wrong_on(one: Outcome, rows: np.ndarray) -> np.ndarray:
     """(M,) whether the run is wrong on these row ids."""
-    wrong = one.scores(one.test).argmax(axis=1) != one.labels(one.test)
+    wrong = one.predicted(one.test) != one.labels(one.test)
     own = one.rows(one.test)
     order = np.argsort(own, kind="stable")
     return wrong[order[np.searchsorted(own, rows, sorter=order)]]
@@ -184,7 +185,7 @@ def _relation(a: Outcome, b: Outcome) -> str:
 
 
 def _predicted_on(one: Outcome, rows: np.ndarray) -> np.ndarray:
-    own, said = one.rows(one.test), one.scores(one.test).argmax(axis=1)
+    own, said = one.rows(one.test), one.predicted(one.test)
     order = np.argsort(own, kind="stable")
     return said[order[np.searchsorted(own, rows, sorter=order)]]
 
@@ -208,19 +209,22 @@ def churn_interval(pairs: pd.DataFrame, column: str = "churn") -> tuple[float, f
 
 def hard_texts(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """One row per test text, the hardest first: row_id, label, gold (mean probability of the gold class over the runs that test it), runs, wrong (how
-    many of these are wrong), said (the class that most runs predict, the lower number of equals), votes (by how many)."""
+    many of these are wrong), said (the class that most runs predict, the lower number of equals; UNREACHED where none predicts any), votes (by how
+    many)."""
     rows = np.concatenate([one.rows(one.test) for one in outcomes])
     labels = np.concatenate([one.labels(one.test) for one in outcomes])
     chances = [one.probabilities(one.test) for one in outcomes]
     gold = np.concatenate([p[np.arange(len(p)), one.labels(one.test)] for p, one in zip(chances, outcomes, strict=True)])
-    said = np.concatenate([one.scores(one.test).argmax(axis=1) for one in outcomes])
+    said = np.concatenate([one.predicted(one.test) for one in outcomes])
     ids, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
     runs = np.bincount(inverse)
     classes = chances[0].shape[1]
-    votes = np.bincount(inverse * classes + said, minlength=len(ids) * classes).reshape(len(ids), classes)
+    voted = said != UNREACHED
+    votes = np.bincount((inverse * classes + said)[voted], minlength=len(ids) * classes).reshape(len(ids), classes)
+    most = np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), UNREACHED)
     table = pd.DataFrame({
         "row_id": ids, "label": labels[first], "gold": np.bincount(inverse, gold) / runs, "runs": runs,
-        "wrong": np.bincount(inverse, said != labels).astype(np.int64), "said": votes.argmax(axis=1), "votes": votes.max(axis=1),
+        "wrong": np.bincount(inverse, said != labels).astype(np.int64), "said": most, "votes": votes.max(axis=1),
     })  # fmt: skip
     return table.sort_values(["gold", "row_id"], ignore_index=True)
 

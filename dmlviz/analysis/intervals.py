@@ -150,14 +150,14 @@ def on_texts(outcomes: Sequence[Outcome], metric: str = "accuracy", *, resamples
 
 def _accuracies(one: Outcome, weights: np.ndarray) -> np.ndarray:
     """(B,) accuracy under each row of weights (B, M)."""
-    right = one.scores(one.test).argmax(axis=1) == one.labels(one.test)
+    right = one.predicted(one.test) == one.labels(one.test)
     return (weights @ right.astype(weights.dtype)).astype(np.float64)
 
 
 def _macro_f1s(one: Outcome, weights: np.ndarray) -> np.ndarray:
     """(B,) mean of 2 tp / (2 tp + fp + fn) over all classes, as the run's own macro-F1 is; a class without a text in a resample has 0 there."""
     scores, labels = one.scores(one.test), one.labels(one.test)
-    guessed, gold = (np.equal.outer(side, np.arange(scores.shape[1])).astype(weights.dtype) for side in (scores.argmax(axis=1), labels))
+    guessed, gold = (np.equal.outer(side, np.arange(scores.shape[1])).astype(weights.dtype) for side in (one.predicted(one.test), labels))
     hits, held, said = ((weights @ side).astype(np.float64) for side in (guessed * gold, gold, guessed))  # (B, C)
     met = held + said > 1e-9
     return np.where(met, 2 * hits / np.where(met, held + said, 1), 0).mean(axis=1)

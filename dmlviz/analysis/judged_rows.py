@@ -71,6 +71,19 @@ def untested_sentence(runs: Sequence[Run]) -> str:
     return sentence + (f" In {_runs(older)} of an older version it is the mean over the classes of the test part." if older else "")
 
 
+def unreached_sentence(runs: Sequence[Run], readout: str = "") -> str:
+    """Of how many test texts a readout (empty: each run's own) says nothing, in how many runs; '' where it has a class for each."""
+    counts = []
+    for run in runs:
+        own = not readout or readout == run.metrics.get("readout")
+        counts.append(run.metrics.get("n_unreached" if own else f"{readout}_n_unreached", 0))
+    if not any(counts):
+        return ""
+    found = sorted(int(one) for one in counts if one)
+    many = f"{found[0]:,}" if found[0] == found[-1] else f"{found[0]:,} to {found[-1]:,}"
+    return f"No label reaches {many} test text{'' if found[-1] == 1 else 's'} in {_runs(len(found))}: they have no prediction and count as wrong."
+
+
 def _by_test(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Name of a data set (and fold) -> its runs whose test part is known."""
     cells: dict[tuple, list[Run]] = {}

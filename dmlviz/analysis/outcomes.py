@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmlviz.records import InputError, Run, RunArrays
+from dmlviz.records import InputError, Run, RunArrays, predicted_classes
 
 
 class Outcome(NamedTuple):
@@ -37,6 +37,10 @@ class Outcome(NamedTuple):
     def scores(self, part: np.ndarray) -> np.ndarray:
         """(M, C) float64 scores of the readout, higher is more likely."""
         return np.asarray(self.arrays.scores[self.readout][part], dtype=np.float64)
+
+    def predicted(self, part: np.ndarray) -> np.ndarray:
+        """(M,) predicted classes; UNREACHED, which is never right, where the readout says nothing."""
+        return predicted_classes(self.arrays.scores[self.readout][part])
 
     def probabilities(self, part: np.ndarray) -> np.ndarray:
         """(M, C) softmax of the scores; readouts that store log-probabilities give these back."""

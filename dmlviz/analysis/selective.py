@@ -113,7 +113,7 @@ def confidence(one: Outcome, signal: str) -> np.ndarray:
     if signal not in signals(one):
         raise InputError(f"run {one.run.id} has no {SIGNALS[signal].lower()}; it has {', '.join(signals(one))}")
     scores = one.scores(one.test)
-    predicted = scores.argmax(axis=1)
+    predicted = scores.argmax(axis=1)  # where all are alike, any: such a text is as unsure as can be
     if signal == "centre_distance":
         return _closeness(np.asarray(one.arrays.embeddings)[one.test], np.asarray(one.arrays.centers), predicted)
     if signal == "propagation_entropy":
@@ -139,7 +139,7 @@ def _entropy(log_p: np.ndarray) -> np.ndarray:
 
 def wrong_texts(one: Outcome) -> np.ndarray:
     """(M,) 1.0 where the readout's prediction of a test text is wrong."""
-    return (one.scores(one.test).argmax(axis=1) != one.labels(one.test)).astype(np.float64)
+    return (one.predicted(one.test) != one.labels(one.test)).astype(np.float64)
 
 
 def selective_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:

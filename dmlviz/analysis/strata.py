@@ -169,7 +169,7 @@ def _hits(one: Outcome, by: str, dataset: TextDataset | None, shared: Mapping[st
     if key not in cache:
         cache[key] = strata_of(one, by, dataset, space=home)
     strata = cache[key]
-    right, rows = one.scores(one.test).argmax(axis=1) == one.labels(one.test), one.rows(one.test)
+    right, rows = one.predicted(one.test) == one.labels(one.test), one.rows(one.test)
     found = []
     for stratum in np.unique(strata.number):
         own = strata.number == stratum
@@ -204,7 +204,7 @@ def right_texts(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarray, np
     """(row ids (M,), gold classes (M,), share of the runs that are right (M,)) over every test text of any of these runs."""
     rows = np.concatenate([one.rows(one.test) for one in outcomes])
     labels = np.concatenate([one.labels(one.test) for one in outcomes])
-    right = np.concatenate([one.scores(one.test).argmax(axis=1) == one.labels(one.test) for one in outcomes])
+    right = np.concatenate([one.predicted(one.test) == one.labels(one.test) for one in outcomes])
     ids, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
     return ids, labels[first], np.bincount(inverse, right) / np.bincount(inverse)
 
@@ -277,7 +277,7 @@ def _recalls(side: Side, c: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(R,) texts of a class, how many of them each run gets right, and its accuracy on all others."""
     found = []
     for one in side.outcomes:
-        own, right = one.labels(one.test) == c, one.scores(one.test).argmax(axis=1) == one.labels(one.test)
+        own, right = one.labels(one.test) == c, one.predicted(one.test) == one.labels(one.test)
         found.append((own.sum(), (right & own).sum(), right[~own].mean() if (~own).any() else np.nan))
     counts, hits, rests = (np.array(column, dtype=np.float64) for column in zip(*found, strict=True))
     return counts, hits, rests

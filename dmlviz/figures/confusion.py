@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from ..analysis.errors import MOST_CLASSES, REST, confusion, confusion_view, row_shares
 from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import sides
-from ..records import InputError, TextDataset
+from ..records import UNREACHED, InputError, TextDataset
 from .paper import Box, axes, canvas, text, width_mm
 from .presets import MIN_PT, PT_PER_MM, Preset
 from .reliability_lines import layout, many, of_runs, side_titles
@@ -189,7 +189,14 @@ def caption(table: pd.DataFrame, outcomes: Sequence[Outcome]) -> str:
     first, found = table.iloc[0], sides(outcomes)
     left = f"; {first['left_out']} less confused classes are one last row and column" if first["left_out"] else ""
     return (f"Per cent of each gold class's test texts (row) by predicted class (column), mean over runs; {ORDERS[first['order']]}{left}. "
-            f"{of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
+            f"{_unreached(outcomes)}{of_runs(found, side_titles(found), intervals='')}")  # fmt: skip
+
+
+def _unreached(outcomes: Sequence[Outcome]) -> str:
+    """What the cells leave out."""
+    lost = sum(int((one.predicted(one.test) == UNREACHED).sum()) for one in outcomes)
+    every = sum(int(one.test.sum()) for one in outcomes)
+    return f"{lost:,} of {every:,} predictions are left out: the readout says nothing there. " if lost else ""
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:

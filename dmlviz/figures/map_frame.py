@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.fairness import unfair
+from ..analysis.judged_rows import unreached_sentence
 from ..losses.table import variant
 from ..places import place_name
-from ..records import InputError, Pane
+from ..records import InputError, Pane, class_words
 from .labels import medoid, place_labels
 from .map_window import Window, outside, outside_sentence, window
-from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OKABE_ITO, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles, scale
+from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, NOWHERE, OKABE_ITO, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles, scale
 from .words import excerpt, missing_glyphs, short, text_width, whole
 
 ColorBy = Literal["class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement", "needed", "reasons"]
@@ -71,7 +72,7 @@ _COLUMNS = ("pane", "title", "loss", "accuracy", "row_id", "x", "y", "part", "la
 def _pane_rows(
     pane: Pane, title: str, label_names: Sequence[str], heads: Mapping[int, str], parts: Sequence[str], value: np.ndarray | None
 ) -> pd.DataFrame:
-    names = np.array(label_names, dtype=object)
+    names = class_words(label_names)
     keep = np.flatnonzero(np.isin(pane.roles, list(parts)))
     row_ids = np.asarray(pane.projection.row_ids)[keep]
     points = np.asarray(pane.projection.points, dtype=float)[keep, :2]
@@ -115,9 +116,9 @@ def _coloured(table: pd.DataFrame, label_names: Sequence[str], color_by: ColorBy
     else:
         styles = class_styles(label_names, focus)
         keys = table["label" if color_by == "class" else "prediction"]
-        shown = [styles[key] for key in keys]
+        shown = [styles.get(key, NOWHERE) for key in keys]
         columns = [
-            [key if style.color != OTHER_COLOR else OTHER for key, style in zip(keys, shown, strict=True)],
+            [key if style.color != OTHER_COLOR or style is NOWHERE else OTHER for key, style in zip(keys, shown, strict=True)],
             [style.color for style in shown],
             [style.symbol for style in shown],
         ]
@@ -304,6 +305,7 @@ def caption(table: pd.DataFrame, panes: Sequence[Pane]) -> str:
         hidden = rows["label"].nunique() - rows.loc[rows["color_key"] != OTHER, "label"].nunique()
         said.append(f"Colour is the {rows['color_by'].iloc[0]}" + (f"; {hidden} classes are grey." if hidden > 0 else "."))
     said.append(f"Test accuracy {', '.join(percent(accuracy(pane)) for pane in panes)} ({_draws(panes)}).")
+    said += filter(None, [unreached_sentence([pane.run for pane in panes])])
     said.append(_method(panes))
     said += filter(None, [left_out(table, window(table))])
     said += _variants(panes, _titles(table))

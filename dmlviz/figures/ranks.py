@@ -161,7 +161,7 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     return (
         f"Mean rank by {number_word(first['metric'])}{by_readout(first['predictions_by'])} over {sets} data sets ({first['data']}), each the mean "
         f"over the shots that all methods share and over their draws. {tested}{left}{draws_words(shown, first['predictions_by'])}"
-        f"{rows_words(shown, first['metric'])}"
+        f"{rows_words(shown, first['metric'], first['predictions_by'])}"
     )
 
 

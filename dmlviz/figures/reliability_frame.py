@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
-from ..analysis.judged_rows import apart_sentence, untested_sentence
+from ..analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
 from ..analysis.shared_draws import shared_draws, shared_words
 from ..records import InputError, Run, RunConfig
 from .theme import LOSS_COLORS, method_title
@@ -143,9 +143,10 @@ def values(runs: Sequence[Run], metric: str, predictions_by: str = "") -> np.nda
     return 100 * np.array([value(run, metric, predictions_by) for run in runs], dtype=float)
 
 
-def rows_words(runs: Sequence[Run], metric: str) -> str:
-    """What a caption says of the rows: runs that were not judged on the same ones, classes that the test part lacks where macro-F1 is shown."""
-    said = [apart_sentence(runs), untested_sentence(runs) if metric == "macro_f1" else ""]
+def rows_words(runs: Sequence[Run], metric: str, predictions_by: str = "") -> str:
+    """What a caption says of the rows: runs that were not judged on the same ones, classes that the test part lacks where macro-F1 is shown, texts
+    that no prediction reaches."""
+    said = [apart_sentence(runs), untested_sentence(runs) if metric == "macro_f1" else "", unreached_sentence(runs, predictions_by)]
     return "".join(f" {sentence}" for sentence in said if sentence)
 
 

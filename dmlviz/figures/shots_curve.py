@@ -223,7 +223,7 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
         "Every mark is a single run, so no interval can be given.")  # fmt: skip
     return (
         f"{METRICS[first['metric']]} on the test part of {', '.join(panes(table))} against shots{by_readout(first['predictions_by'])}. "
-        f"{bands}{lone}{cut}{draws_words(runs, first['predictions_by'])}{rows_words(_drawn(table, runs), first['metric'])} "
+        f"{bands}{lone}{cut}{draws_words(runs, first['predictions_by'])}{rows_words(_drawn(table, runs), first['metric'], first['predictions_by'])} "
         f"{table['run'].ne('').sum():,} runs."
     )
 

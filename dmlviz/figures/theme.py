@@ -74,6 +74,8 @@ class ClassStyle(NamedTuple):
     symbol: str  # on the screen, of CLASS_MARKS: Plotly's names
 
 
+NOWHERE = ClassStyle(OTHER_COLOR, "circle")  # a text that a readout says nothing of
+
 def class_styles(label_names: Sequence[str], focus: Sequence[str] = ()) -> dict[str, ClassStyle]:
     """Name -> style, from the names alone. Above 20 classes only `focus` (its first 8, in its order) has colour;
     up to 20, `focus` greys out the others."""

@@ -12,7 +12,7 @@ from ..analysis.fairness import unfair
 from ..analysis.groups import Group
 from ..analysis.inference import ALPHA, FEWEST, LEVEL, draws_needed, holm
 from ..analysis.intervals import KINDS, group_interval, units
-from ..analysis.judged_rows import rows_apart, untested_sentence
+from ..analysis.judged_rows import rows_apart, unreached_sentence, untested_sentence
 from ..figures.reliability_frame import METRICS, Member, by_readout, comparable_members, members, number_word, shots_words, units_words, value, values
 from ..figures.theme import base_title, loss_title
 from ..losses.table import find_loss
@@ -149,9 +149,11 @@ def _notes(
     draws: Sequence[str],
 ) -> list[str]:  # fmt: skip
     cells = [cell for row in rows for cell in row[1:]]
-    lacking = untested_sentence([run for one in found for run in one.group.runs]) if metric == "macro_f1" else ""
+    every = [run for one in found for run in one.group.runs]
+    lacking = untested_sentence(every) if metric == "macro_f1" else ""
     return [note for note in (_interval_note(found, cells, usual), *_draws_note(draws), _best_note(cells),
-                              _test_note(found, tests, metric, baseline), lacking, "" if predictions_by else _readout_note(found),
+                              _test_note(found, tests, metric, baseline), lacking,
+                              unreached_sentence(every, predictions_by), "" if predictions_by else _readout_note(found),
                               *_unfair_notes(found)) if note]  # fmt: skip
 
 

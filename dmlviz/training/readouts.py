@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dmlviz.losses.g_loss import GLoss
 from dmlviz.propagation import propagate, sqrt_median_sigma, text_transition
-from dmlviz.records import InputError, Split
+from dmlviz.records import UNREACHED, InputError, Split, predicted_classes
 from dmlviz.training.choices import no_such_readout, readouts_of
 from dmlviz.training.model import FineTuneModel
 
@@ -224,9 +224,9 @@ def quality(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Accuracy and macro-F1 of (N, C) scores, shares of 1.
 
     Macro-F1 is the plain mean of F1 over all C classes, a rare one counting as much as a common one, as scikit-learn's with `labels=range(C)`: a
-    class without a text here, and one that is never predicted rightly, has F1 0.
+    class without a text here, and one that is never predicted rightly, has F1 0. A text of which the readout says nothing counts as wrong.
     """
-    predictions = scores.argmax(axis=1)
+    predictions = predicted_classes(scores)
     return {
         "accuracy": float((predictions == labels).mean()),
         "macro_f1": float(f1_score(labels, predictions, average="macro", labels=np.arange(scores.shape[1]), zero_division=0)),
@@ -236,7 +236,8 @@ def quality(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 def metrics_of(scores: dict[str, np.ndarray], labels: np.ndarray, split: Split, label_names: Sequence[str] = ()) -> dict[str, object]:
     """Accuracy and macro-F1 on the test part for every readout; the first readout is the run's own. Shares of 1, not per cent.
 
-    `n_classes` says that macro-F1 is over all classes; `n_untested` and `untested` which of them the test part lacks (the first NAMED names).
+    `n_classes` says that macro-F1 is over all classes; `n_untested` and `untested` which of them the test part lacks (the first NAMED names);
+    `n_unreached` how many test texts a readout says nothing of, where there are any.
     """
     if not scores:  # a loaded encoder without a head, and support texts of one class: nothing can predict
         return {"readout": "none"}
@@ -253,6 +254,8 @@ def metrics_of(scores: dict[str, np.ndarray], labels: np.ndarray, split: Split, 
         for part, mask in (("", test), ("validation_", validation)):
             if mask.any():
                 found |= {f"{prefix}{part}{key}": value for key, value in quality(values[mask], labels[mask]).items()}
+        if unreached := int((predicted_classes(values[test]) == UNREACHED).sum()):
+            found[f"{prefix}n_unreached"] = unreached
     if test.any():
         found["majority"] = float(np.bincount(labels[test]).max() / test.sum())
         found |= _untested(labels[test], next(iter(scores.values())).shape[1], label_names)

@@ -17,7 +17,7 @@ from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks, marks, moving
 from dmlviz.figures.theme import run_titles
 from dmlviz.panes import BY_ATTRIBUTION, color_problem, map_values, missing_maps, read_kind
-from dmlviz.records import InputError, Pane, Run
+from dmlviz.records import InputError, Pane, Run, class_words
 from dmlviz.store import Store
 from dmlviz.store_attributions import stored_attributions, stored_rows
 from dmlviz.ui import loaders
@@ -145,7 +145,7 @@ def changes(home: str, a: str, b: str, names: tuple[str, ...]) -> pd.DataFrame:
     if not np.array_equal(first.projection.row_ids, second.projection.row_ids):
         raise InputError("the two runs hold different texts (another draw or split), so neighbourhoods cannot be compared; pick runs with one draw")
     change = neighborhood_change(near(home, a), near(home, b))
-    return changed_texts(first.projection.row_ids, change, first.labels, first.predictions, second.predictions, names)
+    return changed_texts(first.projection.row_ids, change, first.labels, first.predictions, second.predictions, class_words(names))
 
 
 def said(one: Estimate, places: int = 2) -> str:

@@ -12,7 +12,7 @@ from dmlviz.analysis.quality import badge
 from dmlviz.analysis.slices import slice_report, word_counts
 from dmlviz.export import csv_bytes
 from dmlviz.figures.words import excerpt
-from dmlviz.records import InputError, Pane, TextDataset
+from dmlviz.records import InputError, Pane, TextDataset, class_words
 from dmlviz.ui import loaders, manifold_loaders, selection
 from dmlviz.ui.frame import escaped, sentence
 from dmlviz.ui.manifold_parts import BOUND, Look
@@ -63,7 +63,7 @@ def _texts(panes: list[Pane], look: Look) -> None:
 
 def _table(panes: Sequence[Pane], titles: Sequence[str], rows: np.ndarray, dataset: TextDataset) -> pd.DataFrame:
     """One row per selected text: the text, its class and part, and each run's prediction."""
-    names = np.array(dataset.label_names, dtype=object)
+    names = class_words(dataset.label_names)
     part = dict(zip(panes[0].projection.row_ids.tolist(), panes[0].roles, strict=True))
     table = pd.DataFrame({"row": rows, "text": [dataset.texts[row] for row in rows], "class": names[dataset.labels[rows]]})
     if dataset.text_pairs is not None:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.groups import Group, finished_groups
-from dmlviz.analysis.judged_rows import apart_sentence, untested_sentence
+from dmlviz.analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
 from dmlviz.data.wording import count_of
 from dmlviz.figures import manifold
 from dmlviz.figures.reliability_frame import method_titles
@@ -112,7 +112,7 @@ def results(runs: list[Run]) -> None:
         said += " A single run says little: a difference of a point or two is usually the draw of the shots. Train several draws before you conclude."
     st.caption(said)
     every = [run for group in groups for run in group.runs]
-    for sentence in (apart_sentence(every), untested_sentence(every)):
+    for sentence in (apart_sentence(every), untested_sentence(every), unreached_sentence(every, readout or "")):
         if sentence:
             st.caption(f":material/warning: {escaped(sentence)}")
 

@@ -11,7 +11,7 @@ from dmlviz.analysis.outcomes import Outcome
 from dmlviz.figures.confusion import ORDERS
 from dmlviz.figures.reliability_lines import many
 from dmlviz.figures.words import excerpt, whole
-from dmlviz.records import TextDataset
+from dmlviz.records import TextDataset, class_words
 from dmlviz.ui import reliability_shown as shown
 from dmlviz.ui import selection
 from dmlviz.ui.frame import escaped, guard
@@ -95,11 +95,11 @@ def _hard(outcomes: list[Outcome], scope: Scope, dataset: TextDataset, names: li
     if kept.empty:
         st.info("No test text of these runs is like that.")
         return
-    top = kept.head(MOST_TEXTS)
+    top, words = kept.head(MOST_TEXTS), class_words(names)
     said = doubts(top["row_id"], dataset, repeated)
     view = pd.DataFrame({
         "Text": [excerpt(_text(dataset, row)) for row in top["row_id"]], "Gold class": [names[c] for c in top["label"]],
-        "Mostly said": [names[c] for c in top["said"]], "Probability of gold": top["gold"].round(2), "Wrong in": [f"{w} of {r}" for w, r in
+        "Mostly said": words[top["said"]].tolist(), "Probability of gold": top["gold"].round(2), "Wrong in": [f"{w} of {r}" for w, r in
         zip(top["wrong"], top["runs"], strict=True)], "In the data": said, "Row": top["row_id"],
     })  # fmt: skip
     if not any(said):
@@ -108,11 +108,11 @@ def _hard(outcomes: list[Outcome], scope: Scope, dataset: TextDataset, names: li
         "Text": st.column_config.TextColumn(width="large"), "Probability of gold": st.column_config.NumberColumn(format="%.2f")})  # fmt: skip
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         rows = sorted(map(int, top["row_id"]))
-        words = "Select these texts" if len(kept) <= MOST_TEXTS else f"Select these {MOST_TEXTS} texts"
-        st.button(words, key="hard_select", on_click=selection.choose_rows, args=(rows, dataset.content_hash),
+        label = "Select these texts" if len(kept) <= MOST_TEXTS else f"Select these {MOST_TEXTS} texts"
+        st.button(label, key="hard_select", on_click=selection.choose_rows, args=(rows, dataset.content_hash),
                   help="They stay selected on every page.")  # fmt: skip
     full = kept.assign(text=[_text(dataset, row) for row in kept["row_id"]], label_name=[names[c] for c in kept["label"]],
-                       said_name=[names[c] for c in kept["said"]], in_the_data=doubts(kept["row_id"], dataset, repeated))  # fmt: skip
+                       said_name=words[kept["said"]], in_the_data=doubts(kept["row_id"], dataset, repeated))  # fmt: skip
     shown.csv(full, "hard_texts", key="hard")
 
 

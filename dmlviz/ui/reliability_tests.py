@@ -147,7 +147,7 @@ def _text_by_text(scope: Scope, lines: Sequence[Line]) -> None:
         a, b = reliability_loaders.of_runs([one, other], scope.readout)
         if not np.array_equal(a.rows(a.test), b.rows(b.test)):
             raise InputError("the two runs were tested on different texts, so these cannot be compared one by one")
-        said = agreement(a.scores(a.test).argmax(axis=1), b.scores(b.test).argmax(axis=1), a.labels(a.test))
+        said = agreement(a.predicted(a.test), b.predicted(b.test), a.labels(a.test))
         rows.append({"draw": one.config.support_seed, "seed": one.config.seed, **said._asdict()})
     found = pd.DataFrame(rows)
     table = pd.DataFrame({
