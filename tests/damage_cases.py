@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +87,16 @@ FILES = {
     "bundle_log.txt": "bundles/*/log.txt",
 }
 HOW = ("empty", "half", "flipped", "later", "gone")
+WHOLE = os.environ.get("DMLVIZ_MATRIX") == "whole"  # by hand: every file x damage x page and command takes an hour
+
+
+def met(kind: str, how: str, places: Sequence[str], least: int) -> list[str]:
+    """The pages or commands on which this damage of this file is looked at: `least` of them, others for the next damage, so that every file meets
+    many places, every place every damage, and none is left out."""
+    if WHOLE:
+        return list(places)
+    turn = least * (len(HOW) * list(FILES).index(kind) + HOW.index(how))
+    return [places[(turn + i) % len(places)] for i in range(least)]
 
 
 # ---- the home

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from damage_cases import FILES, HOW, Home, damaged, make_home
+from damage_cases import FILES, HOW, Home, damaged, make_home, met
 from page_links import links
 from streamlit.testing.v1 import AppTest
 
@@ -46,7 +46,7 @@ def look(visit, whole_home, tmp_path):
 @pytest.mark.parametrize("kind", FILES)
 def test_no_page_shows_an_exception(look, kind):
     for how in HOW:
-        for page in PAGES:
+        for page in met(kind, how, PAGES, 1):
             look(page, kind, how)  # asserts that there is none
 
 
