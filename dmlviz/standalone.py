@@ -16,7 +16,6 @@ from dmlviz.figures.theme import SCREEN_FONT
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-BY_PANE = ("calibration", "confusion", "attribution_classes")  # whose screen shows one pane, though it can do without its name
 STYLE = (
     f"body{{font-family:{SCREEN_FONT.replace(chr(34), chr(39))};color:#1B2733;margin:1.5rem auto;max-width:1280px;padding:0 1rem}}"
     "h1{font-size:1.3rem}h2{font-size:1rem}.panes{display:flex;flex-wrap:wrap;gap:1rem}.panes>div{flex:1 1 380px;min-width:0}p{color:#566573}"
@@ -24,11 +23,10 @@ STYLE = (
 
 
 def screens(one: Picture) -> list[go.Figure]:
-    """The Plotly figures that the page shows of a picture: one per pane where panes are drawn apart."""
+    """The Plotly figures that the page shows of a picture: one per pane, unless the figure says that one shows them all."""
     screen = FIGURES[one.name].screen
-    pane = inspect.signature(screen).parameters.get("pane_id")
     options = {key: value for key, value in one.options.items() if key in inspect.signature(screen).parameters}
-    if pane is None or (pane.default is not inspect.Parameter.empty and one.name not in BY_PANE):
+    if FIGURES[one.name].one_screen or "pane_id" not in inspect.signature(screen).parameters:
         return [screen(one.frame, **options)]
     return [screen(one.frame, name, **options) for name in dict.fromkeys(one.frame["pane"].dropna())]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dmlviz.analysis.attribution_kind import METHODS
 from dmlviz.citing.bib import entries
 from dmlviz.data.catalogue import CATALOGUE
+from dmlviz.figures.theme import loss_title
 from dmlviz.figures.words import clean
 from dmlviz.losses import LOSSES, check_ce_weight
 from dmlviz.places import place_name
@@ -102,15 +103,15 @@ Figure = str | FigureSpec
 class Unknown(NamedTuple):
     """Something that is used and has no entry."""
 
-    what: str  # "data set", "encoder", "figure"
+    what: str  # "data set", "loss", "encoder", "figure"
     name: str
 
 
 def loss_keys(config: RunConfig) -> tuple[str, ...]:
-    """Who the objective of a run is from; none where nothing but cross-entropy is in it."""
+    """Who the objective of a run is from; none where nothing but cross-entropy is in it, or where the loss was added without an entry."""
     if config.control == "pre_trained" or check_ce_weight(config.loss, config.ce_weight) == 1:
         return ()
-    return LOSS_KEYS[config.loss]
+    return LOSS_KEYS.get(config.loss, ())
 
 
 def dataset_keys(name: str) -> tuple[str, ...]:
@@ -188,10 +189,16 @@ def unknown_of(runs: Sequence[Run], figures: Sequence[Figure] = ()) -> list[Unkn
     """What is used and has no entry, once each."""
     told: Iterable[Unknown] = [
         *(Unknown("data set", dataset_title(run.config)) for run in runs if not dataset_keys(run.config.dataset)),
+        *(Unknown("loss", loss_title(loss) + _by(loss)) for run in runs if trains(run) and (loss := run.config.loss) not in LOSS_KEYS),
         *(Unknown("encoder", clean(place_name(run.config.encoder))) for run in runs if not encoder_keys(run.config.encoder)),
         *(Unknown("figure", name) for one in figures if (name := one if isinstance(one, str) else one.name) not in FIGURE_KEYS),
     ]
     return list(dict.fromkeys(told))
+
+
+def _by(loss: str) -> str:
+    """Whose paper the row of an added loss names."""
+    return f" of {LOSSES[loss].paper}" if loss in LOSSES and LOSSES[loss].paper else ""
 
 
 def dataset_title(config: RunConfig) -> str:
@@ -202,7 +209,8 @@ def dataset_title(config: RunConfig) -> str:
 
 def bibtex(runs: Sequence[Run], *, figures: Sequence[Figure] = (), statistics: Sequence[str] = ()) -> str:
     """The entries of `keys_of`, as a .bib file in ASCII, with a comment for everything that has none."""
-    known, where = entries(), {"data set": "its source's page", "encoder": "its model card", "figure": "its caption"}
+    known = entries()
+    where = {"data set": "its source's page", "loss": "its row in the table of losses", "encoder": "its model card", "figure": "its caption"}
     comments = [f"% no entry for the {one.what} {_ascii(one.name)}: see {where[one.what]}" for one in unknown_of(runs, figures)]
     parts = [*(["\n".join(comments)] if comments else []), *(known[key].text for key in keys_of(runs, figures=figures, statistics=statistics))]
     return "\n\n".join(parts) + "\n"

@@ -52,6 +52,7 @@ class FigureEntry(NamedTuple):
     notes: Callable[..., list[str]]  # what paper cannot show as it is written, in sentences
     frame_options: Mapping[str, Any] = {}  # option of a FigureSpec -> accepted values or its type
     paper_options: Mapping[str, Any] = {}
+    one_screen: bool = False  # `screen` without a pane shows them all; else whoever shows the whole figure draws pane after pane
 
 
 FIGURES: dict[str, FigureEntry] = {
@@ -126,15 +127,18 @@ FIGURES: dict[str, FigureEntry] = {
     "attribution_faithfulness": FigureEntry(
         "Faithfulness of attributions", "Does the model need the words that are said to matter?", ("attributions",),
         faithfulness.frame, faithfulness.screen, faithfulness.paper, faithfulness.caption, faithfulness.alt, faithfulness.notes,
+        one_screen=True,
     ),
     "attribution_stability": FigureEntry(
         "Agreement of attributions", "Do runs give the same reasons?", ("attributions",),
         agreement_heat.frame, agreement_heat.screen, agreement_heat.paper, agreement_heat.caption, agreement_heat.alt, agreement_heat.notes,
+        one_screen=True,
     ),
     "attribution_sanity": FigureEntry(
         "Sanity of attributions", "Do attributions depend on what was learnt?", ("attributions",),
         attribution_sanity.frame, attribution_sanity.screen, attribution_sanity.paper, attribution_sanity.caption, attribution_sanity.alt,
         attribution_sanity.notes,
+        one_screen=True,
     ),
     "calibration": FigureEntry(
         "Calibration", "Do probabilities mean what they say?", ("outcomes",),
@@ -145,10 +149,12 @@ FIGURES: dict[str, FigureEntry] = {
         "Risk and coverage", "Does a run know when it is wrong?", ("outcomes",),
         risk_coverage.frame, risk_coverage.screen, risk_coverage.paper, risk_coverage.caption, risk_coverage.alt, risk_coverage.notes,
         {"signal": tuple(risk_coverage.SIGNALS)},
+        one_screen=True,
     ),
     "strata": FigureEntry(
         "Accuracy by stratum", "Where is a run right?", ("outcomes", "dataset"),
         strata.frame, strata.screen, strata.paper, strata.caption, strata.alt, strata.notes, {"by": tuple(strata.BY), "space": strata.SPACES},
+        one_screen=True,
     ),
     "confusion": FigureEntry(
         "Confused classes", "Which classes are taken for which?", ("outcomes", "dataset"),
@@ -158,6 +164,7 @@ FIGURES: dict[str, FigureEntry] = {
     "errors_shared": FigureEntry(
         "Shared errors", "Do losses fail on the same texts?", ("outcomes",),
         errors_shared.frame, errors_shared.screen, errors_shared.paper, errors_shared.caption, errors_shared.alt, errors_shared.notes,
+        one_screen=True,
     ),
     "shots_curve": FigureEntry(
         "Few-shot curves", "How good is each loss with how few labels?", ("runs",),
@@ -166,14 +173,17 @@ FIGURES: dict[str, FigureEntry] = {
     "gain_forest": FigureEntry(
         "Gain over cross-entropy", "Is a loss better than cross-entropy?", ("runs",),
         gain_forest.frame, gain_forest.screen, gain_forest.paper, gain_forest.caption, gain_forest.alt, gain_forest.notes, gain_forest.FRAME_OPTIONS,
+        one_screen=True,
     ),
     "ranks": FigureEntry(
         "Ranks over data sets", "Which loss is best over all data sets?", ("runs",),
         ranks.frame, ranks.screen, ranks.paper, ranks.caption, ranks.alt, ranks.notes, ranks.FRAME_OPTIONS,
+        one_screen=True,
     ),
     "influence": FigureEntry(
         "Influence of the shots", "Which support texts help, and which hurt?", ("influence", "dataset"),
         influence.frame, influence.screen, influence.paper, influence.caption, influence.alt, influence.notes, {"chosen": str},
+        one_screen=True,
     ),
 }  # fmt: skip
 LOADED_BY = {  # options of what is loaded

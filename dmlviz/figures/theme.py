@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
+from ..losses.table import LOSSES
 from ..records import Run, RunConfig
 
 LOSS_COLORS = {
@@ -118,7 +119,8 @@ def loss_color(name: str) -> str:
 
 def loss_title(name: str, ce_weight: float | None = None) -> str:
     """The paper's name, "+ CE" when mixed. None is the loss as its paper defines it."""
-    title = LOSS_TITLES.get(name.replace("-", "_"), name)
+    name = name.replace("-", "_")
+    title = LOSS_TITLES.get(name) or (LOSSES[name].title if name in LOSSES else name)
     mixed = ce_weight is not None and 0 < ce_weight < 1 and name not in WITH_CE_BY_DEFINITION
     return f"{title} + CE" if mixed else title
 

@@ -93,7 +93,8 @@ def plotly_lines(text: str, width: int = 52) -> str:
 
 
 def _escaped(text: str) -> str:
-    return html.escape(text).replace("$", "&#36;").replace("%{", "&#37;{")
+    """Quotes by number: Plotly's table of entities lacks &quot; and shows it as it is written."""
+    return html.escape(text, quote=False).replace('"', "&#34;").replace("'", "&#39;").replace("$", "&#36;").replace("%{", "&#37;{")
 
 
 def text_width(text: str, size: float) -> float:

@@ -219,7 +219,7 @@ def _facts(run: Run) -> None:
 def _form(run: Run) -> str:
     """'G-Loss as in the paper', where paper and authors' code differ."""
     said = variant(run.config.loss, run.config.loss_settings)
-    return f"{LOSSES[run.config.loss].title}: {said if said == 'mixed variant' else 'as in the ' + said}" if said else ""
+    return f"{loss_title(run.config.loss)}: {said if said == 'mixed variant' else 'as in the ' + said}" if said else ""
 
 
 def _config_rows(runs: list[Run]) -> pd.DataFrame:
