@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.groups import Group, finished_groups
 from dmlviz.analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
+from dmlviz.analysis.shared_draws import shared_draws, shared_words
 from dmlviz.data.wording import count_of
 from dmlviz.figures import manifold
 from dmlviz.figures.reliability_frame import method_titles
@@ -98,7 +100,9 @@ def results(runs: list[Run]) -> None:
         }
     )
     cells = table.groupby(["Data set", "Shots"], sort=False).ngroup()
-    table = table.assign(cell=cells).sort_values(["cell", "Accuracy %"], ascending=[True, False], kind="stable").drop(columns="cell")
+    order, apart = _order(groups, cells.to_numpy(), table, readout)
+    table = table.assign(cell=cells, order=order).sort_values(["cell", "order"], ascending=[True, False], kind="stable")
+    table = table.drop(columns=["cell", "order"])
     own = "" if readout else ", each with its own readout"
     gain = st.column_config.NumberColumn(format="%+.1f", help=f"Points over cross-entropy, paired by draw, seed and budget{own}.")
     half = st.column_config.NumberColumn(format="%.1f", width="small", help="Half of Student's 95 % interval over the pairs.")
@@ -111,10 +115,28 @@ def results(runs: list[Run]) -> None:
     if lone:
         said += " A single run says little: a difference of a point or two is usually the draw of the shots. Train several draws before you conclude."
     st.caption(said)
+    for sentence in apart[:3]:
+        st.caption(f":material/warning: {escaped(sentence)}")
     every = [run for group in groups for run in group.runs]
     for sentence in (apart_sentence(every), untested_sentence(every), unreached_sentence(every, readout or "")):
         if sentence:
             st.caption(f":material/warning: {escaped(sentence)}")
+
+
+def _order(groups: list[Group], cells: np.ndarray, table: pd.DataFrame, readout: str | None) -> tuple[np.ndarray, list[str]]:
+    """(the number by which each group stands within its data set and shots: its mean over the draws that all there have; sentences where that is
+    not the mean that the table shows)."""
+    order, said = table["Accuracy %"].to_numpy(dtype=float, copy=True), []
+    for cell in np.unique(cells):
+        own = np.flatnonzero(cells == cell)
+        shared = shared_draws([groups[i] for i in own])
+        if words := shared_words(shared, table["Loss"].iloc[own].tolist()):
+            if shared.comparable:
+                order[own] = groups_parts.numbers(shared.groups, readout)["Accuracy %"]
+                means = ", ".join(f"{name} {order[i]:.1f}" for i, name in zip(own, table["Loss"].iloc[own], strict=True) if not groups[i].lone)
+                words = f"ordered by {words}: {means}"
+            said.append(f"{table['Data set'].iloc[own[0]]}, {table['Shots'].iloc[own[0]]}: {words}.")
+    return order, said
 
 
 def _readouts(group: Group, readout: str | None) -> str:

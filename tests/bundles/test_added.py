@@ -18,7 +18,8 @@ from dmlviz.standalone import screens
 from dmlviz.store import Store
 from dmlviz.tables import TABLES
 
-sys.path[:0] = [str(Path(__file__).parent.parent / name) for name in ("pages", "figures")]
+sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "figures"))
 from figure_cases import make_pane
 from group_homes import add_runs, dataset
 
