@@ -162,7 +162,7 @@ class RunConfig(Written):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     selection: Literal["last", "best_validation"] = Field("last", description="which epoch's weights are tested")
     monitor: Literal["accuracy", "macro_f1", "silhouette"] = Field(
-        "accuracy", description="what best_validation and patience look at, on validation; silhouette: macro, of unit vectors"
+        "accuracy", description="what best_validation and patience look at, on validation; silhouette: Euclidean, of unit vectors, mean of classes"
     )
     patience: int | None = Field(
         None, ge=1, le=10_000, description="end after so many epochs without a better monitored value; None: train all epochs"

@@ -91,7 +91,8 @@ def _notes(found: Sequence[Side], measures: pd.DataFrame, rows: Sequence[Sequenc
         "ECE over bins of equal mass and of equal width. Calibrated: the ECE that a perfectly calibrated model with the same probabilities would "
         "show on as many texts, by simulation; only what is above it speaks against a method. Brier: 0 best, 2 worst. NLL in nats.",
         f"Temperatures were fitted on {texts} validation texts a run" + ("; so few leave them uncertain." if n[-1] < 200 else ".")
-        + (f" For {bound} of {int(kept.sum())} runs no temperature was best: it stands at its bound." if bound else "") if kept.any() else
+        + (f" For {bound} of {int(kept.sum())} runs no temperature was best: it stands at the bound of the search and in no mean." if bound else "")
+        if kept.any() else
         f"No temperature is given: {texts} validation texts a run are too few to fit one.",
         best,
     ) if one]  # fmt: skip

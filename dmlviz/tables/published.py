@@ -14,7 +14,7 @@ from ..records import InputError, Run
 from .parts import DASH, changes, count, fixed, measured, once
 from .table import Cell, Column, Table
 
-METRICS = {"accuracy": "Accuracy, %", "macro_f1": "Macro-F1, %", "silhouette": "Silhouette"}
+METRICS = {"accuracy": "Accuracy, %", "macro_f1": "Macro-F1, %", "silhouette": "Silhouette, Euclidean"}
 
 
 def make(runs: Sequence[Run], *, protocol: str = "") -> Table:

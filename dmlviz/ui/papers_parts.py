@@ -14,7 +14,7 @@ from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.train_form import show_plan
 
-METRICS = {"accuracy": "Accuracy %", "macro_f1": "Macro-F1 %", "silhouette": "Silhouette"}
+METRICS = {"accuracy": "Accuracy %", "macro_f1": "Macro-F1 %", "silhouette": "Silhouette, Euclidean"}
 
 
 def reproduce() -> None:

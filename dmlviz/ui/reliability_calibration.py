@@ -67,7 +67,7 @@ def _errors_table(outcomes: list[Outcome], scope: Scope) -> None:
         "In brackets: the error that a perfectly calibrated model with the same probabilities would show on as many texts, by simulation; only what "
         f"is above it speaks against a run. Temperatures were fitted on {words} validation texts a run"
         + ("; so few leave them uncertain." if n[-1] < 200 else ".")
-        + (f" For {len(bound)} of {len(table)} runs no temperature was best: it stands at its bound." if len(bound) else "")
+        + (f" For {len(bound)} of {len(table)} runs no temperature was best: it stands at its bound and in no mean." if len(bound) else "")
     )
     shown.csv(table, "calibration_runs", key="cal_table")
 

@@ -172,6 +172,14 @@ def test_readouts_and_groups_have_their_rows():
     assert own.loc["temperature", "mean"] == pytest.approx(
         np.exp(np.log(table[table["run"].isin([r.id for r in side.runs]) & (table["readout"] == "head")]["temperature"]).mean())
     )
+    first = table["run"].eq(side.runs[0].id)
+    stuck = table.assign(at_bound=first, temperature=table["temperature"].where(~first, cal.BOUND))
+    left = cal.group_calibration(side, stuck).set_index("measure").loc["temperature"]
+    others = table[table["run"].isin([run.id for run in side.runs[1:]]) & (table["readout"] == "head")]["temperature"]
+    assert (left["n"], left["mean"]) == (2, pytest.approx(np.exp(np.log(others).mean())))  # what stands at its bound is in no mean
+    nowhere = cal.group_calibration(side, stuck.assign(at_bound=True)).set_index("measure").loc["temperature"]
+    assert nowhere["n"] == 0
+    assert np.isnan(nowhere["mean"])
     other = cal.group_calibration(side, table, "knn").set_index("measure")
     assert other.loc["ece_mass", "mean"] != own.loc["ece_mass", "mean"]
     bins = cal.group_bins(side)

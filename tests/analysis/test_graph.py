@@ -25,7 +25,7 @@ from dmlviz.analysis.graph import (
     why,
 )
 from dmlviz.analysis.graph_nodes import GraphSettings, choose_nodes, shared_rows, stratified, study, trained_sigma
-from dmlviz.analysis.graph_numbers import above, accuracy_curve, class_means, homophily, numbers, spectral_gap, strongest
+from dmlviz.analysis.graph_numbers import DENSE_TEXTS, above, accuracy_curve, class_means, homophily, numbers, spectral_gap, strongest
 from dmlviz.records import GraphBatches, InputError, RunArrays
 
 torch.set_num_threads(1)
@@ -327,6 +327,17 @@ def test_the_spectral_gap_is_numpy_s(row_normalise, count):
     values = np.sort(np.abs(np.linalg.eigvals(transition(graph))))
     assert values[-1] == pytest.approx(1)
     assert spectral_gap(graph) == pytest.approx(1 - values[-2], abs=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.12, 0.2])
+def test_a_narrow_kernel_s_gap_is_that_of_the_second_eigenvalue(sigma):
+    """Beyond the texts whose every eigenvalue is worked out: several eigenvalues lie close to one there, and a loose search may settle on another."""
+    vectors, _ = cloud(DENSE_TEXTS + 40, classes=4, spread=0.25)
+    graph = similarity_graph(vectors, sigma=sigma)
+    scale = np.sqrt(graph.left * graph.right)
+    values = np.sort(np.abs(np.linalg.eigvalsh(graph.weights * np.outer(scale, scale))))
+    assert spectral_gap(graph) == pytest.approx(1 - values[-2], abs=1e-8)
+    assert 1 - values[-2] < 0.5 * (1 - values[-6])  # they do lie close
 
 
 def test_a_graph_in_two_parts_has_no_gap():
