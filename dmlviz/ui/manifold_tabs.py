@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dmlviz.analysis.inference import FEWEST_TEXTS
 from dmlviz.analysis.quality import badge
 from dmlviz.analysis.slices import slice_report, word_counts
 from dmlviz.export import csv_bytes
@@ -105,7 +106,8 @@ def _show_slices(lines: Sequence[tuple[str, pd.DataFrame]]) -> None:
     rows += [_slice_row("all runs", one) for _, one in shares.iterrows()]
     st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(38 + 35 * len(rows), 320), alt="Selected test texts against the others")
     st.caption(
-        "Test texts only; 95 % intervals over texts (Wilson, Newcombe, Student's t), so they say nothing about other seeds or draws. "
+        "Test texts only, n of the selected / of the rest; 95 % intervals over texts (Wilson, Newcombe, Student's t; a mean of fewer than "
+        f"{FEWEST_TEXTS} texts has none), so they say nothing about other seeds or draws. "
         "Whoever selects by looking finds differences: confirm them on other runs."
     )
 
@@ -122,7 +124,8 @@ def _slice_row(title: str, one: pd.Series) -> dict[str, str]:
 
     what = f"share of {one['name']}" if one["statistic"] == "share of class" else str(one["statistic"])
     unit = " %" if percent else " a text" if one["statistic"] == "words" else ""
-    return {"run": title, "what": what + unit, "selected": shown("selected"), "rest": shown("rest"), "difference": shown("difference")}
+    texts = f"{int(one['n_selected']):,} / {int(one['n_rest']):,}"
+    return {"run": title, "what": what + unit, "selected": shown("selected"), "rest": shown("rest"), "difference": shown("difference"), "n": texts}
 
 
 def _neighbors(panes: Sequence[Pane], titles: Sequence[str], rows: np.ndarray, dataset: TextDataset) -> None:

@@ -432,6 +432,19 @@ def test_search_fills_the_table_of_texts(visit, home):
     assert set(table["class"]) == set(HOSTILE)
 
 
+def test_a_few_selected_texts_have_no_interval_of_their_mean_and_n_is_shown(visit, home):
+    """A mean confidence of two texts once had an interval from -0.94 to 2.50."""
+    run = home.store.run(home.hostile[0])
+    rows = home.store.split(run.id).test[:2]
+    app = visit("manifold", home.store.home, runs=home.hostile, select="rows:" + ",".join(map(str, rows)))
+    table = next(one.value for one in app.dataframe if "difference" in one.value).set_index(["run", "what"])
+    first = table.loc[table.index.get_level_values("what") == "confidence"].iloc[0]
+    assert re.fullmatch(r"0\.\d\d", first["selected"])
+    assert re.fullmatch(r"2 / \d+", first["n"])
+    assert re.fullmatch(r"\d+\.\d \(\d+\.\d to \d+\.\d\)", table.loc[table.index.get_level_values("what") == "accuracy %"].iloc[0]["selected"])
+    assert "a mean of fewer than 5 texts has none" in words(app)
+
+
 def test_a_map_goes_to_the_tray_and_to_paper(visit, home):
     app = visit("manifold", emptied(home.store.home), runs=home.hostile)
     button(app, "Add to figures").click().run()

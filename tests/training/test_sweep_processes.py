@@ -88,10 +88,11 @@ def test_a_sweep_runs_what_is_missing_and_repeats_nothing(store, begin, spec, ti
 def test_a_forked_run_equals_one_in_a_process_of_its_own(store, begin, tmp_path, tiny_dataset, spec):
     from dmlviz.training.local import child_environment
 
-    state = finished(store, begin(store, support_seeds=[0]))
+    one = {"losses": ["supcon"], "support_seeds": [0]}
+    state = finished(store, begin(store, **one))
     assert state.done
     alone = Store(tmp_path / "alone")
-    plan = make_plan(spec(support_seeds=[0]), alone, load=lambda ref: tiny_dataset)
+    plan = make_plan(spec(**one), alone, load=lambda ref: tiny_dataset)
     for config in plan.configs:
         run_id = alone.create(config, tiny_dataset, plan.split(config, {}), run_id=alone.content_id(config, tiny_dataset))
         command = [sys.executable, "-m", "dmlviz.training.worker", "--home", str(alone.home), run_id]
@@ -101,7 +102,7 @@ def test_a_forked_run_equals_one_in_a_process_of_its_own(store, begin, tmp_path,
 
 def test_killed_at_random_it_loses_nothing_and_ends_as_if_undisturbed(store, begin, tmp_path):
     calm = Store(tmp_path / "calm")
-    settings = {"losses": ["cross_entropy", "g_loss", "supcon"], "support_seeds": [0, 1], "epochs": 60}
+    settings = {"losses": ["cross_entropy", "g_loss"], "support_seeds": [0, 1], "epochs": 50}
     expected = finished(calm, begin(calm, **settings))
     assert expected.done
 
