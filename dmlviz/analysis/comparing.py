@@ -95,7 +95,7 @@ def paired_t(differences: np.ndarray) -> float:
     from scipy.special import stdtr
 
     found = np.asarray(differences, dtype=float)
-    error = found.std(ddof=1) / np.sqrt(len(found))
+    error = _spread(found) / np.sqrt(len(found))
     if error == 0:
         return float(found.mean() == 0)
     return float(2 * stdtr(len(found) - 1, -abs(found.mean()) / error))
@@ -107,16 +107,22 @@ def effect_size(differences: np.ndarray) -> float:
     from scipy.special import gammaln
 
     found = np.asarray(differences, dtype=float)
-    if len(found) < 3 or found.std(ddof=1) == 0:  # with two pairs the correction is zero
+    if len(found) < 3 or _spread(found) == 0:  # with two pairs the correction is zero
         return float("nan")
     m = len(found) - 1
     return float(found.mean() / found.std(ddof=1) * np.exp(gammaln(m / 2) - gammaln((m - 1) / 2)) / np.sqrt(m / 2))
 
 
+def _spread(found: np.ndarray) -> float:
+    """Standard deviation; 0 where differences are equal but for the rounding of their subtraction, which would make an effect of millions."""
+    spread = float(found.std(ddof=1))
+    return 0.0 if spread <= 1e-9 * np.abs(found).max(initial=0.0) else spread
+
+
 def detectable(differences: np.ndarray, *, alpha: float = ALPHA, power: float = POWER) -> float:
     """The least true difference that a paired t-test with this n and this spread finds with that power. NaN below two pairs."""
     found = np.asarray(differences, dtype=float)
-    return float(found.std(ddof=1) * _detectable(len(found), alpha, power)) if len(found) > 1 else float("nan")
+    return float(_spread(found) * _detectable(len(found), alpha, power)) if len(found) > 1 else float("nan")
 
 
 @lru_cache(maxsize=256)

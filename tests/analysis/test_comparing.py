@@ -146,6 +146,12 @@ def test_what_is_said_from_five_pairs_on():
     assert verdict(same, same.permutation, 1, ("SupCon", "CE")) == "equal in every pair"
 
 
+def test_differences_that_are_equal_but_for_rounding_have_no_spread():
+    found = compare(pairs_of(group_of([0.1 + 0.02 * i for i in range(10)], "supcon"), group_of([0.02 * i for i in range(10)], "cross_entropy")), accuracy)
+    assert np.isnan(found.effect)
+    assert (found.detectable, found.student) == (0, 0)
+
+
 VALUES = np.array([[0.9, 0.8, 0.7], [0.6, 0.7, 0.5], [0.9, 0.85, 0.8], [0.5, 0.4, 0.4], [0.7, 0.6, 0.5], [0.8, 0.7, 0.75]])
 
 
