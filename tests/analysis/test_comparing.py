@@ -147,7 +147,8 @@ def test_what_is_said_from_five_pairs_on():
 
 
 def test_differences_that_are_equal_but_for_rounding_have_no_spread():
-    found = compare(pairs_of(group_of([0.1 + 0.02 * i for i in range(10)], "supcon"), group_of([0.02 * i for i in range(10)], "cross_entropy")), accuracy)
+    shares = [0.02 * i for i in range(10)]
+    found = compare(pairs_of(group_of([0.1 + one for one in shares], "supcon"), group_of(shares, "cross_entropy")), accuracy)
     assert np.isnan(found.effect)
     assert (found.detectable, found.student) == (0, 0)
 
