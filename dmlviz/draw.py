@@ -80,13 +80,15 @@ def without_damaged(make: Callable[[Sequence[str]], Made], run_ids: Sequence[str
 
 def readable_runs(store: Store, run_ids: Iterable[str]) -> tuple[list[Run], list[str]]:
     """(the runs whose files and texts can be read, a sentence for each of the others). Opens arrays and reads data sets, so not for a list's sake."""
-    kept, words = [], {}
+    kept, words, read = [], {}, set()
     for run_id in run_ids:
         try:
             run = store.run(run_id)
             if run.state == "finished":
                 store.arrays(run_id)
-            store.dataset(run.config.dataset_hash or "")
+            if run.config.dataset_hash not in read:
+                store.dataset(run.config.dataset_hash or "")
+                read.add(run.config.dataset_hash)
             kept.append(run)
         except InputError as error:
             words.setdefault(f"left out: {error}")

@@ -73,9 +73,9 @@ def _parsed(run_id: str, folder: Path) -> tuple[Run, Mapping[str, Any]]:
 
 
 def _with_known_loss(config: RunConfig, status: Mapping[str, Any]) -> RunConfig:
-    """Older versions called every loaded model a cross-entropy run; a loss that nobody named is not known."""
-    ours = dict(dict(status.get("facts", {})).get("load", {})).get("kind") == "weights of a DMLViz run"
-    if status.get("origin") == "loaded" and not ours and (config.control, config.loss) == ("none", "cross_entropy"):
+    """Versions without load reports called every loaded model a cross-entropy run; a loss that nobody named is not known."""
+    reported = "load" in dict(status.get("facts", {})) or status.get("state") not in ("finished", None)
+    if status.get("origin") == "loaded" and not reported and (config.control, config.loss) == ("none", "cross_entropy"):
         return config.model_copy(update={"control": "as_loaded"})
     return config
 

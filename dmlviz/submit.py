@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dmlviz.data import DRAWN_BY, load_dataset, split_of
 from dmlviz.encoder.places import HUB_ID, place_of
 from dmlviz.losses import check_ce_weight, check_settings, find_loss
@@ -48,7 +50,18 @@ def submit_control(run: Run, control: str, *, store: Store) -> str:
     for other in store.runs():
         if other.config == asked and other.state not in ("failed", "cancelled", "interrupted"):
             return other.id
+    check_drawn(run, store)
     return submit(asked, store=store)
+
+
+def check_drawn(run: Run, store: Store) -> None:
+    """Raises InputError where this version draws other rows than the run was trained and judged on: what is compared with it would have others."""
+    if not run.config.dataset_hash:
+        return
+    before, now = store.split(run.id), split_of(run.config, stored_texts(store, run.config.dataset, run.config.dataset_hash))
+    if any(not np.array_equal(getattr(before, part), getattr(now, part)) for part in ("support", "test")):
+        raise InputError(f"run {run.id} was drawn by an older version, whose draw of the shots was another; train it again, and then what is "
+                         "compared with it")  # fmt: skip
 
 
 def control_config(config: RunConfig, control: str) -> RunConfig:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dmlviz.records import Run
+from dmlviz.records import Run, class_words
 from dmlviz.store import Store
 
 if TYPE_CHECKING:  # pandas loads only where it is needed: `runs` must be quick
@@ -122,7 +122,7 @@ def show_attributions(found: Mapping[str, TokenAttribution | str], store: Store,
         names, verdict = store.dataset(store.run(run_id).config.dataset_hash or "").label_names, badge(one)
         words = [{"word": word, "value": round(float(value), 6)} for word, value in zip(words_of(one, text, pair), one.values, strict=True)]
         facts.append({
-            "run": run_id, "predicted": names[one.predicted], "explained": names[one.class_id], "probability": round(one.probability, 4),
+            "run": run_id, "predicted": class_words(names)[one.predicted], "explained": names[one.class_id], "probability": round(one.probability, 4),
             "delta": one.delta, "steps": one.steps, "badge": verdict.level, "reasons": list(verdict.reasons), "words": words,
         })  # fmt: skip
     if as_json:

@@ -39,9 +39,10 @@ def recomputed(store: Store, run: Run) -> dict[str, Any]:
 
 
 def _as_before(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Less what a run of an earlier version does not have, or where it means something else: macro-F1 was over the classes of the test part."""
+    """Less what a run of an earlier version does not have, or where it means something else: macro-F1 was over the classes of its part."""
     other = {"n_classes", "n_untested", "untested"}
-    return {name: value for name, value in found.items() if name not in other and not ("untested" in found and name.endswith("macro_f1"))}
+    means = ("macro_f1",) if "untested" in found else ("validation_macro_f1",)
+    return {name: value for name, value in found.items() if name not in other and not name.endswith(means)}
 
 
 def _reached(found: Mapping[str, Any]) -> dict[str, Any]:

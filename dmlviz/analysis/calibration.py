@@ -14,7 +14,7 @@ import pandas as pd
 
 from dmlviz.analysis.outcomes import Outcome, outcome
 from dmlviz.analysis.over_runs import Interval, Side, over_runs, share_interval, text_shares
-from dmlviz.records import InputError
+from dmlviz.records import InputError, predicted_classes
 
 BINS = 15  # as in Guo et al. 2017; fewer below 150 texts
 LEAST_IN_BIN = 10
@@ -201,7 +201,7 @@ def measures(scores: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: 
     _chance, _high; `classes` False leaves it out), brier, nll."""
     log_p = log_probabilities(scores)
     probabilities = np.exp(log_p)
-    predictions, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    predictions, confidence = predicted_classes(scores), probabilities.max(axis=1)
     correct = predictions == labels
     mass, width = (calibration_gap(confidence, correct, binning, seed=seed) for binning in BINNINGS)
     found: dict[str, float] = {"n": len(labels), "accuracy": float(correct.mean()), "confidence": float(confidence.mean())}
@@ -274,7 +274,7 @@ def group_bins(side: Side, binning: str = "equal_mass", *, temperature: bool = F
         if temperature:
             scores = scores / fit_temperature(one.scores(one.validation), one.labels(one.validation)).value
         chances = np.exp(log_probabilities(scores))
-        confidence, right = chances.max(axis=1), chances.argmax(axis=1) == one.labels(one.test)
+        confidence, right = chances.max(axis=1), one.predicted(one.test) == one.labels(one.test)
         tables.append(reliability_bins(confidence, right, binning).assign(run=i))
         members.append((bin_numbers(confidence, binning), one.rows(one.test), right))
     table, found = pd.concat(tables), []

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from dmlviz.analysis.inference import student_half
 from dmlviz.analysis.outcomes import Outcome
-from dmlviz.analysis.over_runs import LEVEL, Side, over_runs
+from dmlviz.analysis.over_runs import Side, over_runs
 from dmlviz.records import UNREACHED, InputError, TextDataset
 
 MOST_CLASSES = 20  # rows of a confusion matrix that can be read
@@ -200,7 +200,7 @@ def churn_interval(pairs: pd.DataFrame, column: str = "churn") -> tuple[float, f
         return mean, math.nan, math.nan
     without = np.array([pairs.loc[(pairs["a"] != one) & (pairs["b"] != one), column].mean() for one in ids])
     spread = math.sqrt((len(ids) - 1) / len(ids) * float(((without - without.mean()) ** 2).sum()))
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(ids) - 1)) * spread
+    half = float(student_half(spread, len(ids) - 1))
     return mean, max(0.0, mean - half), min(1.0, mean + half)
 
 

@@ -115,11 +115,16 @@ def _encoder(arm: Arm) -> str:
     return place_name(arm.config.encoder)
 
 
+def _tokenizer(arm: Arm) -> str:
+    return place_name(arm.config.tokenizer) if arm.config.tokenizer else "the encoder's own"
+
+
 # what is compared -> (its name, how an arm says it; None: not known, or of no effect there)
 Aspect = tuple[str, Callable[[Arm], str | None]]
 CHECKS: Mapping[str, tuple[tuple[Aspect, ...], str]] = {
     "Training texts": ((("", _support),), "the draw of the shots often moves accuracy more than the loss does"),
-    "Encoders": ((("", _encoder), ("pooling ", _pooling), ("tokens a text ", _field("max_length"))), "a difference may be the encoder's"),
+    "Encoders": ((("", _encoder), ("tokenizer ", _tokenizer), ("pooling ", _pooling), ("tokens a text ", _field("max_length"))),
+                 "a difference may be the encoder's"),
     "Budgets": (
         (("epochs ", _field("epochs")), ("patience ", _field("patience")), ("learning rate ", _lr), ("of centres ", _center_lr),
          ("batch size ", _batch), ("schedule ", _schedule), ("warm-up ", _field("warmup_share")), ("weight decay ", _field("weight_decay")),

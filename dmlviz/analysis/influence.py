@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from dmlviz.analysis.inference import LEVEL, student, student_half
+from dmlviz.analysis.judged_rows import same_rows
 from dmlviz.analysis.outcomes import Outcome, outcome
 from dmlviz.records import InputError, Run, RunArrays
 
-LEVEL = 0.95
 COLUMNS = ("row_id", "label", "effect", "low", "high", "lost", "won", "chosen", "chosen_n")
 
 
@@ -38,8 +38,9 @@ def retrained(base: Run, runs: Sequence[Run], arrays) -> Retrained:
     wanted = base.config.model_copy(update={"left_out": None, "dataset": ""})
     same = lambda run, **fields: run.config.model_copy(update={**fields, "dataset": ""}) == wanted  # noqa: E731
     done = [run for run in runs if run.state == "finished" and run.id != base.id and "accuracy" in run.metrics]
-    without = {run.config.left_out: run for run in done if run.config.left_out is not None and same(run, left_out=None)}
-    reseeded = [run for run in done if run.config.left_out is None and run.config.seed != base.config.seed and same(run, seed=base.config.seed)]
+    without = {run.config.left_out: run for run in done if run.config.left_out is not None and same(run, left_out=None) and same_rows(base, run)}
+    reseeded = [run for run in done if run.config.left_out is None and run.config.seed != base.config.seed and same(run, seed=base.config.seed)
+                and same_rows(base, run)]  # fmt: skip
     read = lambda run: outcome(run, _arrays(arrays, run))  # noqa: E731
     return Retrained(read(base), {row: read(run) for row, run in sorted(without.items())}, [read(run) for run in reseeded])
 
@@ -62,10 +63,9 @@ def influence(found: Retrained, chosen: Collection[int] = ()) -> pd.DataFrame:
         if not np.array_equal(ids, theirs):
             raise InputError(f"run {other.run.id} was tested on other texts than {found.base.run.id}; train it again")
         apart = 100 * (right.astype(float) - now)
-        half = float(stats.t.ppf(0.5 + LEVEL / 2, len(apart) - 1) * apart.std(ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else math.nan
-        mean = float(apart.mean())
+        mean, (low, high) = float(apart.mean()), map(float, student(apart))
         change = float((sure - without)[wanted].mean()) if wanted.any() else math.nan
-        rows.append((row_id, int(labels[row_id]), mean, mean - half, mean + half, int((right & ~now).sum()), int((~right & now).sum()), change,
+        rows.append((row_id, int(labels[row_id]), mean, low, high, int((right & ~now).sum()), int((~right & now).sum()), change,
                      int(wanted.sum())))  # fmt: skip
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values(["effect", "row_id"], ascending=[False, True], ignore_index=True)
@@ -74,7 +74,7 @@ def influence(found: Retrained, chosen: Collection[int] = ()) -> pd.DataFrame:
 def _judged(one: Outcome) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(M,) row ids, right, probability of the gold class, of the test texts."""
     shares, labels = one.probabilities(one.test), one.labels(one.test)
-    return one.rows(one.test), shares.argmax(axis=1) == labels, shares[np.arange(len(labels)), labels]
+    return one.rows(one.test), one.predicted(one.test) == labels, shares[np.arange(len(labels)), labels]
 
 
 def floor(found: Retrained) -> Floor:
@@ -84,7 +84,7 @@ def floor(found: Retrained) -> Floor:
     if len(apart) < 2:
         return Floor(len(apart), math.nan, math.nan)
     sd = float(np.sqrt((apart**2).mean()))  # around the run itself, not around their mean: the effects are differences to the run, too
-    return Floor(len(apart), sd, float(stats.t.ppf(0.5 + LEVEL / 2, len(apart)) * sd))
+    return Floor(len(apart), sd, float(student_half(sd, len(apart))))
 
 
 def in_words(table: pd.DataFrame, beneath: Floor) -> str:

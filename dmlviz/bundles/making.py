@@ -66,7 +66,7 @@ def write_bundle(store: Store, wanted: Wanted, out: Path, *, source: Sources | N
         (part / "data").mkdir(parents=True)
         runs, left = readable_runs(store, _run_ids(wanted))
         words += left
-        datasets = {run.config.dataset_hash: store.dataset(run.config.dataset_hash) for run in runs if run.config.dataset_hash}
+        datasets = {found: store.dataset(found) for found in {run.config.dataset_hash for run in runs} if found}
         shown = _write_data(part, wanted, runs, datasets, source or sources(store), say, words)
         draw_bundle(part, say=say)
         _write_runs(part, runs, store)
@@ -245,7 +245,8 @@ def _write_runs(folder: Path, runs: Sequence[Run], store: Store) -> None:
 
 def _told(run: Run) -> dict[str, Any]:
     """The config without the folders of this machine: a bundle goes to reviewers."""
-    return run.config.model_dump(mode="json") | {"dataset": place_name(run.config.dataset), "encoder": place_name(run.config.encoder)}
+    places = {name: place_name(value) for name in ("dataset", "encoder", "tokenizer") if (value := getattr(run.config, name))}
+    return run.config.model_dump(mode="json") | places
 
 
 def _write_words(folder: Path, runs: Sequence[Run], shown: Sequence[FigureSpec], datasets: Mapping[str, TextDataset]) -> None:

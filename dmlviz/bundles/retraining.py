@@ -56,7 +56,7 @@ def _wanted(folder: Path) -> list[Mapping[str, Any]]:
         found = [run for run in found if run.get("origin", "trained") == "trained"]
         for run in found:
             run["config"] = RunConfig.model_validate(run["config"]).model_dump(mode="json")
-            names = [run["config"]["dataset"], run["config"]["encoder"]]
+            names = [one for one in map(run["config"].get, ("dataset", "encoder", "tokenizer")) if one]
             if not isinstance(run["run"], str) or not SPLIT.fullmatch(run["split"]) or names != list(map(place_name, names)):
                 raise ValueError("a name that no bundle gives")
             json.loads((folder / run["split"]).read_text(encoding="utf-8"))["support"]

@@ -240,7 +240,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def _with_adapter(place: Place, notes: Notes, *, head: bool) -> nn.Module | None:
     """The base model with the adapter's changes added to its weights; with `head`, the classifier that was trained beside it."""
-    from transformers import AutoModel, AutoModelForSequenceClassification
+    from transformers import AutoModel
 
     said = json.loads((place.folder / "adapter_config.json").read_text(encoding="utf-8"))
     base_name = str(said.get("base_model_name_or_path") or "")
@@ -250,22 +250,65 @@ def _with_adapter(place: Place, notes: Notes, *, head: bool) -> nn.Module | None
         raise InputError(f"{place.name!r} is a {said.get('peft_type', 'PEFT')} adapter of {base_name!r}, and reading it needs the library peft; "
                          "run 'pip install \"dmlviz[peft]\"', or merge the adapter into its base and save that") from None  # fmt: skip
     base_place = find_model(base_name)
-    outputs = _head_outputs(place.folder) if said.get("task_type") == "SEQ_CLS" else None
+    outputs = _head_outputs(place.folder)
     if head and outputs is None:
         notes.left_out.append("a classifier, since the adapter has none")
         return None
     own = Notes()
-    if outputs is None:
-        base = _read(AutoModel, base_place, own)
-    else:  # its head comes with the adapter
-        base, _ = _from_pretrained(AutoModelForSequenceClassification, base_place, num_labels=outputs)
+    base = _read(AutoModel, base_place, own) if outputs is None else _under_a_head(base_place, outputs, _kept_whole(place.folder), own)
     try:
-        merged = PeftModel.from_pretrained(base, str(place.folder)).merge_and_unload()
+        tuned = PeftModel.from_pretrained(base, str(place.folder))
+        _check_adapter(place, tuned, base_name)
+        merged = tuned.merge_and_unload()
     except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
         raise InputError(f"the adapter {place.name!r} does not fit its base model {base_name!r}: {first_line(error)}; "
                          "name the base it was trained on in adapter_config.json") from error  # fmt: skip
     notes.read.append(f"the {said.get('peft_type', 'PEFT')} adapter, merged into its base model {called(base_name)}")
+    notes.assumed += [f"of its base model: {one}" for one in own.assumed]
     return merged.float()
+
+
+def _under_a_head(place: Place, outputs: int, beside: set[str], notes: Notes) -> nn.Module:
+    """The base as a classifier whose modules `beside` come with the adapter; all others must be in the base's own file, of their shapes."""
+    from transformers import AutoModelForSequenceClassification
+
+    model, info = _from_pretrained(AutoModelForSequenceClassification, place, num_labels=outputs)
+    own = lambda report: [name for name in _missing(report, head=True) if name not in beside]  # noqa: E731
+    if own(info) and (prefix := _prefix(place.body, _needed(model, head=True) - beside, place.name)):
+        state = {name.removeprefix(prefix): value for name, value in read_weights(place.body).items() if name.startswith(prefix)}
+        again = {"config": model.config, "state_dict": state, "dtype": torch.float32, "output_loading_info": True}
+        model, info = type(model).from_pretrained(None, **again)
+        notes.assumed.append(f"the names of its weights begin with {prefix!r}, which was taken off")
+    first = lambda one: str(one[0] if isinstance(one, (tuple, list)) else one)  # noqa: E731
+    shapes = [one for one in info["mismatched_keys"] if first(one) not in beside]
+    _refuse(place.name, model, {**info, "mismatched_keys": shapes}, own(info))
+    return model
+
+
+def _adapter_names(folder: Path) -> set[str]:
+    found: set[str] = set()
+    for path in sorted(folder.glob("adapter_model*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            found |= set(file.keys())
+    return found
+
+
+def _kept_whole(folder: Path) -> set[str]:
+    """Names, as the base has them, of what the adapter holds as a whole: its head, and other `modules_to_save`."""
+    names = (name.removeprefix("base_model.model.") for name in _adapter_names(folder) if "lora_" not in name)
+    return {re.sub(r"\bmodules_to_save\.(\w+\.)?(?=weight$|bias$)", "", name) for name in names}
+
+
+def _check_adapter(place: Place, tuned: nn.Module, base_name: str) -> None:
+    """Raises InputError where the adapter's weights have other names than the model they were put on: the library only warns, and adds nothing."""
+    from peft import get_peft_model_state_dict
+
+    wanted, there = set(get_peft_model_state_dict(tuned, save_embedding_layers=False)), _adapter_names(place.folder)
+    lacking, beyond = sorted(wanted - there), sorted(there - wanted - set(tuned.state_dict()))
+    if lacking or beyond:
+        raise InputError(f"{len(lacking or beyond):,} weights of the adapter {place.name!r} {'are missing' if lacking else 'have no place'} in "
+                         f"{type(tuned.get_base_model()).__name__} of its base model {base_name!r} ({_named(lacking or beyond)}); merge the adapter "
+                         "into its base with merge_and_unload and save that")  # fmt: skip
 
 
 def _head_outputs(folder: Path) -> int | None:

@@ -43,6 +43,12 @@ def read_setfit_head(place: Place, notes: Notes) -> LinearHead | None:
     return None
 
 
+def on_unit_vectors(place: Place) -> bool:
+    """Does config_setfit.json say that the head sees vectors of length one (`normalize_embeddings`)?"""
+    path = place.folder / "config_setfit.json"
+    return path.is_file() and read_json_file(path).get("normalize_embeddings") is True
+
+
 def _from_safetensors(path: Any) -> tuple[list[Any], Tensor, Tensor]:
     try:
         state = {name.rsplit(".", 1)[-1]: value.float() for name, value in load_file(path).items()}

@@ -13,7 +13,7 @@ from dmlviz.explain.gradients import TokenValues, gradient_x_input, integrated_g
 from dmlviz.explain.run_model import RunModel
 from dmlviz.explain.scores import Explained, Seen
 from dmlviz.explain.words import TokenizedText, by_word
-from dmlviz.records import InputError, TokenAttribution
+from dmlviz.records import InputError, TokenAttribution, predicted_classes
 
 
 def explain(
@@ -37,9 +37,9 @@ def explain(
         if not len(one.starts):
             raise InputError(f"the text {text[:40]!r} has no word to explain; write at least one")
     probabilities = run.probabilities(cut)
-    predicted = probabilities.argmax(axis=1)
+    predicted = predicted_classes(probabilities)
     target = run.explained(read_target(kind.target))
-    classes = np.asarray(target.classes(predicted, gold), dtype=np.int64)
+    classes = np.asarray(target.classes(np.maximum(predicted, 0), gold), dtype=np.int64)  # of what no label reaches the first class is explained
     found = _values(run, cut, classes, target, kind, on_text)
     words = [by_word(one.values, text) for one, text in zip(found, cut, strict=True)]
     checks = check(cut, words, _asker(run, target, classes), mask_token(run.model.encoder.tokenizer), quick=quick)

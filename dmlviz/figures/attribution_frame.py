@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..analysis.attribution import badge, shares, words_of
 from ..analysis.attribution_kind import METHODS, read_kind, read_target
-from ..records import InputError, Run, TextDataset, TokenAttribution
+from ..records import InputError, Run, TextDataset, TokenAttribution, class_words
 from .theme import Theme, mixed, run_titles
 from .words import whole, whole_number
 
@@ -61,7 +61,7 @@ def word_frame(inputs: Sequence[AttributionInput], dataset: TextDataset, *, row:
             "start": made.starts, "end": made.ends, "second": made.second, "gap": _gaps(made, text, pair),
             "word": [whole(word) for word in words_of(made, text, pair)],
             "value": made.values, "share": shares(made.values), "class": _explained(names[made.class_id], one.kind),
-            "predicted": names[made.predicted],
+            "predicted": class_words(names)[made.predicted],
             "label": names[int(dataset.labels[row])] if row >= 0 else "", "probability": made.probability, "delta": made.delta,
             "steps": made.steps, "outside": made.outside, "level": verdict.level, "reasons": "; ".join(verdict.reasons), "cut": made.cut,
             "unknown": made.unknown,

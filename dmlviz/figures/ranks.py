@@ -36,10 +36,12 @@ def frame(runs: Sequence[Run], *, metric: str = "accuracy", predictions_by: str 
         raise InputError(
             f"ranks take two methods on two data sets; here {len(shared)} methods stand on all {len(sets)} data sets, so pick more of them"
         )
-    kept = comparable_members([one for one in found if one.method in shared])[0]
+    kept, _, apart = comparable_members([one for one in found if one.method in shared])
+    kept = [one for one in kept if (one.panel, one.config.shots) not in apart]
     table = np.array([_numbers([one for one in kept if one.panel == name], shared, metric, predictions_by) for name in sets])  # (N, K)
     if not np.isfinite(table).all():
-        raise InputError("on one of the data sets the methods have no number of shots in common, so they cannot be ranked; train the missing ones")
+        raise InputError("on one of the data sets the methods have no number of shots with two draws in common, so they cannot be ranked; train the "
+                         "missing ones")  # fmt: skip
     result, order = rank(table), np.argsort(rank(table).ranks, kind="stable")
     first = {one.method: one for one in kept}
     return pd.DataFrame([
@@ -156,7 +158,8 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
     tested = (f"Methods joined by a bar are not told apart by Nemenyi's test at 5 % (critical difference {first['critical']:.2f}); Friedman's test "
               f"by permutation p = {first['friedman']:.2g}." if np.isfinite(first["critical"])
               else f"With {sets} data sets no test is made: it takes {FEWEST_SETS}.")  # fmt: skip
-    shown = [run for one in members(runs, predictions_by=first["predictions_by"]) for run in one.group.runs]
+    ranked = set(table["method"])
+    shown = [run for one in members(runs, predictions_by=first["predictions_by"]) if one.method in ranked for run in one.group.runs]
     left = f" {int(first['left_out'])} methods that are not on every data set are left out." if first["left_out"] else ""
     return (
         f"Mean rank by {number_word(first['metric'])}{by_readout(first['predictions_by'])} over {sets} data sets ({first['data']}), each the mean "

@@ -11,6 +11,7 @@ from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
 from ..analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
 from ..analysis.shared_draws import shared_draws, shared_words
+from ..places import place_name
 from ..records import InputError, Run, RunConfig
 from .theme import LOSS_COLORS, method_title
 
@@ -119,6 +120,8 @@ def method_titles(groups: Sequence[Group]) -> list[str]:
 def _told(name: str, given: object) -> str:
     if name == "encoder":
         return str(given).rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1]
+    if name == "tokenizer":
+        return f"tokenizer {place_name(str(given))}" if given else "its own tokenizer"
     if isinstance(given, dict):
         return ", ".join(f"{key.replace('_', ' ')} {setting}" for key, setting in sorted(given.items())) or "default settings"
     return f"{name.replace('_', ' ')} {given:g}" if isinstance(given, float) else f"{name.replace('_', ' ')} {given}"

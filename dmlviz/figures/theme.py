@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ..losses.table import LOSSES
+from ..places import place_name
 from ..records import Run, RunConfig
 
 LOSS_COLORS = {
@@ -161,6 +162,8 @@ def _told(config: RunConfig, field: str) -> str:
     if field in ("dataset", "encoder"):
         parts = [part for part in re.split(r"[/\\]", str(value)) if part]
         return parts[-1] if parts else str(value)  # a folder's or Hub id's last name
+    if field == "tokenizer":
+        return f"tokenizer {place_name(str(value))}" if value else "its own tokenizer"
     return str(value) if field == "pooling" else f"{field.replace('_', ' ')} {value}"
 
 

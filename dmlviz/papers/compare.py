@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from dmlviz.analysis.inference import student
 from dmlviz.data.wording import count_of
 from dmlviz.losses import LOSSES, check_ce_weight, check_settings
 from dmlviz.papers.expand import one_config, same_place, short
@@ -155,10 +155,7 @@ def metric_of(run: Run, metric: str, readout: str = "auto") -> float | None:
 def interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float | None, float | None]:
     """Mean and t interval over runs; one run has no interval."""
     mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, None, None
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
-    return mean, mean - half, mean + half
+    return (mean, *map(float, student(np.asarray(values), confidence))) if len(values) > 1 else (mean, None, None)
 
 
 # ---- words

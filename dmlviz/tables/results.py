@@ -111,16 +111,17 @@ def _usual_n(found: Sequence[Member], metric: str, predictions_by: str) -> int:
     return max(counts, key=lambda n: (counts[n], n)) if counts else 1
 
 
+def is_of(one: Member, loss: str) -> bool:
+    """Was it trained here with that loss? Controls and loaded models carry a loss that says nothing of them."""
+    return one.config.loss == loss and one.config.control == "none" and one.group.runs[0].origin != "loaded"
+
+
 def baseline_of(one: Member, found: Sequence[Member], loss: str = "cross_entropy") -> Member | None:
     """The group of that loss on the same data set, shots and encoder whose other fields differ least; None for a group of the loss itself."""
-
-    def is_one(other: Member) -> bool:
-        return other.config.loss == loss and other.config.control == "none" and other.group.runs[0].origin != "loaded"
-
-    if is_one(one):
+    if is_of(one, loss):
         return None
     mine = one.config.model_dump(exclude={"loss", "loss_settings", "ce_weight", "control", "seed", "support_seed", "fold"})
-    same = [other for other in found if is_one(other) and other.cell == one.cell and other.config.encoder == one.config.encoder]
+    same = [other for other in found if is_of(other, loss) and other.cell == one.cell and other.config.encoder == one.config.encoder]
     return min(same, key=lambda other: sum(getattr(other.config, name) != given for name, given in mine.items()), default=None)
 
 
@@ -185,8 +186,8 @@ def _best_note(cells: Sequence[Cell]) -> str:
 
 def _test_note(found: Sequence[Member], tests: Sequence[Tested], metric: str, baseline: str) -> str:
     """What was tested and how; which signs stand for what; where no test could have told anything."""
-    base = next((base_title(one.config) for one in found if one.config.loss == baseline), loss_title(baseline))
-    others = [one for one in found if one.config.loss != baseline]
+    base = next((base_title(one.config) for one in found if is_of(one, baseline)), loss_title(baseline))
+    others = [one for one in found if not is_of(one, baseline)]
     if not others:
         return ""
     family = max(Counter((one.panel, one.config.shots) for one in others).values())

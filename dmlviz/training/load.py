@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from dmlviz.encoder.checkpoint import Notes, read_classifier, read_config
 from dmlviz.encoder.places import Place, called, find_model
 from dmlviz.encoder.self_test import TOLERANCE, by_embeds, differences
-from dmlviz.encoder.setfit_head import read_setfit_head
+from dmlviz.encoder.sentence_modules import Normalize
+from dmlviz.encoder.setfit_head import on_unit_vectors, read_setfit_head
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.records import InputError, Run
 from dmlviz.training.choices import no_such_readout, readouts_of
@@ -146,6 +147,10 @@ def _with_setfit_head(job: Job, place: Place) -> FineTuneModel:
     notes = Notes()
     head = read_setfit_head(place, notes)
     encoder = job.encoder(as_is=True, notes=notes)
+    if on_unit_vectors(place) and not (len(encoder.layers) and isinstance(encoder.layers[-1], Normalize)):
+        encoder.layers.append(Normalize())
+        said = "vectors of length one, on which config_setfit.json says its head was fitted"
+        encoder.report = replace(encoder.report, read=(*encoder.report.read, said))
     model = _bare(job.build(encoder))
     if head is None:
         return model

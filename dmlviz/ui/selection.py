@@ -133,11 +133,12 @@ def _title(run_id: str, runs: dict[str, Run]) -> str:
 
 def _rows(said: str, first: str) -> np.ndarray:
     found, dataset = loaders.panes([first], "pca")
-    return _cached_rows(said, dataset.content_hash, str(loaders.store().home), dataset, np.asarray(found[0].projection.row_ids))
+    return _cached_rows(said, dataset.content_hash, str(loaders.store().home), first, dataset, np.asarray(found[0].projection.row_ids))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _cached_rows(said: str, content_hash: str, home: str, _dataset, _among: np.ndarray) -> np.ndarray:
+def _cached_rows(said: str, content_hash: str, home: str, first: str, _dataset, _among: np.ndarray) -> np.ndarray:
+    """`_among`: row ids of the run `first`; another draw of the data set has others."""
     return rows_of(said, _dataset, _among, _spots)
 
 
