@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LOW = {"places", "records"}
 DATA = LOW | {"data"}
 STORE = {"store_arrays", "store_damage", "store_files", "store_seal", "store_status"}  # what store.py is made of
-TRAINING = {"records", "store", "store_files", "store_status", "store_leftovers", "store_sweeps", "encoder", "propagation", "losses", "cautions", "training"}
+TRAINING = {
+    "records", "store", "store_files", "store_status", "store_leftovers", "store_sweeps", "encoder", "propagation", "losses", "cautions", "training",
+}  # fmt: skip
 EVERYTHING_BELOW_UI = {
     *TRAINING, "desk", "store_attributions", "attributed", "data", "analysis", "figures", "export", "submit", "panes", "papers", "spaces", "tuning",
     "cautions", "slices_store", "store_sweeps", "sweep", "sweep_spec", "citing", "tables", "draw_tables", "checking",
