@@ -255,14 +255,17 @@ def _with_adapter(place: Place, notes: Notes, *, head: bool) -> nn.Module | None
         notes.left_out.append("a classifier, since the adapter has none")
         return None
     own = Notes()
-    base = _read(AutoModel, base_place, own) if outputs is None else _under_a_head(base_place, outputs, _kept_whole(place.folder), own)
+    try:
+        base = _read(AutoModel, base_place, own) if outputs is None else _under_a_head(base_place, outputs, _kept_whole(place.folder), own)
+    except InputError as error:
+        raise InputError(f"the adapter {place.name!r} does not fit its base model {base_name!r}: {error}") from None
     try:
         tuned = PeftModel.from_pretrained(base, str(place.folder))
-        _check_adapter(place, tuned, base_name)
-        merged = tuned.merge_and_unload()
     except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:
         raise InputError(f"the adapter {place.name!r} does not fit its base model {base_name!r}: {first_line(error)}; "
                          "name the base it was trained on in adapter_config.json") from error  # fmt: skip
+    _check_adapter(place, tuned, base_name)
+    merged = tuned.merge_and_unload()
     notes.read.append(f"the {said.get('peft_type', 'PEFT')} adapter, merged into its base model {called(base_name)}")
     notes.assumed += [f"of its base model: {one}" for one in own.assumed]
     return merged.float()
@@ -274,7 +277,9 @@ def _under_a_head(place: Place, outputs: int, beside: set[str], notes: Notes) ->
 
     model, info = _from_pretrained(AutoModelForSequenceClassification, place, num_labels=outputs)
     own = lambda report: [name for name in _missing(report, head=True) if name not in beside]  # noqa: E731
-    if own(info) and (prefix := _prefix(place.body, _needed(model, head=True) - beside, place.name)):
+    needed, base = _needed(model, head=True) - beside, f"{model.base_model_prefix}."
+    bare = {name.removeprefix(base) for name in needed}  # as of a file that holds the encoder alone
+    if own(info) and (prefix := _prefix(place.body, needed, place.name) or _prefix(place.body, bare, place.name)):
         state = {name.removeprefix(prefix): value for name, value in read_weights(place.body).items() if name.startswith(prefix)}
         again = {"config": model.config, "state_dict": state, "dtype": torch.float32, "output_loading_info": True}
         model, info = type(model).from_pretrained(None, **again)

@@ -453,6 +453,67 @@ def test_an_adapter_of_another_base_is_refused(classifier, adapter):
         load_encoder(str(folder))
 
 
+def test_a_base_that_lacks_a_layer_is_refused_and_one_behind_a_prefix_is_read(classifier, adapter):
+    """The head comes with the adapter; everything else must be in the base's own file."""
+    from transformers import AutoTokenizer
+
+    from dmlviz.encoder.loading import load_encoder
+    from dmlviz.records import InputError
+
+    base = write_model(classifier().parent / "base", "bert", WORDS)
+    folder = adapter(base)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    whole = load_encoder(str(folder), as_is=True)
+    change_weights(base, lambda state: {f"module.{name}": value for name, value in state.items()})
+    again = load_encoder(str(folder), as_is=True)
+    assert "of its base model: the names of its weights begin with 'module.', which was taken off" in again.report.assumed
+    for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    change_weights(base, lambda state: {name: value for name, value in state.items() if "layer.1." not in name})
+    with pytest.raises(InputError, match=r"weights of BertForSequenceClassification are not in the checkpoint .*so they would be random"):
+        load_encoder(str(folder))
+
+
+@pytest.mark.parametrize("kind", ["head saved", "no head saved"])
+def test_an_adapter_without_a_task_is_applied_or_refused(tmp_path, classifier, kind):
+    """PEFT itself only warns where no name fits, and adds nothing."""
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from dmlviz.encoder.loading import load_encoder
+    from dmlviz.records import InputError
+
+    base = write_model(classifier().parent / "base", "bert", WORDS)
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=3)
+    saved = {"modules_to_save": ["classifier"]} if kind == "head saved" else {}
+    lora = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=["query", "value"], init_lora_weights=False, **saved))
+    lora.save_pretrained(tmp_path / "adapter")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "adapter")
+    if kind == "no head saved":
+        with pytest.raises(InputError, match=r"weights of the adapter .* in BertModel of its base model .*merge_and_unload"):
+            load_encoder(str(tmp_path / "adapter"))
+        return
+    read = dict(load_encoder(str(tmp_path / "adapter"), as_is=True).model.named_parameters())
+    for name, parameter in lora.merge_and_unload().bert.named_parameters():
+        if name in read:
+            torch.testing.assert_close(read[name], parameter)
+
+
+def test_a_setfit_head_fitted_on_unit_vectors_sees_unit_vectors(store, load, setfit, tiny_dataset):
+    """`normalize_embeddings` of config_setfit.json, with a body whose own modules do not normalise."""
+    folder, head = setfit(tiny_dataset)
+    write_head(folder, head, "json")
+    modules = json.loads((folder / "modules.json").read_text())
+    (folder / "modules.json").write_text(json.dumps([one for one in modules if not one["type"].endswith("Normalize")]))
+    (folder / "config_setfit.json").write_text(json.dumps({"labels": list(NAMES), "normalize_embeddings": True}))
+    run = load(folder)
+    arrays = store.arrays(run.id)
+    shares = torch.from_numpy(np.array(arrays.scores["head"])).softmax(dim=1).numpy()
+    np.testing.assert_allclose(shares, head.predict_proba(arrays.embeddings.astype(np.float32)), atol=2e-3)
+    assert np.linalg.norm(arrays.embeddings.astype(np.float32), axis=1) == pytest.approx(1, abs=1e-3)
+    assert any("vectors of length one" in one for one in run.facts["load"]["read"])
+
+
 def test_a_changed_config_beside_weights_is_not_believed(load, classifier):
     with pytest.raises(AssertionError, match="weights of BertForSequenceClassification are not in the checkpoint"):
         load(change_config(classifier(), num_hidden_layers=3))
