@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from outcome_cases import run_of
+import dataclasses
 
+import pytest
+from outcome_cases import outcome_of, run_of
+
+from dmlviz.analysis.fairness import unfair
 from dmlviz.analysis.groups import group_runs
 from dmlviz.analysis.shared_draws import shared_draws, shared_words
 from dmlviz.figures import FIGURES
-from dmlviz.tables import results
+from dmlviz.figures.reliability_frame import method_titles
+from dmlviz.figures.theme import run_titles
+from dmlviz.records import InputError
+from dmlviz.tables import calibration, results
 
 # SupCon has three draws, cross-entropy four: as drawn it leads by 2.6 points, on common draws by 0.9
 CE, SUPCON = {0: 0.610, 1: 0.598, 2: 0.613, 3: 0.539}, {0: 0.620, 1: 0.607, 2: 0.621}
@@ -84,3 +90,55 @@ def test_ranks_count_a_draw_once_however_many_seeds_it_has():
     table = FIGURES["ranks"].frame(runs).set_index("method")
     assert table["mean"].to_dict() == pytest.approx({"SupCon": 65.0, "Cross-entropy": 60.0})
     assert table.loc["SupCon", "rank"] == 1
+
+
+def test_what_shares_no_draws_is_not_ranked_and_the_caption_is_of_what_is_ranked():
+    runs = []
+    for name in ("one", "two"):
+        runs += runs_of("cross_entropy", dict.fromkeys((0, 1, 2), 0.6), data=name) + runs_of("supcon", dict.fromkeys((3, 4, 5), 0.9), data=name)
+    with pytest.raises(InputError, match="no number of shots with two draws in common"):
+        FIGURES["ranks"].frame(runs)
+    runs = []
+    for name in ("one", "two"):
+        runs += runs_of("cross_entropy", dict.fromkeys(range(5), 0.6), data=name) + runs_of("supcon", dict.fromkeys(range(5), 0.7), data=name)
+    runs += runs_of("triplet", {0: 0.5, 1: 0.5}, data="one")  # on one data set alone: it takes no part
+    table = FIGURES["ranks"].frame(runs)
+    assert set(table["method"]) == {"Cross-entropy", "SupCon"}
+    assert "left out:" not in FIGURES["ranks"].caption(table, runs)
+
+
+def test_notes_of_a_table_know_a_control_and_a_loaded_model_from_the_baseline():
+    """Both carry the loss cross_entropy, which they never met."""
+    ce, other = {draw: 0.6 + 0.01 * draw for draw in range(8)}, {draw: 0.3 + 0.011 * draw for draw in range(8)}
+    made = results.make([*runs_of("cross_entropy", ce), *runs_of("cross_entropy", other, control="pre_trained")])
+    assert any("† worse than Cross-entropy" in note for note in made.notes)
+    six = range(6)
+    runs = [*runs_of("cross_entropy", {d: 0.6 + 0.01 * d for d in six}), *runs_of("supcon", {d: 0.7 + 0.011 * d for d in six}),
+            *runs_of("cross_entropy", {d: 0.3 + 0.012 * d for d in six}, control="pre_trained")]  # fmt: skip
+    said = next(note for note in results.make(runs).notes if "sign-flip" in note)
+    assert "It takes 7 draws to show one among 2 comparisons" in said
+    assert "are not tested" not in said
+    loaded = [dataclasses.replace(run, origin="loaded") for run in runs_of("cross_entropy", {0: 0.99}, control="as_loaded", data="a")]
+    better = runs_of("supcon", {d: 0.8 + 0.01 * d for d in range(8)}, data="b")
+    notes = results.make([*loaded, *runs_of("cross_entropy", ce, data="b"), *better]).notes
+    assert any("* better than Cross-entropy" in note for note in notes)
+
+
+def test_calibration_is_bold_over_common_draws_alone():
+    outcomes = [outcome_of(draw, loss=loss, shots=8) for loss, draws in (("cross_entropy", (0, 1, 2)), ("supcon", (3, 4, 5))) for draw in draws]
+    made = calibration.make(outcomes)
+    assert not any(cell.best or cell.second for row in made.rows for cell in row)
+    assert any("share no draws" in note for note in made.notes)
+    outcomes = [outcome_of(draw, loss=loss, shots=8) for loss, count in (("cross_entropy", 4), ("supcon", 3)) for draw in range(count)]
+    made = calibration.make(outcomes)
+    assert [row[3].value for row in made.rows] == [3, 3]
+    assert any("means over the 3 draws that all methods share (left out: 1 of Cross-entropy)" in note for note in made.notes)
+
+
+def test_a_tokenizers_folder_stays_at_home():
+    """A method that differs in its tokenizer is called by the last part of its place; a comparison says that tokenizers differ."""
+    own, other = run_of(0), run_of(0, tokenizer="/home/jane/secret/tok")
+    titles = method_titles(group_runs([own, other]))
+    assert any("tokenizer tok" in title for title in titles)
+    assert not any("jane" in title for title in [*titles, *run_titles([own.config, other.config])])
+    assert any("tok" in sentence and "jane" not in sentence for sentence in unfair([own, other], ["a", "b"]) if "Encoders" in sentence)

@@ -297,3 +297,12 @@ def test_damage_changes_the_copy_alone(whole_home, tmp_path):
 
 def path_of_or_none(home: Home) -> bool:
     return (home.store.folder(home.run) / "arrays" / "labels.npy").is_file()
+
+
+def test_an_older_run_whose_validation_lacks_a_class_is_sound():
+    """Its macro-F1 was the mean over the classes of each part; the test part here has all of them."""
+    from dmlviz.verification import _as_before
+
+    found = {"accuracy": 0.5, "macro_f1": 0.4, "validation_macro_f1": 0.2, "knn_validation_macro_f1": 0.1, "n_classes": 77}
+    assert _as_before(found) == {"accuracy": 0.5, "macro_f1": 0.4}
+    assert _as_before({**found, "n_untested": 1, "untested": ["a"]}) == {"accuracy": 0.5}

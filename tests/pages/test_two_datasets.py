@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from dmlviz.ui import selection
 from dmlviz.ui.selection import HASH_SIGNS
 
 PAGES = ("overview", "manifold", "proxies", "graph", "attributions", "reliability")
@@ -12,6 +14,13 @@ PAGES = ("overview", "manifold", "proxies", "graph", "attributions", "reliabilit
 def plain(app) -> str:
     kinds = ("title", "header", "markdown", "caption", "error", "warning", "info")
     return "\n".join(str(one.value) for kind in kinds for one in getattr(app, kind)).replace("\\", "")
+
+
+def test_rows_of_one_draw_are_not_taken_for_another_draw_of_the_data_set(tiny_dataset):
+    """Found rows are kept per run: two runs of one data set hold other texts."""
+    first, second = (selection._cached_rows("rows:0-7", tiny_dataset.content_hash, "home", run, tiny_dataset, rows)
+                     for run, rows in (("a", np.arange(4)), ("b", np.arange(4, 8))))  # fmt: skip
+    assert (first.tolist(), second.tolist()) == ([0, 1, 2, 3], [4, 5, 6, 7])
 
 
 def chosen(app) -> str:
