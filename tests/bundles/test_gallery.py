@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -76,13 +77,14 @@ def found_in(store: Store) -> dict[str, Picture]:
     return made
 
 
-def test_every_figure_passes_the_check_at_every_preset(store):
+def test_every_figure_passes_the_check_at_its_presets(store):
     made = found_in(store)
     assert set(made) == set(FIGURES)
-    wrong = []
-    for name, one in made.items():
+    wrong, presets = [], list(PRESETS)
+    for turn, (name, one) in enumerate(made.items()):
         assert len(one.frame), name
-        for preset in PRESETS:
+        # a third of the presets in turn, so that each meets a third of the figures and every figure the narrowest; all by hand
+        for preset in presets if os.environ.get("DMLVIZ_MATRIX") == "whole" else dict.fromkeys(["acl-column", *presets[turn % 3 :: 3]]):
             sheet = drawn(SheetSpec(panels=(FigureSpec(name=name, run_ids=("a",)),), preset=preset), [one])
             found = check_bytes(sheet_bytes(sheet, "pdf"), "pdf")
             wrong += [(name, preset, line.name, line.said) for line in found if line.ok is False]
