@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dmlviz.data import draw_split, read_file
+from dmlviz.data import draw_split, read_file, split_of
 from dmlviz.panes import confident, load_panes
 from dmlviz.records import InputError, Projection, RunConfig
 from dmlviz.store import Store
-from dmlviz.submit import checked_config, encoder_place, loaded_config, submit, submit_loaded
+from dmlviz.submit import checked_config, encoder_place, loaded_config, submit, submit_control, submit_loaded
 from dmlviz.training.local import dispatcher_lock
 
 
@@ -49,6 +50,18 @@ def test_submit_takes_stored_texts_by_their_hash(store, dataset):
     content_hash = store.add_dataset(dataset)
     run_id = submit(RunConfig(dataset="/no/longer/there.csv", dataset_hash=content_hash, shots=2), store=store)
     assert store.run(run_id).config.dataset_hash == content_hash
+
+
+def test_a_run_that_an_older_version_drew_has_no_control_of_other_shots(store, dataset):
+    """It would be compared with shots and test texts that it never saw."""
+    config = RunConfig(dataset="toy.csv", shots=2, validation=4)
+    drawn = split_of(config, dataset)
+    moved = replace(drawn, support=np.sort(np.concatenate([drawn.support[:-1], drawn.test[:1]])), test=drawn.test[1:])
+    older = store.run(store.create(config.model_copy(update={"encoder": "all-MiniLM-L6-v2"}), dataset, moved))
+    with pytest.raises(InputError, match="was drawn by an older version, whose draw of the shots was another; train it again"):
+        submit_control(older, "pre_trained", store=store)
+    now = store.run(submit(config, store=store, dataset=dataset))
+    assert store.run(submit_control(now, "pre_trained", store=store)).config.control == "pre_trained"
 
 
 @pytest.mark.parametrize(

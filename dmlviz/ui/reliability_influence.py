@@ -11,6 +11,7 @@ from dmlviz.figures import FIGURES
 from dmlviz.figures.influence import InfluenceInput
 from dmlviz.records import FigureSpec, InputError, Run
 from dmlviz.store_sweeps import pause, read_sweep
+from dmlviz.submit import check_drawn
 from dmlviz.sweep import cost_of, make_plan, resume_sweep, start, sweep_state
 from dmlviz.sweep_spec import FLOOR_SEEDS, influence_spec
 from dmlviz.ui import loaders, selection
@@ -58,6 +59,7 @@ def _state(name: str):
 
 def _offer(run: Run, support) -> None:
     store = loaders.store()
+    check_drawn(run, store)
     dataset = loaders.dataset(run.config.dataset_hash or "")
     left, right = st.columns([4, 1], vertical_alignment="center")
     spec = influence_spec(run, support)
