@@ -24,7 +24,7 @@ from typing import NamedTuple
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # not this folder: its coverage.py would stand before the library of that name, which numba looks for
+sys.path[0] = str(ROOT)  # not this folder, whose files might stand before a library of the same name
 
 from dmlviz.records import RunConfig  # noqa: E402
 from dmlviz.store import Store  # noqa: E402

@@ -6,7 +6,7 @@ hierarchical  other draws and seeds, and other test texts: both levels resampled
 texts         other test texts, these very runs: Wilson's interval for the accuracy of one run, else the test texts resampled
 
 The naive percentile bootstrap is not among them: with five draws it holds the truth 84 times in 100 instead of 95
-(`benchmarks/coverage.py` prints the coverage of each).
+(`benchmarks/interval_coverage.py` prints the coverage of each).
 """
 
 from __future__ import annotations

@@ -70,6 +70,8 @@ class RayEngine:
         root = str(Path(dmlviz.__file__).parent.parent)
         if root not in sys.path:
             sys.path.insert(0, root)  # Ray's workers search where we do
+        if not self.address:  # a cluster of our own tells nobody of itself
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         own = {} if self.address else {"num_cpus": math.ceil((self.slots or 0) * self.cpus) or None, "include_dashboard": False}
         try:
             ray.init(address=self.address, log_to_driver=False, logging_level="error", **own)

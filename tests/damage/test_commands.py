@@ -82,7 +82,7 @@ def commands(home: Home, out: Path) -> dict[str, tuple[str, ...]]:
 @pytest.mark.parametrize("kind", FILES)
 def test_no_command_ends_in_a_traceback(whole_home, run_command, tmp_path, kind):
     for how in HOW:
-        for number, name in enumerate(met(kind, how, list(commands(whole_home, tmp_path)), 3)):
+        for number, name in enumerate(met(kind, how, list(commands(whole_home, tmp_path)), 2)):
             home = damaged(whole_home, tmp_path / f"{how}-{number}", kind, how)
             run_command(home, *commands(home, tmp_path / f"{how}-{number}-out")[name])
 

@@ -53,9 +53,9 @@ def test_one_run_is_a_single_run_without_an_interval(visit, tmp_path):
     groups = visit("reliability", store.home, judge_tab="Groups")
     (table,) = tables(groups, "n")
     assert table["n"].tolist() == ["single run"]
-    assert table["±"].isna().all()
+    assert table["95 % interval"].isna().all()
     by_texts = visit("reliability", store.home, judge_tab="Groups", judge_interval="texts")
-    assert tables(by_texts, "n")[0]["±"].notna().all()
+    assert tables(by_texts, "n")[0]["95 % interval"].str.fullmatch(r"\d+\.\d to \d+\.\d").all()
 
 
 def test_curves_gains_and_tests_of_several_groups(visit, many):
@@ -83,7 +83,7 @@ def test_below_five_pairs_no_test_and_no_big_word(visit, tmp_path):
     add_runs(store, dataset(), shots=(4,), draws=3)
     app = visit("reliability", store.home)
     (table,) = tables(app, "in words")
-    assert set(table["in words"]) == {"too few: 2 more draws needed"}
+    assert set(table["in words"]) == {"too few: 4 more draws needed (7 in all)"}
     assert not [name for name in table.columns if name.endswith(" p")]
     assert "significant" not in plain(app) + table.to_csv()
 

@@ -40,6 +40,8 @@ def cluster(ray):
     """Two nodes of one core each; the second may be killed."""
     from ray.cluster_utils import Cluster
 
+    # Ray's dashboard reports even that it must not report; not from a test
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9"}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     made.second = made.add_node(num_cpus=1)
     ray.init(address=made.address, log_to_driver=False, logging_level="error")

@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the truth, and how often tests cry without a difference: python benchmarks/coverage.py [--out FILE.md]
+"""How often 95 % intervals hold the truth, and how often tests cry without a difference: python benchmarks/interval_coverage.py [--out FILE.md]
 
 Simulated runs: right or wrong by a probit of draw, text and their interaction; accuracy about 77 %. Each cell of the first table is the share of
 simulations whose interval holds the truth; the naive bootstrap is there to show why it is not offered.
@@ -71,12 +71,12 @@ def table(rows: dict[str, list[float]], first: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "coverage.md")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "interval_coverage.md")
     out = parser.parse_args().out
     error = 100 * np.sqrt(0.95 * 0.05 / SIMULATIONS)
     parts = [
         "# Do the intervals hold, and do the tests keep quiet?\n",
-        f"`python benchmarks/coverage.py`: {SIMULATIONS:,} simulated experiments a cell, {TEXTS} test texts, n draws of the shots. "
+        f"`python benchmarks/interval_coverage.py`: {SIMULATIONS:,} simulated experiments a cell, {TEXTS} test texts, n draws of the shots. "
         f"A cell of 95 has a standard error of {error:.1f} points.\n",
         "## Share of 95 % intervals that hold the truth, per cent\n",
     ]
