@@ -58,8 +58,8 @@ def home(tmp_path_factory, tiny_encoder, tiny_csv, hostile_csv) -> Home:
 
 @pytest.fixture
 def own_home(home, tmp_path) -> Home:
-    """A copy of `home` to change."""
-    return home._replace(store=Store(shutil.copytree(home.store.home, tmp_path / "copy")))
+    """A copy of `home` to change, without what pages asked for meanwhile."""
+    return home._replace(store=Store(shutil.copytree(home.store.home, tmp_path / "copy", ignore=shutil.ignore_patterns("desk"))))
 
 
 @pytest.fixture
