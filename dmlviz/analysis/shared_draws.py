@@ -45,10 +45,33 @@ def _draw(run: Run, by_seed: bool) -> Hashable:
     return run.config.seed if by_seed else (run.config.support_seed, run.config.fold)
 
 
-def shared_words(found: Shared, names: Sequence[str]) -> str:
-    """What was left out, after a colon; '' where all groups have the same draws. `names`: of the groups."""
+class Compared(NamedTuple):
+    """Groups of many places (a data set and number of shots each), made comparable place by place."""
+
+    groups: list[Group]  # in the order given
+    words: dict[Hashable, str]  # place -> what was left out there, or that nothing is comparable; places without a word are not in it
+    apart: set[Hashable]  # places whose groups share too few draws
+
+
+def shared_by_place(groups: Sequence[Group], places: Sequence[Hashable], names: Sequence[str]) -> Compared:
+    """`shared_draws` within each place; `names` of the groups are for the words."""
+    found = Compared(list(groups), {}, set())
+    for place in dict.fromkeys(places):
+        own = [i for i, other in enumerate(places) if other == place]
+        shared = shared_draws([groups[i] for i in own])
+        for i, group in zip(own, shared.groups, strict=True):
+            found.groups[i] = group
+        if not shared.comparable:
+            found.apart.add(place)
+        if words := _words(shared, [names[i] for i in own]):
+            found.words[place] = words
+    return found
+
+
+def _words(found: Shared, names: Sequence[str]) -> str:
+    """What was left out, after a colon; '' where all groups have the same draws."""
     if not found.comparable:
         many = f"{found.common or 'no'} {found.unit}{'' if found.common == 1 else 's'}"
-        return f"the methods share {many}, so their means are of different ones and not ranked"
+        return f"the methods share {many}, so their means are over different {found.unit}s and are not ranked"
     without = [f"{count} of {name}" for name, count in zip(names, found.left_out, strict=True) if count]
     return f"means over the {found.common} {found.unit}s that all methods share (left out: {', '.join(without)})" if without else ""

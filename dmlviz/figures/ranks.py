@@ -159,13 +159,19 @@ def caption(table: pd.DataFrame, runs: Sequence[Run]) -> str:
               f"by permutation p = {first['friedman']:.2g}." if np.isfinite(first["critical"])
               else f"With {sets} data sets no test is made: it takes {FEWEST_SETS}.")  # fmt: skip
     ranked = set(table["method"])
-    shown = [run for one in members(runs, predictions_by=first["predictions_by"]) if one.method in ranked for run in one.group.runs]
+    own = [one for one in members(runs, predictions_by=first["predictions_by"]) if one.method in ranked]
+    shown, singles = [run for one in own for run in one.group.runs], [f"{one.method} on {one.cell}" for one in own if one.group.lone]
+    lone = "" if len(singles) in (0, len(own)) else f" Single runs stand beside means over draws: {'; '.join(singles[:3])}{_more(singles, 3)}."
     left = f" {int(first['left_out'])} methods that are not on every data set are left out." if first["left_out"] else ""
     return (
         f"Mean rank by {number_word(first['metric'])}{by_readout(first['predictions_by'])} over {sets} data sets ({first['data']}), each the mean "
-        f"over the shots that all methods share and over their draws. {tested}{left}{draws_words(shown, first['predictions_by'])}"
+        f"over the shots that all methods share and over their draws. {tested}{left}{lone}{draws_words(shown, first['predictions_by'])}"
         f"{rows_words(shown, first['metric'], first['predictions_by'])}"
     )
+
+
+def _more(found: Sequence[str], shown: int) -> str:
+    return f" and {len(found) - shown} more" if len(found) > shown else ""
 
 
 def alt(table: pd.DataFrame, pane_id: str = "") -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from ..analysis.fairness import ELSEWHERE, REPEATS
 from ..analysis.groups import Group, finished_groups
 from ..analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
-from ..analysis.shared_draws import shared_draws, shared_words
+from ..analysis.shared_draws import shared_by_place
 from ..places import place_name
 from ..records import InputError, Run, RunConfig
 from .theme import LOSS_COLORS, method_title
@@ -84,16 +84,11 @@ def members(runs: Sequence[Run], *, predictions_by: str = "") -> list[Member]:
 def comparable_members(found: Sequence[Member]) -> tuple[list[Member], list[str], set[tuple[str, int | None]]]:
     """The same members, each with the draws that all methods have on its data set and shots; a sentence for every such place where some were left
     out or nothing is comparable; and the places (panel, shots) where nothing is."""
-    made, said, apart = list(found), [], set()
-    for place in dict.fromkeys((one.panel, one.config.shots) for one in found):
-        own = [i for i, one in enumerate(found) if (one.panel, one.config.shots) == place]
-        shared = shared_draws([found[i].group for i in own])
-        for i, group in zip(own, shared.groups, strict=True):
-            made[i] = found[i]._replace(group=group)
-        apart |= set() if shared.comparable else {place}
-        if words := shared_words(shared, [found[i].method for i in own]):
-            said.append(f"{found[own[0]].cell}: {words}.")
-    return made, said, apart
+    places = [(one.panel, one.config.shots) for one in found]
+    shared = shared_by_place([one.group for one in found], places, [one.method for one in found])
+    cells = {place: one.cell for place, one in zip(places, found, strict=True)}
+    made = [one._replace(group=group) for one, group in zip(found, shared.groups, strict=True)]
+    return made, [f"{cells[place]}: {words}." for place, words in shared.words.items()], shared.apart
 
 
 def method_titles(groups: Sequence[Group]) -> list[str]:

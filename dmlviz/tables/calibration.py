@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from ..analysis.calibration import calibration_table, group_calibration
+from ..analysis.groups import Group
 from ..analysis.intervals import units
 from ..analysis.outcomes import Outcome
 from ..analysis.over_runs import Side, interval_words, sides
-from ..analysis.shared_draws import shared_draws, shared_words
+from ..analysis.shared_draws import shared_by_place
 from ..figures.reliability_frame import shots_words, units_words
 from ..figures.reliability_lines import side_titles
 from .parts import DASH, changes, count, counted, data_key, loss_place, measured, names_of, once, ranked
@@ -22,15 +23,17 @@ SCORES = {"ece_mass": ("ECE, equal mass", 3), "ece_width": ("ECE, equal width", 
 
 def make(outcomes: Sequence[Outcome]) -> Table:
     """One row per group: accuracy, both ECEs with that of a calibrated model, Brier score, NLL and temperature. Raises InputError for none."""
-    found, draws, apart = _on_shared_draws(_sorted(sides(outcomes)))
-    measures = calibration_table([one for side in found for one in side.outcomes], classes=False)
+    found = _sorted(sides(outcomes))
     names = names_of([side.runs[0] for side in found])
     cells = [(names[data_key(side.runs[0])], shots_words(side.group.config).replace(" shots", "")) for side in found]
     titles = _titles(found, cells)
+    shared = shared_by_place([side.group for side in found], cells, titles)
+    found = [_with_runs_of(side, group) for side, group in zip(found, shared.groups, strict=True)]
+    measures = calibration_table([one for side in found for one in side.outcomes], classes=False)
     rows = [_row(side, cell, title, measures) for side, cell, title in zip(found, cells, titles, strict=True)]
     for cell in dict.fromkeys(cells):  # the best of one data set and number of shots
         own = [i for i, other in enumerate(cells) if other == cell]
-        if apart & {found[i].group.key for i in own}:
+        if cell in shared.apart:
             continue
         for column, (_, digits) in zip((5, 7, 9, 10), SCORES.values(), strict=True):
             for i, better in zip(own, ranked([rows[i][column] for i in own], digits=digits, highest=False), strict=True):
@@ -38,7 +41,7 @@ def make(outcomes: Sequence[Outcome]) -> Table:
     heads = (Column("Data set"), Column("Shots"), Column("Loss"), Column("n", "r"), Column("Accuracy, %", "r"), *_ece_heads(), Column("Brier", "r"),
              Column("NLL", "r"), Column("Temperature", "r"))  # fmt: skip
     return Table("calibration", "Calibration", heads, tuple(once(rows, 2)), changes(cells), "Calibration on the test part, by group of runs.",
-                 tuple([*_notes(found, measures, rows), *draws]), "tab:calibration")  # fmt: skip
+                 (*_notes(found, measures, rows), *_draws_notes(shared.words)), "tab:calibration")  # fmt: skip
 
 
 def _ece_heads() -> list[Column]:
@@ -56,22 +59,14 @@ def _sorted(found: Sequence[Side]) -> list[Side]:
     return sorted(found, key=place)
 
 
-def _on_shared_draws(found: Sequence[Side]) -> tuple[list[Side], list[str], set[str]]:
-    """(the sides, each with the draws that all of its data set and shots have; sentences where some were left out; keys of groups that share too few
-    to be compared)."""
-    names, made, said, apart = names_of([side.runs[0] for side in found]), list(found), [], set()
-    cells = [(names[data_key(side.runs[0])], shots_words(side.group.config)) for side in found]
-    for cell in dict.fromkeys(cells):
-        own = [i for i, other in enumerate(cells) if other == cell]
-        shared = shared_draws([found[i].group for i in own])
-        titles = side_titles([found[i] for i in own])
-        for i, group in zip(own, shared.groups, strict=True):
-            kept = {run.id for run in group.runs}
-            made[i] = Side(group, tuple(one for one in found[i].outcomes if one.run.id in kept))
-        apart |= set() if shared.comparable else {found[i].group.key for i in own}
-        if words := shared_words(shared, titles):
-            said.append(f"{', '.join(cell)}: {words}.")
-    return made, said, apart
+def _with_runs_of(side: Side, group: Group) -> Side:
+    """The side with those of its runs that are in the group."""
+    kept = {run.id for run in group.runs}
+    return Side(group, tuple(one for one in side.outcomes if one.run.id in kept))
+
+
+def _draws_notes(words: Mapping[tuple[str, str], str]) -> list[str]:
+    return [f"{name}, {shots if shots.startswith('all') else f'{shots} shots'}: {said}." for (name, shots), said in words.items()]
 
 
 def _titles(found: Sequence[Side], cells: Sequence[tuple[str, str]]) -> list[str]:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dmlviz.analysis.groups import Group, finished_groups
 from dmlviz.analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
-from dmlviz.analysis.shared_draws import shared_draws, shared_words
+from dmlviz.analysis.shared_draws import shared_by_place
 from dmlviz.data.wording import count_of
 from dmlviz.figures import manifold
 from dmlviz.figures.reliability_frame import method_titles
@@ -126,16 +126,14 @@ def results(runs: list[Run]) -> None:
 def _order(groups: list[Group], cells: np.ndarray, table: pd.DataFrame, readout: str | None) -> tuple[np.ndarray, list[str]]:
     """(the number by which each group stands within its data set and shots: its mean over the draws that all there have; sentences where that is
     not the mean that the table shows)."""
-    order, said = table["Accuracy %"].to_numpy(dtype=float, copy=True), []
-    for cell in np.unique(cells):
+    shared, said = shared_by_place(groups, cells.tolist(), table["Loss"].tolist()), []
+    order = groups_parts.numbers(shared.groups, readout)["Accuracy %"].to_numpy(dtype=float)
+    for cell, words in shared.words.items():
         own = np.flatnonzero(cells == cell)
-        shared = shared_draws([groups[i] for i in own])
-        if words := shared_words(shared, table["Loss"].iloc[own].tolist()):
-            if shared.comparable:
-                order[own] = groups_parts.numbers(shared.groups, readout)["Accuracy %"]
-                means = ", ".join(f"{name} {order[i]:.1f}" for i, name in zip(own, table["Loss"].iloc[own], strict=True) if not groups[i].lone)
-                words = f"ordered by {words}: {means}"
-            said.append(f"{table['Data set'].iloc[own[0]]}, {table['Shots'].iloc[own[0]]}: {words}.")
+        if cell not in shared.apart:
+            means = ", ".join(f"{table['Loss'].iloc[i]} {order[i]:.1f}" for i in own if not groups[i].lone)
+            words = f"ordered by {words}: {means}"
+        said.append(f"{table['Data set'].iloc[own[0]]}, {table['Shots'].iloc[own[0]]}: {words}.")
     return order, said
 
 

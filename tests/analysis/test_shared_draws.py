@@ -9,7 +9,7 @@ from outcome_cases import outcome_of, run_of
 
 from dmlviz.analysis.fairness import unfair
 from dmlviz.analysis.groups import group_runs
-from dmlviz.analysis.shared_draws import shared_draws, shared_words
+from dmlviz.analysis.shared_draws import shared_by_place, shared_draws
 from dmlviz.figures import FIGURES
 from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.figures.theme import run_titles
@@ -25,23 +25,29 @@ def runs_of(loss: str, by_draw: dict[int, float], **fields):
 
 
 def test_a_mean_is_over_the_draws_that_all_have():
-    found = shared_draws(group_runs([*runs_of("cross_entropy", CE), *runs_of("supcon", SUPCON)]))
+    found_in = group_runs([*runs_of("cross_entropy", CE), *runs_of("supcon", SUPCON)])
+    found = shared_draws(found_in)
     assert (found.comparable, found.common, found.unit, found.left_out) == (True, 3, "draw", [1, 0])
     assert [[run.config.support_seed for run in group.runs] for group in found.groups] == [[0, 1, 2], [0, 1, 2]]
-    assert shared_words(found, ["CE", "SupCon"]) == "means over the 3 draws that all methods share (left out: 1 of CE)"
+    words = shared_by_place(found_in, ["here"] * 2, ["CE", "SupCon"]).words
+    assert words == {"here": "means over the 3 draws that all methods share (left out: 1 of CE)"}
 
 
 def test_equal_draws_stay_as_they_are_and_say_nothing():
     groups = group_runs([*runs_of("cross_entropy", CE), *runs_of("supcon", CE)])
     found = shared_draws(groups)
-    assert (found.groups, found.comparable, shared_words(found, ["a", "b"])) == (groups, True, "")
+    assert (found.groups, found.comparable) == (groups, True)
+    assert shared_by_place(groups, ["here"] * 2, ["a", "b"]) == (groups, {}, set())
 
 
 def test_what_shares_fewer_than_two_draws_is_not_comparable():
-    found = shared_draws(group_runs([*runs_of("cross_entropy", {0: 0.5, 1: 0.6}), *runs_of("supcon", {1: 0.7, 2: 0.8})]))
+    groups = group_runs([*runs_of("cross_entropy", {0: 0.5, 1: 0.6}), *runs_of("supcon", {1: 0.7, 2: 0.8})])
+    found = shared_draws(groups)
     assert not found.comparable
     assert [len(group.runs) for group in found.groups] == [2, 2]
-    assert shared_words(found, ["a", "b"]).startswith("the methods share 1 draw, so their means are of different ones")
+    by_place = shared_by_place(groups, ["here"] * 2, ["a", "b"])
+    assert by_place.words == {"here": "the methods share 1 draw, so their means are over different draws and are not ranked"}
+    assert by_place.apart == {"here"}
 
 
 def test_a_single_run_takes_no_draw_from_the_others():
@@ -105,6 +111,9 @@ def test_what_shares_no_draws_is_not_ranked_and_the_caption_is_of_what_is_ranked
     table = FIGURES["ranks"].frame(runs)
     assert set(table["method"]) == {"Cross-entropy", "SupCon"}
     assert "left out:" not in FIGURES["ranks"].caption(table, runs)
+    assert "Single runs" not in FIGURES["ranks"].caption(table, runs)
+    one = [run for run in runs if not (run.config.loss == "supcon" and run.config.support_seed)]
+    assert "Single runs stand beside means over draws: SupCon on one" in FIGURES["ranks"].caption(FIGURES["ranks"].frame(one), one)
 
 
 def test_notes_of_a_table_know_a_control_and_a_loaded_model_from_the_baseline():
