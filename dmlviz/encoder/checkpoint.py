@@ -102,11 +102,8 @@ def _read(auto: Any, place: Place, notes: Notes, *, head: bool = False, **kwargs
     model, info = _from_pretrained(auto, place, **kwargs)
     missing = _missing(info, head=head)
     if missing and (prefix := _prefix(place.body, _needed(model, head=head), place.name)):
-        state = {name.removeprefix(prefix): value for name, value in read_weights(place.body).items() if name.startswith(prefix)}
-        again = {"config": model.config, "state_dict": state, "dtype": torch.float32, "output_loading_info": True}
-        model, info = type(model).from_pretrained(None, **again, **kwargs)
+        model, info = _without_prefix(place, model, prefix, notes, **kwargs)
         missing = _missing(info, head=head)
-        notes.assumed.append(f"the names of its weights begin with {prefix!r}, which was taken off")
     if head and missing and _head_is_missing(place, model, missing):
         notes.left_out.append("its classifier, since its weights are not in the file")
         return None
@@ -114,6 +111,14 @@ def _read(auto: Any, place: Place, notes: Notes, *, head: bool = False, **kwargs
     if heads := sorted({_top(name) for name in info["unexpected_keys"] if not any(part in name for part in UNREAD)}):
         notes.left_out.append(f"{', '.join(heads[:4])}{' and more' if len(heads) > 4 else ''}{OTHER_TASK}")
     return model
+
+
+def _without_prefix(place: Place, model: nn.Module, prefix: str, notes: Notes, **kwargs: Any) -> tuple[nn.Module, Mapping[str, Any]]:
+    """The same model read from the weights behind the prefix, and the loader's report."""
+    state = {name.removeprefix(prefix): value for name, value in read_weights(place.body).items() if name.startswith(prefix)}
+    again = {"config": model.config, "state_dict": state, "dtype": torch.float32, "output_loading_info": True}
+    notes.assumed.append(f"the names of its weights begin with {prefix!r}, which was taken off")
+    return type(model).from_pretrained(None, **again, **kwargs)
 
 
 def _head_is_missing(place: Place, model: nn.Module, missing: list[str]) -> bool:
@@ -265,6 +270,9 @@ def _with_adapter(place: Place, notes: Notes, *, head: bool) -> nn.Module | None
         raise InputError(f"the adapter {place.name!r} does not fit its base model {base_name!r}: {first_line(error)}; "
                          "name the base it was trained on in adapter_config.json") from error  # fmt: skip
     _check_adapter(place, tuned, base_name)
+    if head and own.left_out:
+        notes.left_out += own.left_out
+        return None
     merged = tuned.merge_and_unload()
     notes.read.append(f"the {said.get('peft_type', 'PEFT')} adapter, merged into its base model {called(base_name)}")
     notes.assumed += [f"of its base model: {one}" for one in own.assumed]
@@ -280,13 +288,13 @@ def _under_a_head(place: Place, outputs: int, beside: set[str], notes: Notes) ->
     needed, base = _needed(model, head=True) - beside, f"{model.base_model_prefix}."
     bare = {name.removeprefix(base) for name in needed}  # as of a file that holds the encoder alone
     if own(info) and (prefix := _prefix(place.body, needed, place.name) or _prefix(place.body, bare, place.name)):
-        state = {name.removeprefix(prefix): value for name, value in read_weights(place.body).items() if name.startswith(prefix)}
-        again = {"config": model.config, "state_dict": state, "dtype": torch.float32, "output_loading_info": True}
-        model, info = type(model).from_pretrained(None, **again)
-        notes.assumed.append(f"the names of its weights begin with {prefix!r}, which was taken off")
+        model, info = _without_prefix(place, model, prefix, notes)
     first = lambda one: str(one[0] if isinstance(one, (tuple, list)) else one)  # noqa: E731
     shapes = [one for one in info["mismatched_keys"] if first(one) not in beside]
-    _refuse(place.name, model, {**info, "mismatched_keys": shapes}, own(info))
+    vital = [name for name in own(info) if name in _missing(info, head=False)]
+    _refuse(place.name, model, {**info, "mismatched_keys": shapes}, vital)
+    if beyond := [name for name in own(info) if name not in vital]:  # such as a pooler, on which the head alone depends
+        notes.left_out.append(f"its classifier, since {_named(beyond)} {'is' if len(beyond) == 1 else 'are'} in neither the adapter nor its base")
     return model
 
 

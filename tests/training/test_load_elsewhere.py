@@ -474,6 +474,20 @@ def test_a_base_that_lacks_a_layer_is_refused_and_one_behind_a_prefix_is_read(cl
         load_encoder(str(folder))
 
 
+def test_a_head_whose_pooler_is_nowhere_is_left_out_and_the_vectors_are_read(load, classifier, adapter):
+    """A base saved without its pooler, as our own weights are: the head that came with the adapter would see a random one."""
+    from transformers import AutoTokenizer
+
+    base = write_model(classifier().parent / "base", "bert", WORDS)
+    folder = adapter(base)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    change_weights(base, lambda state: {name: value for name, value in state.items() if "pooler" not in name})
+    run = load(folder)
+    assert run.metrics["readout"] == "linear_probe"
+    assert any("its classifier, since bert.pooler.dense.bias, bert.pooler.dense.weight are in neither the adapter nor its base" in one
+               for one in run.facts["load"]["left_out"])  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["head saved", "no head saved"])
 def test_an_adapter_without_a_task_is_applied_or_refused(tmp_path, classifier, kind):
     """PEFT itself only warns where no name fits, and adds nothing."""
