@@ -26,6 +26,7 @@ class Home(NamedTuple):
     hostile: list[str]  # two finished runs on the hostile texts, cross_entropy first
     tiny: str  # a finished run on other texts
     failed: str  # its encoder's weights are broken
+    untouched: Path  # the home as training left it: tests that share `store` add views and tickets to it
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +54,14 @@ def home(tmp_path_factory, tiny_encoder, tiny_csv, hostile_csv) -> Home:
     tiny, failed = create(tiny_csv, loss="g_loss"), create(tiny_csv, encoder=broken, loss="cross_entropy")
     waiting.train(store, [*hostile, tiny, failed])
     assert [store.run(one).state for one in (*hostile, tiny, failed)] == ["finished"] * 3 + ["failed"]
-    return Home(store, hostile, tiny, failed)
+    untouched = shutil.copytree(store.home, tmp_path_factory.mktemp("untouched") / "home")
+    return Home(store, hostile, tiny, failed, untouched)
 
 
 @pytest.fixture
 def own_home(home, tmp_path) -> Home:
-    """A copy of `home` to change, without what pages asked for meanwhile."""
-    return home._replace(store=Store(shutil.copytree(home.store.home, tmp_path / "copy", ignore=shutil.ignore_patterns("desk"))))
+    """A copy of `home` to change, without what other tests' pages asked for."""
+    return home._replace(store=Store(shutil.copytree(home.untouched, tmp_path / "copy")))
 
 
 @pytest.fixture
