@@ -35,7 +35,7 @@ CHROMIUM = ["--no-sandbox", "--disable-background-networking", "--disable-compon
             "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
 IDLE = """() => { const app = document.querySelector('[data-testid="stApp"]');
   return app && app.getAttribute('data-test-script-state') !== 'running' && !document.querySelector('[data-testid="stSkeleton"]'); }"""
-SETTLE_SECONDS = 20.0  # after the last browser has closed: Streamlit forgets its sessions, the garbage is collected
+SETTLE_SECONDS = 150.0  # after the last browser has closed: Streamlit keeps a session for two minutes, in case its browser comes back
 
 
 class Point(NamedTuple):

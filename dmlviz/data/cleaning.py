@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def content_hash(rows: Rows) -> str:
             encoded = list(map(str.encode, column[batch]))
             fields += [map(lengths.__getitem__, map(len, encoded)), encoded]
         fields += [map(few.__getitem__, rows.labels[batch]), map(few.__getitem__, rows.parts[batch])]
-        digest.update(b"".join([piece for row in zip(*fields, strict=True) for piece in row]))
+        digest.update(b"".join(chain.from_iterable(zip(*fields, strict=True))))
     return digest.hexdigest()
 
 
@@ -148,16 +149,27 @@ def _repaired_label(label: str | None) -> str | None:
 
 
 def _drop_blank(rows: Rows, name: str) -> tuple[Rows, tuple[ReaderNote, ...]]:
-    no_text = {i for i, text in enumerate(rows.texts) if text is None or not (text[:1].isalnum() or text.strip(INVISIBLE))}
+    no_text = _rows_without_text(rows.texts)
     if rows.pairs is not None:
         no_text |= {i for i, pair in enumerate(rows.pairs) if is_blank(pair)}
-    no_label = {i for i, label in enumerate(rows.labels) if label is None} - no_text
+    no_label = {i for i, label in enumerate(rows.labels) if label is None} - no_text if None in rows.labels else set()
     if len(no_text) + len(no_label) == len(rows.texts):
         found = f"{count_of(len(no_text), 'row')} without text and {count_of(len(no_label), 'row')} without label"
         raise InputError(f"{name} has no row with both a text and a label ({found}); choose other columns or fill the cells.")
     notes = note("blank", len(no_text), f"{count_of(len(no_text), 'row')} without text dropped{rows.at(no_text)}.")
     notes += note("blank_label", len(no_label), f"{count_of(len(no_label), 'row')} without label dropped{rows.at(no_label)}.")
     return (rows.without(no_text | no_label) if notes else rows), notes
+
+
+def _rows_without_text(texts: Sequence[str | None]) -> set[int]:
+    """Batches are looked through as a whole first: nearly every text begins with a letter or a digit."""
+    found: set[int] = set()
+    for start in range(0, len(texts), BATCH):
+        batch = texts[start : start + BATCH]
+        firsts = "".join([text[:1] for text in batch if text])
+        if len(firsts) < len(batch) or not firsts.isalnum():
+            found.update(start + i for i, text in enumerate(batch) if text is None or not (text[:1].isalnum() or text.strip(INVISIBLE)))
+    return found
 
 
 def _refuse_numbers(rows: Rows, name: str) -> None:
