@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dmlviz.data.decoding import decode
@@ -119,8 +120,8 @@ def delimiter_note(delimiter: str, name: str) -> tuple[ReaderNote, ...]:
 def _rows(text: str, name: str, delimiter: str, skipped: int) -> tuple[list[Line], tuple[ReaderNote, ...]]:
     """The rows, quoted as in RFC 4180; line by line where that loses rows or fails and every line is a whole row by itself."""
     quoted = _quoted(text, delimiter, skipped)
-    if not quoted.error and not quoted.spans:
-        return quoted.rows, ()
+    if not quoted.error and _only_with_quotes(text, delimiter, skipped, quoted):
+        return quoted.rows, _spans_note(quoted.spans)
     lines, odd, broken = _line_by_line(text, delimiter, skipped)
     if not broken and _better_by_line(lines, odd, quoted):
         kind = "quote signs were read as part of the texts"
@@ -130,14 +131,54 @@ def _rows(text: str, name: str, delimiter: str, skipped: int) -> tuple[list[Line
         return lines, note("quotes", len(odd), f"in {count_of(len(odd), 'line')} ({numbered(odd)}) {kind}: they close no cell{lost}.")
     if quoted.error:
         raise _quote_error(name, quoted, broken)
-    places = ", ".join(f"{a}-{b}" for a, b in quoted.spans[:20]) + (f" and {len(quoted.spans) - 20:,} more" if len(quoted.spans) > 20 else "")
-    found = f"{count_of(len(quoted.spans), 'row')} over several lines (lines {places})"
-    return quoted.rows, note("spans", len(quoted.spans), f"{found}: a quoted text goes on there; a stray quote sign would look the same.")
+    return quoted.rows, _spans_note(quoted.spans)
+
+
+def _spans_note(spans: list[tuple[int, int]]) -> tuple[ReaderNote, ...]:
+    places = ", ".join(f"{a}-{b}" for a, b in spans[:20]) + (f" and {len(spans) - 20:,} more" if len(spans) > 20 else "")
+    found = f"{count_of(len(spans), 'row')} over several lines (lines {places})"
+    return note("spans", len(spans), f"{found}: a quoted text goes on there; a stray quote sign would look the same.")
+
+
+def _only_with_quotes(text: str, delimiter: str, skipped: int, quoted: Reading) -> bool:
+    """Is a line of the rows that go over several no row by itself, so that the lines need not all be read one by one?"""
+    if not quoted.spans:
+        return True
+    width, spans = 0, iter(quoted.spans)
+    first, last = next(spans)
+    for i, line in enumerate(_lines(text), start=skipped + 1):
+        line = line.rstrip("\r\n")
+        if not width and line.strip():
+            width = _width(line, delimiter)
+        if i > last:
+            if (span := next(spans, None)) is None:
+                return False
+            first, last = span
+        if i >= first and line.strip() and any(cells := line.split(delimiter)) and width not in (len(cells), len(row_of(line, delimiter) or ())):
+            return True
+    return False
+
+
+def _width(header: str, delimiter: str) -> int:
+    return len(row_of(header, delimiter) or header.split(delimiter))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines with their ends, as `io.StringIO(text, newline="")` gives them. It would hold the text at four bytes a letter."""
+    if text.count("\r") != text.count("\r\n"):
+        yield from io.StringIO(text, newline="")
+        return
+    start = 0
+    while end := text.find("\n", start) + 1:
+        yield text[start:end]
+        start = end
+    if start < len(text):
+        yield text[start:]
 
 
 def _quoted(text: str, delimiter: str, skipped: int) -> Reading:
     """By the rules of CSV: a cell in quotes may hold separators and line ends. Blank lines are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     rows: list[Line] = []
     spans: list[tuple[int, int]] = []
     line = skipped + 1
@@ -161,7 +202,7 @@ def _line_by_line(text: str, delimiter: str, skipped: int) -> tuple[list[Line], 
     """
     lines = [(i, line) for i, line in enumerate(io.StringIO(text, newline=None), start=skipped + 1) if line.strip()]
     lines = [(i, line.rstrip("\n")) for i, line in lines]
-    width = len(row_of(lines[0][1], delimiter) or lines[0][1].split(delimiter))
+    width = _width(lines[0][1], delimiter)
     quoting = any('"' in line and _needs_quotes(line, delimiter) for _, line in lines)
     rows, odd, broken = [], [], []
     for i, line in lines:

@@ -98,6 +98,23 @@ def test_the_quick_reader_takes_what_a_writer_wrote(pieces, made, name):
         assert quick is not None or len(rows[0]) < 2
 
 
+@settings(CALM, max_examples=400)
+@given(raw=careless_files(), name=st.sampled_from(["r.csv", "r.tsv"]))
+def test_rows_over_several_lines_are_read_alike_whether_or_not_every_line_is_looked_at(raw, name):
+    """The shortcut leaves out a reading that could not have been taken."""
+    _, short = both(raw, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "_only_with_quotes", lambda text, delimiter, skipped, quoted: not quoted.spans)
+        _, whole = both(raw, name)
+    assert short == whole
+
+
+@CALM
+@given(text=st.lists(PIECES, max_size=20).map("".join))
+def test_lines_are_those_of_a_text_file(text):
+    assert list(delimited._lines(text)) == list(io.StringIO(text, newline=""))
+
+
 @CALM
 @given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from([b'"', b",", b"\n", b"\r", b"\xff", b"\x00", b""])), min_size=1, max_size=3))
 def test_one_odd_byte_in_a_regular_file(pieces, flips):
