@@ -160,5 +160,5 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
         st.warning("  \n".join(map(escaped, warned)))
     first = {(config.encoder, config.tokenizer, config.max_length): config for config in reversed(configs)}  # draws differ by little
     lost = [said for config in first.values() for said in loaders.cut_texts(chosen.dataset, config)]
-    if split.notes or lost:
-        notes((*lost, *split.notes), title="About the draw")
+    notes(lost, title="Texts the encoder will not read to the end")
+    notes(split.notes, title="About the draw")
