@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 CHUNK = 512  # texts tokenized at a time
-MOST_TEXTS = 20_000  # that are looked at; of more, as many at even distances
+MOST_TEXTS = 5_000  # that are looked at, a second of work; of more, as many at even distances
 SURE = 8  # tokens beyond one a character that a text of ASCII characters never has: special ones, a word's beginning
 # whose positions begin behind the padding index, so that the table is longer than the texts may be
 PAD_OFFSET = {"roberta", "xlm-roberta", "camembert", "longformer", "xlm-roberta-xl", "roberta-prelayernorm", "data2vec-text", "esm"}
