@@ -65,7 +65,7 @@ class Borders:
 
         work(self.store, run_id)
         run = self.store.run(run_id)
-        return "" if run.state == "finished" else run.message
+        return "" if run.state == "finished" else run.message or f"the run is {run.state}"
 
     def load(self, folder: Path) -> tuple[str, str]:
         """(what came of it, run id)"""

@@ -5,6 +5,7 @@ Prints the tables of border_models.py and border_files.py; exit status 1 when a 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import border_models
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     return border_models.main() | border_files.main()
 
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -48,6 +49,9 @@ class Point(NamedTuple):
 
     def row(self) -> str:
         return f"| {self.interactions} | {self.sessions} | {self.rss:.0f} | {self.private:.0f} |"
+
+
+Cache = tuple[str, int, int]  # name, how many entries, bytes
 
 
 # ---- the home
@@ -186,8 +190,8 @@ def reading(process: subprocess.Popen, interactions: int, sessions: int) -> Poin
     return Point(interactions, sessions, found.rss / 1e6, found.uss / 1e6)
 
 
-def soak(base: str, process: subprocess.Popen, *, browsers: int, interactions: int, every: int) -> tuple[list[Point], int]:
-    """(the curve, steps that came to nothing: a control that left while it was clicked)."""
+def soak(base: str, process: subprocess.Popen, *, browsers: int, interactions: int, every: int) -> tuple[list[Point], int, list[Cache]]:
+    """(the curve, steps that came to nothing: a control that left while it was clicked, the caches at the end)."""
     from playwright.sync_api import Error, sync_playwright
 
     points, missed = [reading(process, 0, 0)], 0
@@ -207,11 +211,21 @@ def soak(base: str, process: subprocess.Popen, *, browsers: int, interactions: i
             if i % every == 0:
                 points.append(reading(process, i, browsers))
                 print(points[-1].row(), flush=True)
+        caches = cache_sizes(base)
         browser.close()
     time.sleep(SETTLE_SECONDS)
     urllib.request.urlopen(f"{base}/_stcore/health", timeout=5).read()
     points.append(reading(process, interactions, 0))
-    return points, missed
+    return points, missed, caches
+
+
+def cache_sizes(base: str) -> list[Cache]:
+    """The sizes of Streamlit's own caches, the largest first, as the server counts them."""
+    sizes: dict[str, list[int]] = {}
+    for line in urllib.request.urlopen(f"{base}/_stcore/metrics", timeout=60).read().decode().splitlines():
+        if found := re.match(r'cache_memory_bytes\{cache_type="(\w+)",cache="([^"]*)"\} (\d+)', line):
+            sizes.setdefault(f"{found[2]} ({found[1]})", []).append(int(found[3]))
+    return sorted(((name, len(own), sum(own)) for name, own in sizes.items()), key=lambda one: -one[2])
 
 
 def main() -> None:
@@ -228,7 +242,7 @@ def main() -> None:
         process, base = serve(store.home, Path(folder) / "server.log")
         print("| interactions | sessions | RSS, MB | private, MB |\n|---|---|---|---|", flush=True)
         try:
-            points, missed = soak(base, process, browsers=given.browsers, interactions=given.interactions, every=given.every)
+            points, missed, caches = soak(base, process, browsers=given.browsers, interactions=given.interactions, every=given.every)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
@@ -243,6 +257,7 @@ def main() -> None:
         f"From {opened.private:.0f} MB with all sessions open and every page drawn once to {points[-2].private:.0f} MB: {grown:+.0f} MB; "
         f"{points[-1].private:.0f} MB after all have closed.\n",
         "| interactions | sessions | RSS, MB | private, MB |", "|---|---|---|---|", *(point.row() for point in points),
+        "\n| cache | entries | MB |\n|---|---|---|", *(f"| {name} | {count} | {size / 1e6:.1f} |" for name, count, size in caches[:12]),
     ]  # fmt: skip
     words = "\n".join(lines) + "\n"
     print(words)

@@ -22,7 +22,7 @@ import typer
 from pydantic import ValidationError
 
 from dmlviz import cli_datasets, cli_papers, cli_sweeps, cli_tables  # noqa: F401  add their commands to the app
-from dmlviz.analysis.load_words import load_line, report_rows
+from dmlviz.analysis.load_words import known_config, load_line, report_rows
 from dmlviz.asked import merged_fields, read_config, validation_sentence
 from dmlviz.cli_app import (
     AsJson,
@@ -251,6 +251,7 @@ def show(run: RunId, as_json: AsJson = False, home: Home = None) -> None:
     if as_json:
         put(json.dumps(facts, indent=1, ensure_ascii=False))
         return
+    facts["config"] = known_config(store.run(run))
     for name, value in facts.items():
         if isinstance(value, Mapping):
             shown = {key: inner for key, inner in value.items() if key != "load"}  # said below, in words

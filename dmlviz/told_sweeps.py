@@ -6,6 +6,7 @@ import signal
 import time
 from typing import Any
 
+from dmlviz.data.wording import size_of
 from dmlviz.store import Store
 from dmlviz.sweep import SweepCost, SweepState, sweep_state
 from dmlviz.told import run_facts, say
@@ -18,7 +19,7 @@ def sweep_words(cost: SweepCost) -> str:
     """'24 runs, 4 of them finished here; about 3 min with 2 at once (a rough guess ...), 180 MB on disk'."""
     there = f", {cost.there:,} of them finished here" if cost.there else ""
     trust = "from finished runs here" if cost.calibrated else "a rough guess until a run has finished here"
-    return f"{cost.runs:,} runs{there}; about {_duration(cost.seconds)} with {cost.slots} at once ({trust}), {cost.disk_bytes / 1e6:,.0f} MB on disk"
+    return f"{cost.runs:,} runs{there}; about {_duration(cost.seconds)} with {cost.slots} at once ({trust}), {size_of(cost.disk_bytes)} on disk"
 
 
 def state_words(state: SweepState) -> str:

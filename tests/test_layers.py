@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "sweep": {"records", "store", "store_files", "store_sweeps", "data", "losses", "training", "submit", "sweep_spec"},
     "tuning": {"records", "store", "store_damage", "data", "losses", "training", "submit", "spaces"},
     "told": {"records", "store", "store_attributions", "analysis", "papers"},
-    "told_sweeps": {"records", "store", "sweep", "told", "training"},
+    "told_sweeps": {"data", "records", "store", "sweep", "told", "training"},
     "tables": {"places", "records", "data", "losses", "analysis", "figures", "papers", "tables"},
     "draw_tables": {"attributed", "draw", "tables", "records", "store", "export", "data", "analysis", "figures"},
     "sheets": {"places", "records", "store", "figures", "export", "panes", "draw", "standalone", "pgf", "__init__"},

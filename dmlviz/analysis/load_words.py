@@ -12,11 +12,23 @@ MUCH_CUT = 0.05  # share of texts that lose words from which on a caption says s
 EQUAL = 1e-4  # share of the largest value up to which two results count as the same
 USUAL = ("Hugging Face checkpoint", "weights of a DMLViz run", "sentence-transformers model")  # kinds that a caption need not name
 
+WITHOUT_TRAINING = {  # fields that say something of every run
+    "dataset", "dataset_hash", "encoder", "tokenizer", "shots", "shots_by", "support_seed", "seed", "left_out", "validation", "folds", "fold",
+    "max_length", "pooling", "precision", "device", "readout", "control",
+}  # fmt: skip
+
 
 def report_of(run: Run) -> Mapping[str, Any]:
     """What was stored of the run's encoder; {} for runs of older versions and those that have not loaded yet."""
     found = run.facts.get("load")
     return found if isinstance(found, Mapping) else {}
+
+
+def known_config(run: Run) -> dict[str, Any]:
+    """The run's config; what a model that was not trained here has of a training is "not known" or "not trained"."""
+    config = run.config.model_dump(mode="json")
+    word = {"as_loaded": "not known", "pre_trained": "not trained"}.get(run.config.control)
+    return {name: word if word and name not in WITHOUT_TRAINING else value for name, value in config.items()}
 
 
 def load_lines(runs: Iterable[Run]) -> list[str]:

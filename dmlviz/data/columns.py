@@ -12,6 +12,7 @@ from dmlviz.data.tables import LABEL_NAMES, PAIR_NAMES, PART_NAMES, PART_WORDS, 
 from dmlviz.data.wording import count_of, did_you_mean, listed, note, shown
 from dmlviz.records import InputError, ReaderNote
 
+PART_LIKE = ("usage", "is_train", "is_test", "is_dev", "is_val", "is_valid", "is_validation", "istrain", "istest")  # said, where they are not used
 UNSURE_NAMES = ("target", "annotation", "choice", "quality", "y", "output", "rating", "stars", "score", "tag")  # labels only where they look like it
 
 
@@ -91,7 +92,7 @@ def guess_notes(mapping: Mapping, table: Table, *, guessed: bool) -> tuple[Reade
     used = ", ".join(f"{what} from {shown(column)}" for column, what in named if column is not None)
     headless = "" if table.header else "the file has no header line; "
     notes = note("columns", int(guessed), f"columns guessed: {headless}{used}.")
-    ignored = [column for column in table.columns if plain_name(column) in PART_NAMES and column != mapping.part]
+    ignored = [column for column in table.columns if plain_name(column) in (*PART_NAMES, *PART_LIKE) and column not in (mapping.part, mapping.label)]
     sentence = f"the column {listed(ignored)} was not used as the part: it holds other words than train, dev, val, validation and test."
     return notes + (note("part", len(ignored), sentence) if not mapping.part else ())
 

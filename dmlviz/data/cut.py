@@ -70,7 +70,7 @@ def _held(
         order = permuted(one_of_each_text(rest, first), seed, _VAL)
         room = np.minimum(np.floor(HELD_SHARE * counts).astype(int), np.maximum(class_counts(dataset, order) - KEPT, 0))
         held = last_per_class(dataset, order, shares(wanted, counts, room))
-        why = f"at most {100 * HELD_SHARE:g} % of each class, and {KEPT} texts stay for training"
+        why = f"at most {100 * HELD_SHARE:g} % of each class, and at least {KEPT} texts of a class stay for training"
     return held, note("validation", wanted - len(held), f"{count_of(wanted, 'validation text')} asked for, {len(held):,} set aside: {why}.")
 
 

@@ -17,6 +17,8 @@ from dmlviz.records import ReaderNote
 MAJORITY = 0.6  # share of one class from which accuracy alone misleads
 MANY_CLASSES = 200
 ODD_SHARE = 0.05  # of the rows at most: numbers among words, that are probably shifted cells
+NO_LABEL = {"nan", "NaN", "None", "null", "NULL", "N/A", "n/a", "NA", "<NA>", "#N/A", "?", "unlabeled", "unlabelled", "unsup"}
+_DECIMAL = re.compile(r"[-+]?(\d+(\.\d+)?|\.\d+)")
 _NUMBER_OR_BOOLEAN = re.compile(r"[-+]?\d+([.,]\d+)*|true|false", re.IGNORECASE)
 
 
@@ -25,7 +27,8 @@ def notes_on(rows: Rows, label_names: Sequence[str], copies: Sequence[Sequence[i
     counts = Counter(rows.labels)
     return (
         *_conflict(rows, copies), *_similar_labels(label_names), *_leakage(rows, copies), *_near_copies(rows), *_lone_labels(rows, label_names),
-        *_many_classes(label_names), *_odd_labels(rows, counts), *_majority(rows, counts, len(label_names)),
+        *_many_classes(label_names), *_odd_labels(rows, counts), *_no_labels(counts),
+        *_several_labels(counts), *_majority(rows, counts, len(label_names)),
     )  # fmt: skip
 
 
@@ -57,10 +60,11 @@ def _similar_labels(label_names: Sequence[str]) -> tuple[ReaderNote, ...]:
     groups: dict[str, list[str]] = defaultdict(list)
     for label in label_names:
         plain = unicodedata.normalize("NFKC", label).casefold()
-        groups["".join(char for char in plain if char not in INVISIBLE)].append(label)
+        plain = "".join(char for char in plain if char not in INVISIBLE)
+        groups[f"{float(plain):g}" if _DECIMAL.fullmatch(plain) else plain].append(label)
     alike = [group for group in groups.values() if len(group) > 1]
     examples = "; ".join(listed(group, 4) for group in alike[:5])
-    found = "labels that differ only in case, space or look-alike characters are kept as classes of their own"
+    found = "labels that differ only in case, space, look-alike characters or the way a number is written are kept as classes of their own"
     return note("similar_labels", len(alike), f"{found}: {examples}. Edit the file if they mean the same.")
 
 
@@ -90,6 +94,27 @@ def _odd_labels(rows: Rows, counts: Counter[str]) -> tuple[ReaderNote, ...]:
     if "-1" in counts and len(odd) == len(counts) > 2 and all(label == "-1" or label.isdigit() for label in counts):
         found = f"the label '-1' is kept as a class ({count_of(counts['-1'], 'row')})"
         return note("odd_labels", counts["-1"], f"{found}; in some data sets it marks texts without a label. Take these rows out if so.")
+    return ()
+
+
+def _no_labels(counts: Counter[str]) -> tuple[ReaderNote, ...]:
+    """What programs write for a missing value, among other labels."""
+    marks = [label for label in counts if label in NO_LABEL]
+    if not marks or len(counts) - len(marks) < 2:
+        return ()
+    total = sum(counts[label] for label in marks)
+    found = f"{listed(marks, 6)}: kept as {'a class' if len(marks) == 1 else 'classes'} ({count_of(total, 'row')})"
+    return note("odd_labels", total, f"{found}. Take these rows out if they have no label.")
+
+
+def _several_labels(counts: Counter[str]) -> tuple[ReaderNote, ...]:
+    """Labels made of other labels: 'Drama|Comedy' beside 'Drama'."""
+    for sign in "|;,":
+        several = [label for label in counts if sign in label and any(part.strip() in counts for part in label.split(sign))]
+        if several:
+            total = sum(counts[label] for label in several)
+            found = f"{count_of(total, 'row')} whose label looks like several ({listed(several, 4)})"
+            return note("odd_labels", total, f"{found}: each combination is a class of its own. One label a text is needed.")
     return ()
 
 

@@ -32,7 +32,7 @@ SAMPLE_BYTES = 64_000
 CHOOSE = "if they look wrong, choose the encoding (--encoding)"
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 _HIGH, _ASCII_LETTER = re.compile(rb"[\x80-\xff]"), re.compile(rb"[A-Za-z]")
-_SIGN_IN_WORD = re.compile(r"[^\W\d_][¡¿¹²³ª°º¼¾£¢¥§©®±¶·«»¯\ufffd]")
+_SIGN_IN_WORD = re.compile(r"(?![nN][°º])[^\W\d_][¡¿¹²³ª°º¼¾£¢¥§©®±¶·«»¯\ufffd]")
 _FULL_KANA, _HALF_KANA = re.compile("[\u3041-\u30ff]"), re.compile("[\uff61-\uff9f\ue000-\uf8ff]")
 
 
@@ -168,7 +168,8 @@ def _likely_encoding(sample: bytes) -> str:
         if _share(sample, encoding, _FULL_KANA) > 0.3 and not _share(sample, encoding, _HALF_KANA) > 0.1:
             return encoding
     others = [name for name in (*OTHERS, *LATIN) if name != "cp932" or _share(sample, "cp932", _HALF_KANA) < 0.2]
-    return _best_of(sample, others) or "cp1252"
+    best = _best_of(sample, others) or "cp1252"
+    return _latin_encoding(sample) if best in LATIN else best
 
 
 def _best_of(sample: bytes, encodings: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from dmlviz.data.annotation_exports import flat_records
 from dmlviz.data.decoding import decode
 from dmlviz.data.places import numbered
-from dmlviz.data.tables import PART_WORDS, Table, cell_text, table_of_columns
+from dmlviz.data.tables import PART_WORDS, Table, cell_text, is_usual_name, table_of_columns
 from dmlviz.data.wording import count_of, listed, note, shown
 from dmlviz.records import InputError, ReaderNote
 
@@ -95,6 +95,9 @@ def _broken_lines(errors: Sequence[tuple[int, Exception]], name: str) -> InputEr
 
 def _json_table(value: Any, notes: tuple[ReaderNote, ...], name: str) -> Table:
     if isinstance(value, dict):
+        value, more = _of_rows(value)
+        notes += more
+    if isinstance(value, dict):
         rows = {key: found for key, cells in value.items() if (found := _rows_in(cells)) is not None}
         parts = [key for key in rows if key.strip().casefold() in PART_WORDS]
         if "data" in rows and isinstance(rows["data"], list):
@@ -108,6 +111,19 @@ def _json_table(value: Any, notes: tuple[ReaderNote, ...], name: str) -> Table:
     if not isinstance(value, list):
         raise InputError(f"{name} holds {_kind(value)}; a list of objects is needed, such as [{OBJECT}].")
     return _record_table(value, range(1, len(value) + 1), "row", name, notes)
+
+
+def _of_rows(value: dict[str, Any]) -> tuple[Any, tuple[ReaderNote, ...]]:
+    """(list of objects, note) of what pandas writes as "split" or "index" (an object for each row, under its number or id); else the value itself."""
+    names, rows = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) and len(row) == len(names) for row in rows) and rows:
+        records = [dict(zip(map(str, names), row, strict=True)) for row in rows]
+        return records, note("export", len(rows), "the columns' names were taken from 'columns'.")
+    inner = list(value.values())
+    flat = lambda row: isinstance(row, dict) and not any(isinstance(cell, dict | list) for cell in row.values())  # noqa: E731
+    if len(inner) > 1 and all(flat(row) and any(map(is_usual_name, row)) for row in inner) and not any(map(is_usual_name, value)):
+        return inner, note("export", len(inner), f"read as one object for each row; their keys ({listed(value, 3)}) were left out.")
+    return value, ()
 
 
 def _rows_in(value: Any) -> list | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ NEVER_NAMES = {
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ,]+\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(:\d{2})?|\w{3} \w{3} +\d{1,2} \d{2}:.*")
 _LINK = re.compile(r"(https?|ftp)://\S+|www\.\S+", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_BRACKETS = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 _MOST = 0.9  # of the cells: what nearly all of them are, the column is
 BINARY = {"0", "1", "0.0", "1.0", "false", "true"}
 FEW_CLASSES = 2  # as many different values are always allowed: two texts of two classes are a data set
@@ -106,6 +108,7 @@ def _odd_rows(table: Table, binary: Sequence[str]) -> list[int]:
 
 def single_labels(cells: Sequence[str | None], column: str, table: Table, name: str) -> list[str | None]:
     """The cells with lists of one label taken out of them; an empty list is no label. Raises InputError for several labels and for objects."""
+    cells = _parsed_lists(cells)
     if Nested not in set(map(type, cells)):
         return list(cells)
     labels, several = list(cells), []
@@ -122,6 +125,23 @@ def single_labels(cells: Sequence[str | None], column: str, table: Table, name: 
         remedy = "One label a text is needed: leave these rows out, or choose another column with --label-column"
         raise InputError(f"{name}: {found}{at(table.places().named(several))}, the first is {first}. {remedy}.")
     return labels
+
+
+def _parsed_lists(cells: Sequence[str | None]) -> Sequence[str | None]:
+    """Where every cell is written as a list or an object, in JSON or Python ("['a', 'b']"), they are Nested; else the cells as they are."""
+    values = {cell for cell in set(cells) if not is_blank(cell)}
+    if not values or not all(_BRACKETS.fullmatch(value.strip()) for value in values):
+        return cells
+    nested: dict[str | None, str | None] = {}
+    for value in values:
+        try:
+            nested[value] = Nested(json.dumps(ast.literal_eval(value.strip()), default=str, ensure_ascii=False))
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            try:
+                nested[value] = Nested(json.dumps(json.loads(value), ensure_ascii=False))
+            except (ValueError, RecursionError):
+                return cells
+    return [nested.get(cell, cell) for cell in cells]
 
 
 def unmarked(labels: list[str | None], column: str) -> tuple[list[int], tuple[ReaderNote, ...]]:

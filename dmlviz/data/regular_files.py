@@ -57,7 +57,7 @@ def _dialect(head: bytes, name: str) -> tuple[str, int, tuple[ReaderNote, ...]] 
     if is_binary(text[:100_000]) or not text.strip() or text.startswith("\ufeff"):
         return None
     given = "\t" if _is_tsv(name) and "\t" in text.split("\n", 1)[0] else None
-    if re.match(r'"?sep=', text) or lines_above(text, given):
+    if text.lstrip().startswith("{") or re.match(r'"?sep=', text) or lines_above(text, given):
         return None
     delimiter = given or delimiter_of(text)
     first = row_of(text.split("\n", 1)[0].removesuffix("\r"), delimiter)

@@ -22,6 +22,13 @@ def count_of(n: int, noun: str) -> str:
     return f"{n:,} {noun if n == 1 else plural}"
 
 
+def size_of(count: float) -> str:
+    """'383 kB', '4.2 MB', '130 MB': bytes as a person reads them."""
+    if count < 1e6:
+        return f"{max(1, round(count / 1e3))} kB" if count else "0 kB"
+    return f"{count / 1e6:,.1f} MB" if count < 1e7 else f"{count / 1e6:,.0f} MB"
+
+
 def listed(names: Iterable[str], limit: int = 12) -> str:
     """Quoted names with commas; the rest counted."""
     names = list(names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -45,10 +46,23 @@ def read_config(place: Place) -> Any:
     """The model's config. Raises InputError for an architecture that transformers does not know without running the folder's code."""
     from transformers import AutoConfig
 
+    _check_names(place)
     try:
         return AutoConfig.from_pretrained(place.body, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"encoder {place.name!r} could not be loaded: {first_line(error)}") from error
+
+
+def _check_names(place: Place) -> None:
+    """Raises InputError for an id2label that is no object, on which transformers stumbles."""
+    try:
+        said = json.loads((place.body / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # said by the loader
+    names = said.get("id2label") if isinstance(said, dict) else None
+    if names is not None and not (isinstance(names, dict) and all(str(key).isdecimal() for key in names)):
+        raise InputError(f"id2label in the config.json of {place.name!r} has to name the classes by their numbers, as in "
+                         '{"0": "negative", "1": "positive"}')  # fmt: skip
 
 
 def read_encoder(place: Place, notes: Notes) -> nn.Module:
@@ -108,6 +122,8 @@ def _read(auto: Any, place: Place, notes: Notes, *, head: bool = False, **kwargs
         notes.left_out.append("its classifier, since its weights are not in the file")
         return None
     _refuse(place.name, model, info, missing)
+    if stored := _stored_precision(place.body):
+        notes.read.append(f"its weights, stored as {stored}, in float32")
     if heads := sorted({_top(name) for name in info["unexpected_keys"] if not any(part in name for part in UNREAD)}):
         notes.left_out.append(f"{', '.join(heads[:4])}{' and more' if len(heads) > 4 else ''}{OTHER_TASK}")
     return model
@@ -238,6 +254,18 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
     return [path for path in sorted(folder.glob("*.safetensors")) if path.name not in ("objective.safetensors", "model_head.safetensors")]
+
+
+def _stored_precision(folder: Path) -> str:
+    """"bfloat16" or "float16" where most of the numbers are stored so; "" for float32."""
+    counts: dict[str, int] = {}
+    for path in _weight_files(folder):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  no dictionary
+                part = file.get_slice(name)
+                counts[part.get_dtype()] = counts.get(part.get_dtype(), 0) + math.prod(part.get_shape())
+    most = max(counts, key=counts.__getitem__, default="F32")
+    return {"BF16": "bfloat16", "F16": "float16"}.get(most, "")
 
 
 # ---- adapters

@@ -95,8 +95,7 @@ def foreign_head(place: Place, job: Job) -> tuple[ForeignHead | None, Notes]:
     if match.order is None:
         notes.left_out.append(f"its own classifier, since {match.sentence}")
         return None, notes
-    if match.sentence:
-        notes.assumed.append(match.sentence)
+    notes.assumed += [one for one in (match.sentence, _named_twice(classifier.config)) if one]
     encoder = job.encoder(as_is=True, owner=classifier, notes=notes)
     try:
         return _checked(ForeignHead(classifier, encoder, match.order, guessed=match.guessed), place.name), notes
@@ -109,9 +108,19 @@ def _no_classes(config: Any) -> str | None:
     """Why a head gives no probabilities of classes."""
     if config.num_labels == 1 or config.problem_type == "regression":
         return "its head, since it predicts a number (regression) and no class"
+    if sorted(config.id2label) != list(range(len(config.id2label))):
+        numbers = ", ".join(map(str, sorted(config.id2label)[:4]))
+        return f"its classifier, since id2label of its config.json numbers the outputs {numbers} ... and not from 0"
     if config.problem_type == "multi_label_classification":
         return "its head, since it says yes or no for each class by itself (multi-label), so they share no probability"
     return None
+
+
+def _named_twice(config: Any) -> str:
+    """id2label and label2id of a config.json that do not say the same."""
+    names = {str(name): int(i) for i, name in config.id2label.items()}
+    theirs = {str(name): int(i) for name, i in (config.label2id or {}).items()}
+    return "the names of id2label, which label2id of its config.json contradicts" if set(names) == set(theirs) and names != theirs else ""
 
 
 def _checked(head: ForeignHead, name: str) -> ForeignHead:

@@ -111,7 +111,8 @@ def results(runs: list[Run]) -> None:
         column_config={**groups_parts.columns(table), "Gain over CE": gain, "± gain": half},
     )  # fmt: skip
     lone = sum(one.lone for one in groups)
-    said = f"{count_of(len(groups), 'group')} of {count_of(sum(len(one.runs) for one in groups), 'run')} that differ in draw and seed alone."
+    size = sum(len(one.runs) for one in groups)
+    said = f"{count_of(size, 'run')} in {count_of(len(groups), 'group')}: runs of one group differ in draw and seed alone."
     if lone:
         said += " A single run says little: a difference of a point or two is usually the draw of the shots. Train several draws before you conclude."
     st.caption(said)

@@ -11,13 +11,14 @@ import streamlit as st
 from dmlviz.analysis.fairness import unfair
 from dmlviz.analysis.groups import finished_groups, group_key
 from dmlviz.analysis.intervals import group_interval
+from dmlviz.data.wording import listed, shown
 from dmlviz.figures.theme import loss_color, run_titles
 from dmlviz.figures.words import interval_text
 from dmlviz.records import Run
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import damage, empty, escaped, link, sentence
 from dmlviz.ui.memory import keeper
-from dmlviz.ui.words import percent, run_name
+from dmlviz.ui.words import dataset_name, percent, run_name
 
 MOST = 6  # panes that can still be read side by side
 NEWEST = 3  # shown when nothing is picked
@@ -200,7 +201,9 @@ def on_one_dataset(runs: Sequence[Run]) -> list[Run]:
     left = len(runs) - len(same)
     if left:
         which = "1 picked run is" if left == 1 else f"{left} picked runs are"
-        st.info(f"{which} left out: what is compared here needs the same texts, and the first run was trained on others.")
+        others = listed(dict.fromkeys(dataset_name(run) for run in runs if run not in same), 4)
+        kept = shown(dataset_name(runs[0]))
+        st.info(escaped(f"{which} left out, on {others}: what is compared here needs the same texts, and the first run is on {kept}."))
     return same
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.groups import Group, group_runs
-from dmlviz.analysis.load_words import report_rows
-from dmlviz.data.wording import count_of
+from dmlviz.analysis.load_words import known_config, report_rows
+from dmlviz.data.wording import count_of, size_of
 from dmlviz.figures import curves
 from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.figures.theme import loss_title, method_title
@@ -28,10 +28,6 @@ from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.train_live import KINDS, row
 from dmlviz.ui.words import accuracy_by, ago, dataset_name, duration, readouts, run_name, shots
 
-WITHOUT_TRAINING = {  # fields that say something of every run
-    "dataset", "dataset_hash", "encoder", "tokenizer", "shots", "shots_by", "support_seed", "seed", "left_out", "validation", "folds", "fold",
-    "max_length", "pooling", "precision", "device", "readout", "control",
-}  # fmt: skip
 MOST_DAMAGED = 8  # rows of run folders that cannot be read
 
 
@@ -94,7 +90,7 @@ def _run_table(runs: list[Run], key: str) -> list[Run]:
     config = {name: small for name in ("State", "Draw", "Seed", "Trained in", "Made", "Id")} | {"Accuracy %": one, "Macro-F1 %": one}
     event = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="multi-row", key=key, column_config=config,
-        height=min(38 + 35 * max(len(rows), 1), 430), alt="All runs with state, loss, data set, seeds and accuracy",
+        height=min(38 + 35 * max(len(rows), 1), 430), placeholder="–", alt="All runs with state, loss, data set, seeds and accuracy",
     )  # fmt: skip
     st.caption(f"{len(runs):,} runs. Accuracy and macro-F1 on the test part; each row is a single run.")
     return [runs[i] for i in event["selection"]["rows"] if i < len(runs)]
@@ -211,7 +207,7 @@ def _facts(run: Run) -> None:
         f"{run.facts.get('device', 'device not recorded yet')}, {run.facts.get('precision', '')}",
         versions,
         _form(run),
-        f"{here.size(run.id) / 1e6:,.0f} MB in `{here.folder(run.id)}`",
+        f"{size_of(here.size(run.id))} in `{here.folder(run.id)}`",
     ]
     st.caption("  \n".join(line for line in lines if line))
 
@@ -223,17 +219,10 @@ def _form(run: Run) -> str:
 
 
 def _config_rows(runs: list[Run]) -> pd.DataFrame:
-    configs = [_told_config(run) for run in runs]
+    configs = [known_config(run) for run in runs]
     return pd.DataFrame(
         [{"Field": name, **{run.id[-6:]: str(config[name]) for run, config in zip(runs, configs, strict=True)}} for name in configs[0]]
     )
-
-
-def _told_config(run: Run) -> dict[str, Any]:
-    """The config; what a run that was not trained here has of a training is not shown as if it had been."""
-    said = run.config.model_dump()
-    word = {"as_loaded": "not known", "pre_trained": "not trained"}.get(run.config.control)
-    return {name: word if word and name not in WITHOUT_TRAINING else value for name, value in said.items()}
 
 
 def _differences(picked: list[Run]) -> None:
@@ -270,7 +259,7 @@ def _actions(run: Run) -> None:
 def _confirm(run_id: str, name: str) -> None:
     """Deleting is asked twice and cannot be undone."""
     st.write(escaped(name))
-    st.write(f"{loaders.store().size(run_id) / 1e6:,.0f} MB of embeddings, weights and maps are removed for good. The texts stay.")
+    st.write(f"{size_of(loaders.store().size(run_id))} of embeddings, weights and maps are removed for good. The texts stay.")
     if st.button("Delete for good", type="primary", on_click=_delete, args=(run_id,)):
         st.rerun()
 

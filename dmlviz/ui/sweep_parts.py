@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dmlviz.data import CATALOGUE, own_folders
-from dmlviz.data.wording import count_of
+from dmlviz.data.wording import count_of, size_of
 from dmlviz.figures.theme import base_title
 from dmlviz.records import InputError, Run, RunConfig, TextDataset
 from dmlviz.store_sweeps import damaged_sweeps, sweeps
@@ -62,7 +62,7 @@ def form(chosen: Chosen | None, encoder: str, losses: list[dict[str, Any]], draw
         there = f" ({cost.there:,} are finished here already)" if cost.there else ""
         st.markdown(
             f"**{count_of(cost.runs, 'run')}**{there}, about **{duration(cost.seconds) if cost.seconds else 'no time'}** with {cost.slots} at once "
-            f"({trust}), **{cost.disk_bytes / 1e6:,.0f} MB** on disk."
+            f"({trust}), **{size_of(cost.disk_bytes)}** on disk."
         )
         if len(spec.support_seeds) < 5:
             st.caption("Below five draws no difference between losses can be tested: accuracy moves more with the draw than with the loss.")

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from dmlviz.cautions import cautions
+from dmlviz.data.wording import size_of
 from dmlviz.figures.theme import loss_color
 from dmlviz.losses import LOSSES, Setting
 from dmlviz.losses.table import variant
@@ -153,7 +154,7 @@ def show_plan(configs: list[RunConfig], chosen: Chosen) -> None:
     trust = "from finished runs here" if costs[0].calibrated else "a rough guess until a run has finished here"
     runs = f"{len(configs)} run{'s' if len(configs) > 1 else ''}"
     about = "at most" if any(config.patience for config in configs) else "about"
-    st.markdown(f"**{runs}**, {about} **{duration(seconds)}** ({trust}), **{disk / 1e6:,.0f} MB** on disk. Runs go on without the browser.")
+    st.markdown(f"**{runs}**, {about} **{duration(seconds)}** ({trust}), **{size_of(disk)}** on disk. Runs go on without the browser.")
     on_cpu = not visible_gpus()
     warned = dict.fromkeys(said for config in configs for said in cautions(config, split, chosen.dataset, on_cpu=on_cpu))
     if warned:

@@ -88,7 +88,8 @@ def row(run: Run, *, place: str) -> None:
         if run.state == "finished":
             said = f"finished · accuracy {score(run)}"
         else:
-            said = f"{run.state} · {run_line(run)}" if run.state not in ACTIVE_STATES else run_line(run)
+            line = run_line(run)
+            said = line if run.state in ACTIVE_STATES or line == run.state else f"{run.state} · {line}"
         words.markdown(f"{ICONS[run.state]} **{escaped(run_name(run))}**  \n:small[:gray[{escaped(said)}]]")
         if run.state == "running" and run.progress.total:
             words.progress(min(1.0, run.progress.done / run.progress.total))

@@ -83,7 +83,7 @@ def run_line(run: Run) -> str:
     if run.state in ("running", "cancelling"):
         doing = {
             "training": "training",
-            "embedding": "embedding the test texts",
+            "embedding": "embedding the texts",
             "mapping": "making the maps",
             "loading": "loading encoder and texts",
         }

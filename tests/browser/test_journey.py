@@ -58,7 +58,7 @@ def no_errors(page) -> None:
 
 def progress(page):
     """The captions of runs that are at work."""
-    return page.get_by_text(re.compile(r"(training|embedding the test texts) \d[\d,]* of [\d,]+"))
+    return page.get_by_text(re.compile(r"(training|embedding the texts) \d[\d,]* of [\d,]+"))
 
 
 def download(page, label: str, path):

@@ -132,8 +132,9 @@ REPAIRS = {
                     "labels that differed only in outer space or Unicode form were merged in 1 row: 'pos'."),
     "unicode form": ("text,label\na,é\nb,e\u0301\nc,é\nd,o\n".encode(), "merged_labels", 1,
                      "labels that differed only in outer space or Unicode form were merged in 1 row: 'é'."),
-    "case": (CSV + b"more,Pos\n", "similar_labels", 1, "labels that differ only in case, space or look-alike characters are kept as classes of "
-             "their own: 'Pos', 'pos'. Edit the file if they mean the same."),
+    "case": (CSV + b"more,Pos\n", "similar_labels", 1,
+             "labels that differ only in case, space, look-alike characters or the way a number is written are kept as classes of their own: 'Pos', "
+             "'pos'. Edit the file if they mean the same."),
     "leakage": (b"text,label,split\na b,x,train\nc d,y,train\na b,x,test\n", "leakage", 1,
                 "1 text in more than one of train, validation and test; a test text is never drawn as a shot."),
     "part words": (b"text,label,split\na b,x,north\nc d,y,south\n", "part", 1,

@@ -112,7 +112,7 @@ def test_the_size_of_the_cut_is_said_and_another_seed_cuts_otherwise(make_datase
     assert "(cut 3)" in kinds(other)["cut"]
     assert first.test.tolist() == draw_split(dataset, shots=2, cut_seed=0).test.tolist() != other.test.tolist()
     assert kinds(draw_split(dataset, shots=2, validation=40))["validation"] == (
-        "40 validation texts asked for, 12 set aside: at most 20 % of each class, and 8 texts stay for training."
+        "40 validation texts asked for, 12 set aside: at most 20 % of each class, and at least 8 texts of a class stay for training."
     )
     with pytest.raises(InputError, match=r"^cut seed -1 was given; it must be 0 or more, or none for the cut that all runs share\.$"):
         draw_split(dataset, cut_seed=-1)

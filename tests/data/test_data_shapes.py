@@ -523,3 +523,78 @@ def test_excel_without_its_library_names_the_extra(tmp_path, monkeypatch):
     assert refusal(raw, "r.xlsx") == (
         "r.xlsx: reading .xlsx needs python-calamine, which is not installed here: pip install 'dmlviz[app]', or save the sheet as CSV (UTF-8)."
     )
+
+
+# ---- what is written in one format under another's name, and labels that are several or none
+
+
+@pytest.mark.parametrize("filename", ["r.csv", "r.tsv", "r.txt"])
+@pytest.mark.parametrize("count", [12, 30_000])
+def test_json_lines_under_another_ending_are_json_lines(filename, count, tmp_path):
+    raw = "\n".join(json.dumps({"text": text, "label": label}) for text, label in rows(count)).encode()
+    path = tmp_path / filename  # a large file is read from the disk piece by piece
+    path.write_bytes(raw)
+    for found in (read_file(raw, filename=filename), read_file(path)):
+        assert classes(found) == {"a": count // 2, "b": count // 2}
+        assert "its lines are JSON objects, so it was read as JSON lines." in said(found, "columns")
+
+
+@pytest.mark.parametrize(("value", "sentence"), [
+    ({i: {"text": text, "label": label} for i, (text, label) in enumerate(rows())}, "read as one object for each row; their keys ('0', '1', '2'"),
+    ({"columns": ["text", "label"], "index": list(range(12)), "data": [list(row) for row in rows()]}, "names were taken from 'columns'"),
+])  # fmt: skip
+def test_what_pandas_writes_as_json_is_read(value, sentence):
+    found = read_file(json.dumps(value).encode(), filename="r.json")
+    assert (classes(found), len(found.texts)) == ({"a": 6, "b": 6}, 12)
+    assert sentence in said(found, "export")
+
+
+@pytest.mark.parametrize("cells", ["['{a}']", '["{a}"]', "[ '{a}' ]"])
+def test_lists_of_one_label_that_are_written_as_text_are_taken_out(cells):
+    raw = "text\tlabel\n" + "\n".join(f"{text}\t{cells.format(a=label)}" for text, label in rows())
+    assert classes(read_file(raw.encode(), filename="r.tsv")) == {"a": 6, "b": 6}
+
+
+@pytest.mark.parametrize("cell", ["['a', 'b']", '["a", "b"]', "[1, 2]", "{'name': 'a'}", '{"a": 1}'])
+def test_lists_of_several_labels_that_are_written_as_text_are_refused(cell):
+    raw = "text\tlabel\n" + "\n".join(f"{text}\t{cell if i % 2 else '[3]'}" for i, (text, _) in enumerate(rows()))
+    assert "6 rows whose 'label' holds a list of several or an object (lines 3, 5, 7, 9, 11, 13)" in refusal(raw.encode(), "r.tsv")
+
+
+def test_brackets_in_some_labels_are_letters():
+    raw = "text\tlabel\n" + "\n".join(f"{text}\t{'[x]' if label == 'a' else 'y'}" for text, label in rows())
+    assert classes(read_file(raw.encode(), filename="r.tsv")) == {"[x]": 6, "y": 6}
+
+
+@pytest.mark.parametrize(("labels", "sentence"), [
+    (("Drama", "Comedy", "Drama|Comedy"), "4 rows whose label looks like several ('Drama|Comedy'): each combination is a class of its own."),
+    (("a", "b", "a; b"), "4 rows whose label looks like several ('a; b')"),
+    (("pos", "neg", "N/A"), "'N/A': kept as a class (4 rows). Take these rows out if they have no label."),
+    (("pos", "neg", "unsup"), "'unsup': kept as a class (4 rows)"),
+    (("arts, crafts", "sports", "news"), ""),
+    (("NaN", "None"), ""),
+])  # fmt: skip
+def test_labels_that_may_be_several_or_none_are_said(labels, sentence):
+    raw = "text\tlabel\n" + "\n".join(f"{text}\t{labels[i % len(labels)]}" for i, (text, _) in enumerate(rows()))
+    found = said(read_file(raw.encode(), filename="r.tsv"), "odd_labels")
+    assert sentence in found if sentence else not found
+
+
+def test_numbers_that_are_written_in_two_ways_are_said():
+    raw = "text,label\n" + "\n".join(f"{text},{['0', '0.0', '1', '1.0'][i % 4]}" for i, (text, _) in enumerate(rows()))
+    assert "the way a number is written are kept as classes of their own: '0', '0.0'; '1', '1.0'." in said(
+        read_file(raw.encode(), filename="r.csv"), "similar_labels"
+    )
+
+
+@pytest.mark.parametrize("column", ["Usage", "is_test", "is_train"])
+def test_a_column_that_may_be_the_part_and_is_not_used_is_said(column):
+    raw = f"text,label,{column}\n" + "\n".join(f"{text},{label},{i % 2}" for i, (text, label) in enumerate(rows()))
+    assert f"the column '{column}' was not used as the part" in said(read_file(raw.encode(), filename="r.csv"), "part")
+
+
+def test_french_is_western_europe_in_few_words_and_beside_degree_signs():
+    lines = [f"très déçu du café à la crème n° {i}, où ça ?;{'négatif' if i % 2 else 'très positif'}" for i in range(12)]
+    found = read_file(("text;label\n" + "\n".join(lines) + "\n").encode("cp1252"), filename="r.csv")
+    assert found.texts[0].startswith("très déçu du café à la crème n° 0")
+    assert set(found.label_names) == {"négatif", "très positif"}

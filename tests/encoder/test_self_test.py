@@ -118,3 +118,21 @@ def test_a_causal_model_is_known_at_every_length(folder, length):
     """Whichever token stands at the end of what is tried."""
     for name, pooling in (("qwen2", "last"), ("llama", "last"), ("bert", "cls")):
         assert load_encoder(str(folder(name)), max_length=length).pooling == pooling
+
+
+def test_a_window_of_attention_is_no_causal_model(tmp_path):
+    """A Longformer's first token sees its neighbours, though not the end of a long text."""
+    from architectures import write_tokenizer
+    from tiny_words import WORDS
+    from transformers import LongformerConfig, LongformerModel
+
+    size = write_tokenizer(tmp_path, WORDS)
+    config = LongformerConfig(
+        vocab_size=size, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, attention_window=[4, 4],
+        max_position_embeddings=66,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    LongformerModel(config).save_pretrained(tmp_path)
+    found = load_encoder(str(tmp_path), max_length=60)
+    assert not reaches_no_other(found)
+    assert found.pooling == "cls"

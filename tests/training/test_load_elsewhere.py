@@ -531,3 +531,39 @@ def test_a_setfit_head_fitted_on_unit_vectors_sees_unit_vectors(store, load, set
 def test_a_changed_config_beside_weights_is_not_believed(load, classifier):
     with pytest.raises(AssertionError, match="weights of BertForSequenceClassification are not in the checkpoint"):
         load(change_config(classifier(), num_hidden_layers=3))
+
+
+# ---- configs that contradict themselves, and weights in half precision
+
+
+@pytest.mark.parametrize("names", [["animals", "food", "weather"], {"animals": 0}, "animals"])
+def test_class_names_that_are_not_by_number_are_a_sentence(load, classifier, names):
+    with pytest.raises(AssertionError, match=r"id2label in the config.json of .* has to name the classes by their numbers, as in \{"):
+        load(change_config(classifier(), id2label=names))
+
+
+def test_outputs_that_are_numbered_from_one_are_not_read_and_said(load, classifier):
+    run = load(change_config(classifier(), id2label={"1": "animals", "2": "food", "3": "weather"}))
+    assert run.metrics["readout"] == "linear_probe"
+    assert "its classifier, since id2label of its config.json numbers the outputs 1, 2, 3 ... and not from 0" in run.facts["load"]["left_out"]
+
+
+def test_names_that_contradict_each_other_are_said(load, classifier):
+    said = "the names of id2label, which label2id of its config.json contradicts"
+    assert said not in load(classifier()).facts["load"]["assumed"]
+    run = load(change_config(classifier(), label2id={"animals": 2, "food": 1, "weather": 0}))
+    assert (run.metrics["readout"], said in run.facts["load"]["assumed"]) == ("head", True)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(torch.bfloat16, "bfloat16"), (torch.float16, "float16"), (torch.float32, None)])
+def test_weights_in_half_precision_are_read_in_float32_and_said(store, load, classifier, tiny_dataset, kind, name):
+    folder = change_weights(classifier(), lambda state: {key: value.to(kind) for key, value in state.items()})
+    run = load(folder)
+    assert [one for one in run.facts["load"]["read"] if "stored as" in one] == ([f"its weights, stored as {name}, in float32"] if name else [])
+    arrays = store.arrays(run.id)
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    text = AutoTokenizer.from_pretrained(folder)(tiny_dataset.texts[arrays.row_ids[0]], return_tensors="pt")
+    expected = model(**text).logits[0].detach().numpy()
+    np.testing.assert_allclose(arrays.scores["head"][0], expected, atol=1e-4 * np.abs(expected).max())
