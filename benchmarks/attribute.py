@@ -33,7 +33,7 @@ from dmlviz.explain.explain import explain
 from dmlviz.explain.gradients import integrated_gradients
 from dmlviz.explain.run_model import RunModel
 from dmlviz.explain.words import TokenizedText, by_word
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 STEPS = 50
 LOSSES = ("cross_entropy", "soft_triple", "triple_entropy", "g_loss")

@@ -31,13 +31,13 @@ import psutil
 import pyarrow.parquet as pq
 from completeness import place
 
-from dmlviz import desk
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.explain.words import word_spans
-from dmlviz.records import RunConfig
-from dmlviz.store import Store
-from dmlviz.store_attributions import attributions_folder
+from dmlviz.jobs import tasks
+from dmlviz.store.attributions import attributions_folder
+from dmlviz.store.runs import Store
 
 LOSSES = {"cross_entropy": 1.0, "supcon": 0.1, "soft_triple": 0.4, "triple_entropy": 0.4, "proxy_anchor": 0.4}  # name -> weight of cross-entropy
 BRIEF = {"shots": 8, "validation": 0, "snapshots": 0, "epochs": 6, "lr": 1e-4, "batch_size": 16, "max_length": 64}
@@ -70,7 +70,7 @@ def trained(store: Store, name: str, count: int) -> tuple[list[str], np.ndarray]
         if loss not in there:
             config = RunConfig(dataset=name, loss=loss, ce_weight=weight, **BRIEF)
             there[loss] = store.create(config, dataset, replace(split, test=np.sort(rows)), maps=("pca",))
-            command = [sys.executable, "-m", "dmlviz.training.worker", "--home", str(store.home), there[loss]]
+            command = [sys.executable, "-m", "dmlviz.jobs.worker", "--home", str(store.home), there[loss]]
             subprocess.run(command, check=True, capture_output=True, start_new_session=True)  # it lowers its session's priority while it maps
             print(f"trained: {loss}", file=sys.stderr, flush=True)
     return [there[loss] for loss in LOSSES], rows
@@ -80,7 +80,7 @@ def worker(store: Store) -> psutil.Process | None:
     """The desk's worker of this very home, and of no other."""
     for process in psutil.process_iter(["cmdline"]):
         said = process.info["cmdline"] or []
-        if said[-4:] == ["-m", "dmlviz.desk", "--home", str(store.home)]:
+        if said[-4:] == ["-m", "dmlviz.jobs.tasks", "--home", str(store.home)]:
             return process
     return None
 
@@ -108,7 +108,7 @@ def peak_mb(process: psutil.Process) -> float:
 def leg(store: Store, run_ids: list[str], rows: np.ndarray, until: float, how: str) -> Leg:
     """Ask, and watch until the share `until` of all attributions is stored; then end it as `how` says ("killed", "cancelled", "done")."""
     before, began = sum(rows_of(list(parts(store, run_ids))).values()), time.time()
-    ticket = desk.ask_for_attributions(store, run_ids, KIND, rows)
+    ticket = tasks.ask_for_attributions(store, run_ids, KIND, rows)
     if ticket is None:
         raise SystemExit("nothing is missing in this home; give another one")
     total, told, falls, peak, process = len(rows) * len(run_ids), [], 0, 0.0, None
@@ -117,7 +117,7 @@ def leg(store: Store, run_ids: list[str], rows: np.ndarray, until: float, how: s
         if process is None and time.time() - began > PATIENCE:
             raise SystemExit(f"no worker lives; see {store.home / 'desk' / 'log.txt'}")
         peak = max(peak, peak_mb(process) if process is not None else 0.0)
-        now = next(one for one in desk.all_tickets(store) if one.id == ticket.id)
+        now = next(one for one in tasks.all_tickets(store) if one.id == ticket.id)
         if now.state == "failed":
             raise SystemExit(now.message)
         share = now.share if (now.began or 0) >= began else 0.0  # what a dead worker told last is not this one's
@@ -132,14 +132,14 @@ def leg(store: Store, run_ids: list[str], rows: np.ndarray, until: float, how: s
     if how == "killed":
         os.kill(process.pid, signal.SIGKILL)
     elif how == "cancelled":
-        desk.cancel(store, ticket.id)
+        tasks.cancel(store, ticket.id)
     ended = time.time()
     if how != "done":
         process.wait(PATIENCE)
         expected = "working" if how == "killed" else "cancelled"  # nobody is left to say that it was killed
-        found = next(one for one in desk.all_tickets(store) if one.id == ticket.id)
+        found = next(one for one in tasks.all_tickets(store) if one.id == ticket.id)
         assert found.state == expected, found
-        assert not desk.worker_lives(store)
+        assert not tasks.worker_lives(store)
     here = parts(store, run_ids)
     last = max((path.stat().st_mtime for path in here), default=began)
     stored = sum(rows_of(list(here)).values()) - before

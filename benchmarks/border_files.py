@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from border_shapes import ENDINGS, SHAPES, Shape  # noqa: E402
 
+from dmlviz.core.types import InputError, TextDataset  # noqa: E402
 from dmlviz.data import load_dataset  # noqa: E402
-from dmlviz.records import InputError, TextDataset  # noqa: E402
 
 CASES = ROOT.parent / "shared" / "cases" / "readers"
 FROM_CASES = {  # file -> rows, classes

@@ -23,10 +23,10 @@ from architectures import ARCHITECTURES, write_model
 from tiny_words import CLASS_WORDS, FILLERS, WORDS
 
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.core.types import InputError, RunConfig, TextDataset
 from dmlviz.data import read_file
-from dmlviz.records import InputError, RunConfig, TextDataset
-from dmlviz.store import Store
-from dmlviz.submit import submit, submit_loaded
+from dmlviz.jobs.submit import submit, submit_loaded
+from dmlviz.store.runs import Store
 
 CLOSE = 1e-4  # of the largest logit
 NEAR = 2e-3  # of a probability: stored vectors have half precision
@@ -61,7 +61,7 @@ class Borders:
 
     def finished(self, run_id: str) -> str:
         """"" when the run has finished, else its sentence."""
-        from dmlviz.training.worker import work
+        from dmlviz.jobs.worker import work
 
         work(self.store, run_id)
         run = self.store.run(run_id)
@@ -118,7 +118,7 @@ def short(cell: str) -> str:
 
 def rows() -> list[list[str]]:
     """Every architecture's; a traceback is a cell that begins with CRASH."""
-    from dmlviz.training import local, worker
+    from dmlviz.jobs import local, worker
 
     local.LocalEngine.wake = lambda self: None  # this process does the work
     worker._map = lambda *_: None  # maps are not what is looked at

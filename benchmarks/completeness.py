@@ -26,11 +26,11 @@ import numpy as np
 import torch
 
 from dmlviz.analysis.attribution_kind import read_target
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.explain.gradients import FIRST_STEPS, MOST_STEPS, TOLERANCE, integrated_gradients
 from dmlviz.explain.run_model import RunModel
-from dmlviz.records import RunConfig
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 TOLERANCES = (TOLERANCE, 1e-3)
 TARGET = 1e-3
@@ -46,7 +46,7 @@ def brief_run(store: Store, name: str, loss: str = "cross_entropy") -> str:
     split = draw_split(dataset, shots=8, validation=0)
     test = np.sort(np.random.default_rng(0).choice(split.test, min(100, len(split.test)), replace=False))
     run_id = store.create(RunConfig(dataset=name, loss=loss, **BRIEF), dataset, replace(split, test=test))
-    subprocess.run([sys.executable, "-m", "dmlviz.training.worker", "--home", str(store.home), run_id], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "dmlviz.jobs.worker", "--home", str(store.home), run_id], check=True, capture_output=True)
     if store.run(run_id).state != "finished":
         raise SystemExit(f"{run_id}: {store.run(run_id).message}")
     return run_id

@@ -24,10 +24,10 @@ from dmlviz.analysis.comparing import compare, pairs_of
 from dmlviz.analysis.groups import Group, group_runs
 from dmlviz.analysis.inference import holm
 from dmlviz.analysis.intervals import group_interval
-from dmlviz.draw import draw_file
+from dmlviz.export.load_figure import draw_file
 from dmlviz.figures.theme import base_title
-from dmlviz.store import Store
-from dmlviz.store_sweeps import read_sweep
+from dmlviz.store.runs import Store
+from dmlviz.store.sweeps import read_sweep
 
 
 def whole_draws(store: Store, name: str):

@@ -24,20 +24,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psutil
 
-from dmlviz.bundles import Wanted, gallery, write_bundle
-from dmlviz.bundles.jobs import bundles
+from dmlviz.core.types import InputError, SheetSpec
+from dmlviz.export.bundle import Wanted, gallery, write_bundle
+from dmlviz.export.bundle.jobs import bundles
+from dmlviz.export.tray import change_tray
 from dmlviz.figures.presets import PRESETS
-from dmlviz.records import InputError, SheetSpec
-from dmlviz.store import Store
-from dmlviz.trays import change_tray
+from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def sheets_of(store: Store, count: int) -> list[SheetSpec]:
     """So many figures that these runs can show."""
-    from dmlviz.draw import sources
-    from dmlviz.sheets import gather
+    from dmlviz.export.load_figure import sources
+    from dmlviz.export.sheet import gather
 
     runs = [run for run in store.runs() if run.state == "finished" and run.config.left_out is None]
     found = []

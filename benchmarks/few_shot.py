@@ -26,9 +26,9 @@ import numpy as np
 import transformers
 from scipy import stats
 
+from dmlviz.core.types import RunConfig, Split
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.figures.theme import loss_title
-from dmlviz.records import RunConfig, Split
 from dmlviz.training.fit import Job, fit
 from dmlviz.training.readouts import metrics_of, readout_scores
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from dmlviz.analysis.map_kinds import load_panes
+from dmlviz.core.types import ACTIVE_STATES, RunConfig
 from dmlviz.data import load_dataset
 from dmlviz.figures import manifold
-from dmlviz.panes import load_panes
-from dmlviz.records import ACTIVE_STATES, RunConfig
-from dmlviz.store import Store
-from dmlviz.submit import submit
+from dmlviz.jobs.submit import submit
+from dmlviz.store.runs import Store
 
 
 def maps_ready(store: Store, run_ids: list[str], method: str) -> bool:

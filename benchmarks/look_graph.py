@@ -27,9 +27,9 @@ import numpy as np
 from dmlviz.analysis.graph import squared_distances, why
 from dmlviz.analysis.graph_nodes import GraphSettings, Nodes, choose_nodes, study
 from dmlviz.analysis.graph_numbers import accuracy_curve, numbers
+from dmlviz.core.types import Progress, Projection, Run, RunArrays, RunConfig
 from dmlviz.figures import graph, graph_matrix
 from dmlviz.figures.graph_frame import GraphView, view
-from dmlviz.records import Progress, Projection, Run, RunArrays, RunConfig
 
 CLASSES, DIM = 8, 384
 NAMES = [f"class {c}" for c in range(CLASSES)]

@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import torch
 
+from dmlviz.core.types import DEFAULT_ENCODER, RunConfig, TextDataset
 from dmlviz.data import load_dataset
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.losses import LOSSES
-from dmlviz.records import DEFAULT_ENCODER, RunConfig, TextDataset
 from dmlviz.training.model import FineTuneModel
 
 Batch = dict[str, torch.Tensor]

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dmlviz.core.types import RunConfig, TextDataset
 from dmlviz.data import draw_split
-from dmlviz.records import RunConfig, TextDataset
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 LOSSES = ("cross_entropy", "triple_entropy", "supcon", "g_loss", "soft_triple")
 ROOT = Path(__file__).resolve().parents[1]

@@ -32,12 +32,12 @@ import torch
 from scipy.stats import binomtest
 
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.core.types import RunConfig, TextDataset, TokenAttribution
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.explain.faithful import ranking
 from dmlviz.explain.jobs import Models, explain_rows
-from dmlviz.records import RunConfig, TextDataset, TokenAttribution
-from dmlviz.store import Store
-from dmlviz.store_attributions import stored_attributions
+from dmlviz.store.attributions import stored_attributions
+from dmlviz.store.runs import Store
 
 RARE = ("cf", "tq", "bb", "mb", "mn", "kx", "zq", "vv", "jx", "qh")
 BASE = {"shots": None, "validation": 0, "snapshots": 0, "epochs": 6, "lr": 1e-4, "batch_size": 32, "max_length": 64}
@@ -95,7 +95,7 @@ def trained(store: Store, dataset: TextDataset, loss: str) -> str:
             return run.id
     config = RunConfig(dataset=dataset.name, loss=loss, **BASE)
     run_id = store.create(config, dataset, draw_split(dataset, shots=None, validation=0))
-    subprocess.run([sys.executable, "-m", "dmlviz.training.worker", "--home", str(store.home), run_id], check=True)
+    subprocess.run([sys.executable, "-m", "dmlviz.jobs.worker", "--home", str(store.home), run_id], check=True)
     run = store.run(run_id)
     if run.state != "finished":
         raise SystemExit(f"{run_id}: {run.state}, {run.message}")

@@ -83,8 +83,8 @@ def drawing() -> list[str]:
     """The draw from four texts in each of many classes."""
     import numpy as np
 
+    from dmlviz.core.types import TextDataset
     from dmlviz.data import draw_split
-    from dmlviz.records import TextDataset
 
     lines = []
     for classes in (77, 5_000, CLASSES):

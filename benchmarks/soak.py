@@ -27,8 +27,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # not this folder, whose files might stand before a library of the same name
 
-from dmlviz.records import RunConfig  # noqa: E402
-from dmlviz.store import Store  # noqa: E402
+from dmlviz.core.types import RunConfig  # noqa: E402
+from dmlviz.store.runs import Store  # noqa: E402
 
 LOSSES = ("cross_entropy", "triple_entropy", "supcon")
 PAGES = ("Overview", "Runs", "Manifold", "Proxies", "Graph", "Attributions", "Reliability", "Figures")
@@ -60,7 +60,7 @@ Cache = tuple[str, int, int]  # name, how many entries, bytes
 def make_home(home: Path, count: int) -> Store:
     """`count` finished runs on TREC, as three losses under other draws and seeds; their arrays are those of three real runs."""
     from dmlviz.data import draw_split, load_dataset
-    from dmlviz.training import worker
+    from dmlviz.jobs import worker
 
     worker.step_back = lambda *_: None  # no other run waits
     store = Store(home)

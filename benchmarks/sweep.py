@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import psutil
 
-from dmlviz.store import Store
-from dmlviz.sweep import make_plan
-from dmlviz.sweep_spec import SweepSpec, spec_of, spec_yaml
-from dmlviz.training.slots import slots_here
+from dmlviz.jobs.slots import slots_here
+from dmlviz.jobs.sweep import make_plan
+from dmlviz.jobs.sweep_spec import SweepSpec, spec_of, spec_yaml
+from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 

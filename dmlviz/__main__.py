@@ -2,7 +2,7 @@
 
 import sys
 
-from dmlviz.cli import main
+from dmlviz.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

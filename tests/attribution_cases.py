@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dmlviz.core.types import TokenAttribution
 from dmlviz.explain.words import word_spans
-from dmlviz.records import TokenAttribution
 
 SOUND = {
     "comprehensiveness": 0.4, "sufficiency": 0.1, "comprehensiveness_removed": 0.4, "sufficiency_removed": 0.1, "random_comprehensiveness": 0.1,

@@ -8,9 +8,9 @@ import numpy as np
 
 from dmlviz.analysis.center_view import CenterInput
 from dmlviz.analysis.projection import project
+from dmlviz.core.types import Pane, Progress, Run, RunArrays, RunConfig, TextDataset, TokenSample
 from dmlviz.data import draw_split
-from dmlviz.records import Pane, Progress, Run, RunArrays, RunConfig, TextDataset, TokenSample
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 
 def planted(seed: int = 0, n: int = 40, dim: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

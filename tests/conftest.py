@@ -18,8 +18,8 @@ import pytest
 import waiting
 from tiny_words import CLASS_WORDS, FILLERS
 
-from dmlviz.records import TextDataset
-from dmlviz.store import Store
+from dmlviz.core.types import TextDataset
+from dmlviz.store.runs import Store
 
 # Nobody may ask another host: neither this process nor one that it starts (tests/socket_guard/)
 GUARD = Path(__file__).parent / "socket_guard"

@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import waiting
 
-from dmlviz import desk
 from dmlviz.analysis.attribution_kind import AttributionKind
-from dmlviz.bundles import Wanted, write_bundle
+from dmlviz.core.types import FigureSpec, RunConfig, SheetSpec
 from dmlviz.data import read_file
-from dmlviz.export import save_bytes
-from dmlviz.records import FigureSpec, RunConfig, SheetSpec
-from dmlviz.slices_store import save_slice
-from dmlviz.store import Store
-from dmlviz.sweep import make_plan
-from dmlviz.sweep_spec import spec_of
-from dmlviz.trays import change_tray
-from dmlviz.tuning import open_study
+from dmlviz.export.bundle import Wanted, write_bundle
+from dmlviz.export.files import save_bytes
+from dmlviz.export.tray import change_tray
+from dmlviz.jobs import tasks
+from dmlviz.jobs.sweep import make_plan
+from dmlviz.jobs.sweep_spec import spec_of
+from dmlviz.jobs.tuning import open_study
+from dmlviz.store.runs import Store
+from dmlviz.store.slices import save_slice
 
 
 class Home(NamedTuple):
@@ -122,9 +122,9 @@ def make_home(folder: Path, tiny_encoder: Path, tiny_csv: Path) -> Home:
 
 def _sweep(store: Store, spec) -> tuple[str, list[str]]:
     """The sweep written down, as `sweep.start` does, but nobody is woken."""
-    from dmlviz.store_sweeps import save_sweep
-    from dmlviz.sweep import _make
-    from dmlviz.sweep_spec import spec_json
+    from dmlviz.jobs.sweep import _make
+    from dmlviz.jobs.sweep_spec import spec_json
+    from dmlviz.store.sweeps import save_sweep
 
     plan, known = make_plan(spec, store), {}
     ids = [store.content_id(config, plan.datasets[config.dataset_hash]) for config in plan.configs]
@@ -147,8 +147,8 @@ def _beside(home: Home, config: RunConfig) -> None:
     sheet = SheetSpec(panels=(FigureSpec(name="manifold", run_ids=home.runs),))
     change_tray(store.home, lambda sheets: [sheet])
     open_study(store, config, dataset=read_file(config.dataset), trials=2, name=home.study)
-    ticket_id = desk._ask(store, home.runs, "typed", str(kind), text="cat", pair=None, row=None)
-    desk._serve(store, desk._ticket(store, ticket_id), desk.Kept(store))
+    ticket_id = tasks._ask(store, home.runs, "typed", str(kind), text="cat", pair=None, row=None)
+    tasks._serve(store, tasks._ticket(store, ticket_id), tasks.Kept(store))
     bundle = store.home / "bundles" / "20260101-000000"
     write_bundle(store, Wanted((sheet,)), bundle / "dmlviz-20260101-000000")
     save_bytes(b"zip", bundle / "dmlviz-20260101-000000.zip")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dmlviz.analysis.outcomes import Outcome
-from dmlviz.records import Progress, Run, RunArrays, RunConfig
+from dmlviz.core.types import Progress, Run, RunArrays, RunConfig
 
 
 def run_of(draw: int = 0, seed: int = 0, fold: int = 0, *, accuracy: float = 0.5, loss: str = "cross_entropy", data: str = "x", **fields) -> Run:

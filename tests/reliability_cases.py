@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dmlviz.analysis.outcomes import Outcome, outcome
-from dmlviz.records import Progress, Run, RunArrays, RunConfig, TextDataset
+from dmlviz.core.types import Progress, Run, RunArrays, RunConfig, TextDataset
 
 WORDS = "a b c d e f g h".split()  # noqa: SIM905
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dmlviz.cautions import cautions
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split
-from dmlviz.records import RunConfig
+from dmlviz.training.cautions import cautions
 
 
 @pytest.mark.parametrize(

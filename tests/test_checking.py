@@ -10,12 +10,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dmlviz.checking import check_bytes, check_file, passed, report
-from dmlviz.export import Provenance, figure_bytes
+from dmlviz.core.types import InputError
+from dmlviz.export.checks import check_bytes, check_file, passed, report
+from dmlviz.export.files import Provenance, figure_bytes
 from dmlviz.figures import manifold
 from dmlviz.figures.paper import canvas, keys_of, tell, text
 from dmlviz.figures.presets import PRESETS, preset
-from dmlviz.records import InputError
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 from figure_cases import make_pane, names

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from tex import need_tex
 
-from dmlviz.citing import bibtex, keys_of, methods, unknown_of
-from dmlviz.citing.bib import entries, plain, read_entries
-from dmlviz.citing.marked import as_text, plain_math, spread
-from dmlviz.citing.sources import COMPUTED_BY, DATASET_KEYS, ENCODER_KEYS, FIGURE_KEYS, LOSS_KEYS, MAP_KEYS, STATISTIC_KEYS
+from dmlviz.core.types import FigureSpec, InputError, Progress, Run, RunConfig, TextDataset
 from dmlviz.data import CATALOGUE
 from dmlviz.data.catalogue import restricted, sharing
+from dmlviz.export.citations import bibtex, keys_of, methods, unknown_of
+from dmlviz.export.citations.bib import entries, plain, read_entries
+from dmlviz.export.citations.marked import as_text, plain_math, spread
+from dmlviz.export.citations.sources import COMPUTED_BY, DATASET_KEYS, ENCODER_KEYS, FIGURE_KEYS, LOSS_KEYS, MAP_KEYS, STATISTIC_KEYS
 from dmlviz.figures import FIGURES
 from dmlviz.losses import LOSSES
-from dmlviz.records import FigureSpec, InputError, Progress, Run, RunConfig, TextDataset
 
 HOSTILE = r"\input{/etc/passwd} 100% #1 a_b ~x^2 $x$ & {]}" + "\x01evil2020\x04 😀 日本 é"
 FACTS = {"device": "cpu", "precision": "float32", "pooling": "mean", "max_length": 128,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from waiting import end_processes
 
-from dmlviz.asked import merged_fields, read_config
-from dmlviz.cli import main
-from dmlviz.records import InputError, RunConfig
-from dmlviz.store import Store
+from dmlviz.cli.main import main
+from dmlviz.core.types import InputError, RunConfig
+from dmlviz.store.runs import Store
+from dmlviz.training.config_input import merged_fields, read_config
 
 
 def dmlviz(*words, **more):
@@ -215,7 +215,8 @@ def test_the_process_says_it_too(tmp_path):
 
 
 def test_listing_loads_neither_torch_nor_pandas(tmp_path):
-    code = "import sys, dmlviz.cli as c; c.main(sys.argv[1:]); print([m for m in ('torch', 'pandas', 'matplotlib', 'plotly') if m in sys.modules])"
+    heavy = "('torch', 'pandas', 'matplotlib', 'plotly')"
+    code = f"import sys, dmlviz.cli.main as c; c.main(sys.argv[1:]); print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code, "runs", "--home", str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 

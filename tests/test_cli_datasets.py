@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from waiting import end_processes
 
-from dmlviz.cli import main
-from dmlviz.store import Store
+from dmlviz.cli.main import main
+from dmlviz.store.runs import Store
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases" / "readers"
 

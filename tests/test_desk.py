@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import waiting
 
-from dmlviz import desk
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.map_kinds import MapKind, load_panes, missing_maps, read_kind
 from dmlviz.analysis.projection import common_start, project
+from dmlviz.core.types import InputError, RunConfig
 from dmlviz.data import draw_split
-from dmlviz.panes import MapKind, load_panes, missing_maps, read_kind
-from dmlviz.records import InputError, RunConfig
-from dmlviz.store_attributions import stored_rows
+from dmlviz.jobs import tasks
+from dmlviz.store.attributions import stored_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,7 +41,7 @@ def two_runs(store, tiny_dataset) -> list[str]:
 @pytest.fixture
 def asleep(monkeypatch):
     """Nobody is woken: the test works itself."""
-    monkeypatch.setattr("dmlviz.desk.wake", lambda store: None)
+    monkeypatch.setattr("dmlviz.jobs.tasks.wake", lambda store: None)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_a_kind_that_is_none_is_a_sentence(text):
 def test_maps_are_made_once_and_shown(store, two_runs):
     kind = read_kind("pca+euclidean+seed=3")
     assert missing_maps(store, two_runs, kind) == two_runs
-    asked = desk.ask_for_maps(store, two_runs, kind)
+    asked = tasks.ask_for_maps(store, two_runs, kind)
     assert [(one.state, one.run_ids) for one in asked] == [("waiting", (run_id,)) for run_id in two_runs]
-    assert [one.id for one in desk.ask_for_maps(store, two_runs, kind)] == [one.id for one in asked]  # asking twice asks once
-    desk.work(store, idle=0.5)
+    assert [one.id for one in tasks.ask_for_maps(store, two_runs, kind)] == [one.id for one in asked]  # asking twice asks once
+    tasks.work(store, idle=0.5)
     assert missing_maps(store, two_runs, kind) == []
-    assert desk.tickets(store, two_runs, kind) == []
-    assert {one.state for one in desk.all_tickets(store)} == {"done"}
+    assert tasks.tickets(store, two_runs, kind) == []
+    assert {one.state for one in tasks.all_tickets(store)} == {"done"}
     panes, _ = load_panes(store, two_runs, method=str(kind), register_on_first=False)
     for pane, run_id in zip(panes, two_runs, strict=True):
         arrays = store.arrays(run_id)
@@ -83,9 +83,9 @@ def test_maps_are_made_once_and_shown(store, two_runs):
 @pytest.mark.usefixtures("asleep")
 def test_maps_with_a_common_start_are_made_together(store, two_runs):
     kind = read_kind("tsne+common+perplexity=5")
-    (ticket,) = desk.ask_for_maps(store, two_runs, kind)
+    (ticket,) = tasks.ask_for_maps(store, two_runs, kind)
     assert ticket.run_ids == tuple(two_runs)
-    desk.make_maps(store, ticket.run_ids, kind)
+    tasks.make_maps(store, ticket.run_ids, kind)
     assert missing_maps(store, two_runs, kind) == []
     assert missing_maps(store, two_runs[:1], kind) == two_runs[:1]  # with other company it is another map
     arrays = [store.arrays(run_id) for run_id in two_runs]
@@ -97,7 +97,7 @@ def test_maps_with_a_common_start_are_made_together(store, two_runs):
 
 @pytest.mark.usefixtures("asleep")
 def test_while_a_map_is_missing_every_pane_shows_its_pca(store, two_runs):
-    desk.make_maps(store, two_runs[:1], read_kind("tsne+perplexity=5"))
+    tasks.make_maps(store, two_runs[:1], read_kind("tsne+perplexity=5"))
     panes, _ = load_panes(store, two_runs, method="tsne+perplexity=5")
     assert [pane.projection.method for pane in panes] == ["pca", "pca"]
 
@@ -106,41 +106,41 @@ def test_while_a_map_is_missing_every_pane_shows_its_pca(store, two_runs):
 def test_what_cannot_be_made_is_a_sentence_and_can_be_asked_for_again(store, two_runs, monkeypatch):
     kind = read_kind("umap+aligned")
     monkeypatch.setattr("dmlviz.analysis.projection.ALIGNED_LIMIT", 5)
-    desk.ask_for_maps(store, two_runs, kind)
-    desk._serve(store, desk.all_tickets(store)[0], desk.Kept(store))
-    (ticket,) = desk.tickets(store, two_runs, kind)
+    tasks.ask_for_maps(store, two_runs, kind)
+    tasks._serve(store, tasks.all_tickets(store)[0], tasks.Kept(store))
+    (ticket,) = tasks.tickets(store, two_runs, kind)
     assert ticket.state == "failed"
     assert "would take too long" in ticket.message
-    assert [one.state for one in desk.ask_for_maps(store, two_runs, kind)] == ["waiting"]
+    assert [one.state for one in tasks.ask_for_maps(store, two_runs, kind)] == ["waiting"]
     with pytest.raises(InputError, match="there is no run"):
-        desk.ask_for_maps(store, ["odd-gone-2shot-d0-s0-000000"], read_kind("tsne"))
+        tasks.ask_for_maps(store, ["odd-gone-2shot-d0-s0-000000"], read_kind("tsne"))
 
 
 @pytest.mark.usefixtures("asleep")
 def test_a_ticket_that_nobody_works_on_is_cancelled_at_once(store, two_runs):
-    (ticket, _) = desk.ask_for_maps(store, two_runs, read_kind("tsne+perplexity=5"))
-    desk.cancel(store, ticket.id)
-    assert [one.state for one in desk.tickets(store, two_runs, read_kind("tsne+perplexity=5"))] == ["cancelled", "waiting"]
+    (ticket, _) = tasks.ask_for_maps(store, two_runs, read_kind("tsne+perplexity=5"))
+    tasks.cancel(store, ticket.id)
+    assert [one.state for one in tasks.tickets(store, two_runs, read_kind("tsne+perplexity=5"))] == ["cancelled", "waiting"]
 
 
 @pytest.mark.slow
 def test_a_real_worker_makes_maps_hears_cancel_and_is_replaced_when_killed(store, two_runs):
     kind = read_kind("tsne+perplexity=5")
     try:
-        desk.ask_for_maps(store, two_runs, kind)
+        tasks.ask_for_maps(store, two_runs, kind)
         waiting.until(lambda: not missing_maps(store, two_runs, kind), 120, "two maps")
-        assert desk.worker_lives(store)
+        assert tasks.worker_lives(store)
         (pid,) = [one.pid for one in waiting.processes_of(store.home)]  # kept for the next one
         os.kill(pid, signal.SIGSTOP)  # it cannot take the next ticket
         other = read_kind("tsne+perplexity=4")
-        asked = desk.ask_for_maps(store, two_runs, other)
-        desk.cancel(store, asked[0].id)
+        asked = tasks.ask_for_maps(store, two_runs, other)
+        tasks.cancel(store, asked[0].id)
         os.kill(pid, signal.SIGKILL)
-        waiting.until(lambda: not desk.worker_lives(store), 30, "the end of the worker")
-        desk.cancel(store, asked[0].id)
-        desk.poll(store)
+        waiting.until(lambda: not tasks.worker_lives(store), 30, "the end of the worker")
+        tasks.cancel(store, asked[0].id)
+        tasks.poll(store)
         waiting.until(lambda: len(missing_maps(store, two_runs, other)) == 1, 120, "the map that was not cancelled")
-        assert [one.state for one in desk.tickets(store, two_runs, other)] == ["cancelled"]
+        assert [one.state for one in tasks.tickets(store, two_runs, other)] == ["cancelled"]
     finally:
         waiting.end_processes(store.home)
 
@@ -151,20 +151,20 @@ def test_a_map_in_the_making_is_left_when_cancelled(store, two_runs):
     kind = read_kind("tsne+perplexity=5")
     desk_folder = store.home / "desk"
     slow = (
-        "import time, sys; import dmlviz.desk as d; from dmlviz.store import Store; "
+        "import time, sys; import dmlviz.jobs.tasks as d; from dmlviz.store.runs import Store; "
         "d.make_maps = lambda *a: time.sleep(60); d.work(Store(sys.argv[1]))"
     )
-    desk._ask(store, two_runs[:1], "map", str(kind))
+    tasks._ask(store, two_runs[:1], "map", str(kind))
     worker = subprocess.Popen([sys.executable, "-c", slow, str(store.home)], cwd=ROOT)
     try:
-        waiting.until(lambda: [one.state for one in desk.all_tickets(store)] == ["working"], 60, "the start")
-        desk.cancel(store, desk.all_tickets(store)[0].id)
+        waiting.until(lambda: [one.state for one in tasks.all_tickets(store)] == ["working"], 60, "the start")
+        tasks.cancel(store, tasks.all_tickets(store)[0].id)
         assert worker.wait(20) == 1
-        assert [one.state for one in desk.all_tickets(store)] == ["cancelled"]
-        assert not desk.worker_lives(store)
+        assert [one.state for one in tasks.all_tickets(store)] == ["cancelled"]
+        assert not tasks.worker_lives(store)
     finally:
         worker.kill()
-    assert sorted(p.name for p in desk_folder.iterdir() if p.is_dir()) == [desk.all_tickets(store)[0].id]
+    assert sorted(p.name for p in desk_folder.iterdir() if p.is_dir()) == [tasks.all_tickets(store)[0].id]
 
 
 # ---- attributions
@@ -173,11 +173,11 @@ def test_a_map_in_the_making_is_left_when_cancelled(store, two_runs):
 @pytest.fixture
 def fine_tuned(store, tiny_dataset, tiny_encoder, monkeypatch) -> list[str]:
     """Two runs of two losses with their weights, trained in this process; no maps."""
-    from dmlviz.submit import submit
-    from dmlviz.training.worker import work
+    from dmlviz.jobs.submit import submit
+    from dmlviz.jobs.worker import work
 
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     base = {"dataset": "tiny", "encoder": str(tiny_encoder), "shots": 4, "validation": 6, "batch_size": 4, "lr": 1e-3, "max_length": 16, "epochs": 1}
     ids = []
@@ -190,21 +190,21 @@ def fine_tuned(store, tiny_dataset, tiny_encoder, monkeypatch) -> list[str]:
 @pytest.mark.usefixtures("asleep")
 def test_attributions_are_asked_for_once_and_not_at_all_when_stored(store, fine_tuned):
     kind = AttributionKind("gradient_x_input")
-    ticket = desk.ask_for_attributions(store, fine_tuned, kind, [2, 0, 2])
+    ticket = tasks.ask_for_attributions(store, fine_tuned, kind, [2, 0, 2])
     assert (ticket.state, ticket.task, ticket.request["rows"]) == ("waiting", "attributions", [0, 2])
-    assert desk.ask_for_attributions(store, fine_tuned, kind, [0, 2]).id == ticket.id
-    assert [one.id for one in desk.attribution_tickets(store, fine_tuned[:1])] == [ticket.id]
-    desk.work(store, idle=0.3)
+    assert tasks.ask_for_attributions(store, fine_tuned, kind, [0, 2]).id == ticket.id
+    assert [one.id for one in tasks.attribution_tickets(store, fine_tuned[:1])] == [ticket.id]
+    tasks.work(store, idle=0.3)
     assert all(stored_rows(store, run_id, str(kind)) == {0, 2} for run_id in fine_tuned)
-    assert desk.attribution_tickets(store, fine_tuned) == []
-    assert desk.ask_for_attributions(store, fine_tuned, kind, [2]) is None
+    assert tasks.attribution_tickets(store, fine_tuned) == []
+    assert tasks.ask_for_attributions(store, fine_tuned, kind, [2]) is None
 
 
 @pytest.mark.usefixtures("asleep")
 def test_a_kind_that_a_run_has_not_is_the_tickets_sentence(store, fine_tuned):
-    ticket = desk.ask_for_attributions(store, fine_tuned[:1], AttributionKind("gradient_x_input", "soft_triple"), [0])
-    desk.work(store, idle=0.3)
-    (failed,) = [one for one in desk.all_tickets(store) if one.id == ticket.id]
+    ticket = tasks.ask_for_attributions(store, fine_tuned[:1], AttributionKind("gradient_x_input", "soft_triple"), [0])
+    tasks.work(store, idle=0.3)
+    (failed,) = [one for one in tasks.all_tickets(store) if one.id == ticket.id]
     assert (failed.state, "no centres" in failed.message) == ("failed", True)
 
 
@@ -215,33 +215,33 @@ def test_typed_sentences_are_served_between_the_chunks_of_a_long_job(store, fine
 
     monkeypatch.setattr(jobs, "CHUNK", 2)
     kind, seen, plain = AttributionKind("gradient_x_input"), [], jobs.save_attributions
-    desk.ask_for_attributions(store, fine_tuned[:1], kind, range(6))
+    tasks.ask_for_attributions(store, fine_tuned[:1], kind, range(6))
 
     def saving(*given):
         plain(*given)
-        seen.append([one.state for one in desk.all_tickets(store) if one.task == "typed"])
+        seen.append([one.state for one in tasks.all_tickets(store) if one.task == "typed"])
         if len(seen) == 1:
-            desk._ask(store, fine_tuned, "typed", str(kind), text="the cat", pair=None)
+            tasks._ask(store, fine_tuned, "typed", str(kind), text="the cat", pair=None)
 
     monkeypatch.setattr(jobs, "save_attributions", saving)
-    desk.work(store, idle=0.3)
+    tasks.work(store, idle=0.3)
     assert seen == [[], ["done"], ["done"]]
-    assert {one.state for one in desk.all_tickets(store)} == {"done"}
+    assert {one.state for one in tasks.all_tickets(store)} == {"done"}
 
 
 @pytest.mark.slow
 def test_a_real_worker_answers_a_typed_sentence_for_two_runs(store, fine_tuned):
     """Through a process of its own: values for the loss that has centres, a sentence for the one that has none."""
     try:
-        ticket = desk.ask_typed(store, fine_tuned, AttributionKind("ig", "soft_triple"), "the cat saw 🐈")
-        found = waiting.until(lambda: desk.typed_answer(store, ticket.id), 120, "the answer")
+        ticket = tasks.ask_typed(store, fine_tuned, AttributionKind("ig", "soft_triple"), "the cat saw 🐈")
+        found = waiting.until(lambda: tasks.typed_answer(store, ticket.id), 120, "the answer")
         assert "no centres" in found[fine_tuned[0]]
         assert len(found[fine_tuned[1]].values) == 4
-        waiting.until(lambda: desk.all_tickets(store)[0].state == "done", 30, "the end of the ticket")
-        again = desk.ask_typed(store, fine_tuned, AttributionKind("ig", "soft_triple"), "the cat saw 🐈")
+        waiting.until(lambda: tasks.all_tickets(store)[0].state == "done", 30, "the end of the ticket")
+        again = tasks.ask_typed(store, fine_tuned, AttributionKind("ig", "soft_triple"), "the cat saw 🐈")
         assert (again.id, again.state) == (ticket.id, "done")  # the answer is still there
-        empty = desk.ask_typed(store, fine_tuned, AttributionKind(), "  ")
-        found = waiting.until(lambda: desk.typed_answer(store, empty.id), 60, "the sentences")
+        empty = tasks.ask_typed(store, fine_tuned, AttributionKind(), "  ")
+        found = waiting.until(lambda: tasks.typed_answer(store, empty.id), 60, "the sentences")
         assert all("no word to explain" in one for one in found.values())
     finally:
         waiting.end_processes(store.home)
@@ -251,19 +251,19 @@ def test_a_real_worker_answers_a_typed_sentence_for_two_runs(store, fine_tuned):
 def test_a_job_that_is_cancelled_keeps_its_parts(store, fine_tuned):
     """A worker whose chunks take their time is told to stop: the first chunk is stored, and asking again does the rest."""
     slow = (
-        "import sys, time; import dmlviz.desk as d; from dmlviz.explain import jobs; from dmlviz.store import Store; jobs.CHUNK = 2; "
+        "import sys, time; import dmlviz.jobs.tasks as d; from dmlviz.explain import jobs; from dmlviz.store.runs import Store; jobs.CHUNK = 2; "
         "plain = jobs.save_attributions; jobs.save_attributions = lambda *a: (plain(*a), time.sleep(30)); d.work(Store(sys.argv[1]))"
     )
     kind = AttributionKind("gradient_x_input")
-    desk._ask(store, fine_tuned[:1], "attributions", str(kind), rows=list(range(5)))
+    tasks._ask(store, fine_tuned[:1], "attributions", str(kind), rows=list(range(5)))
     worker = subprocess.Popen([sys.executable, "-c", slow, str(store.home)], cwd=ROOT)
     try:
         waiting.until(lambda: len(stored_rows(store, fine_tuned[0], str(kind))) == 2, 90, "the first chunk")
-        desk.cancel(store, desk.all_tickets(store)[0].id)
+        tasks.cancel(store, tasks.all_tickets(store)[0].id)
         assert worker.wait(20) == 1
-        assert [one.state for one in desk.all_tickets(store)] == ["cancelled"]
+        assert [one.state for one in tasks.all_tickets(store)] == ["cancelled"]
         assert len(stored_rows(store, fine_tuned[0], str(kind))) == 2
-        desk.ask_for_attributions(store, fine_tuned[:1], kind, range(5))
+        tasks.ask_for_attributions(store, fine_tuned[:1], kind, range(5))
         waiting.until(lambda: len(stored_rows(store, fine_tuned[0], str(kind))) == 5, 90, "the rest")
     finally:
         worker.kill()
@@ -281,48 +281,48 @@ def test_a_typed_sentence_that_fails_is_asked_for_once_however_often_the_page_lo
         served.append(1)
         raise RuntimeError("a library broke")
 
-    monkeypatch.setattr(desk, "_work_on", failing)
+    monkeypatch.setattr(tasks, "_work_on", failing)
     for _ in range(5):  # five redraws
-        ticket = desk.ask_typed(store, two_runs, kind, "the cat")
-        while (waiting_one := desk.next_ticket(store)) is not None:
-            desk._serve(store, waiting_one, desk.Kept(store))
+        ticket = tasks.ask_typed(store, two_runs, kind, "the cat")
+        while (waiting_one := tasks.next_ticket(store)) is not None:
+            tasks._serve(store, waiting_one, tasks.Kept(store))
     assert len(served) == 1
-    ticket = desk.ask_typed(store, two_runs, kind, "the cat")
+    ticket = tasks.ask_typed(store, two_runs, kind, "the cat")
     assert ticket.state == "failed"
     assert ticket.message == "the attribution could not be made (RuntimeError); desk/log.txt in the home folder has the details"
-    assert desk.ask_typed(store, two_runs, kind, "the cat", again=True).state == "waiting"  # a person wants it
-    desk.cancel(store, ticket.id)
-    assert desk.ask_typed(store, two_runs, kind, "the cat").state == "cancelled"
+    assert tasks.ask_typed(store, two_runs, kind, "the cat", again=True).state == "waiting"  # a person wants it
+    tasks.cancel(store, ticket.id)
+    assert tasks.ask_typed(store, two_runs, kind, "the cat").state == "cancelled"
 
 
 @pytest.mark.usefixtures("asleep")
 def test_a_damaged_answer_is_asked_for_again(store, two_runs):
-    ticket = desk.ask_typed(store, two_runs, AttributionKind(), "the cat")
+    ticket = tasks.ask_typed(store, two_runs, AttributionKind(), "the cat")
     folder = store.home / "desk" / ticket.id
-    desk._tell(folder, state="done")
+    tasks._tell(folder, state="done")
     (folder / "answer.json").write_text('{"a": ')
-    assert desk.ask_typed(store, two_runs, AttributionKind(), "the cat").state == "waiting"
+    assert tasks.ask_typed(store, two_runs, AttributionKind(), "the cat").state == "waiting"
 
 
 @pytest.mark.slow
 def test_a_ticket_that_ends_its_process_twice_is_given_up(store, two_runs):
     """The kernel kills the worker each time it begins: the second time is the last, and the next ticket is served."""
     killed = (
-        "import os, sys; import dmlviz.desk as d; from dmlviz.store import Store; plain = d.make_maps\n"
+        "import os, sys; import dmlviz.jobs.tasks as d; from dmlviz.store.runs import Store; plain = d.make_maps\n"
         "def make_maps(store, ids, kind, *rest):\n"
         "    os._exit(9) if kind.method == 'tsne' else plain(store, ids, kind, *rest)\n"
         "d.make_maps = make_maps; d.work(Store(sys.argv[1]), idle=0.5)"
     )
     bad, good = read_kind("tsne+perplexity=5"), read_kind("pacmap")
-    desk._ask(store, two_runs[:1], "map", str(bad))
-    desk._ask(store, two_runs[:1], "map", str(good))
+    tasks._ask(store, two_runs[:1], "map", str(bad))
+    tasks._ask(store, two_runs[:1], "map", str(good))
     codes = [subprocess.run([sys.executable, "-c", killed, str(store.home)], cwd=ROOT, check=False).returncode for _ in range(3)]
     assert codes == [9, 9, 0]
-    (ticket,) = desk.tickets(store, two_runs[:1], bad)
+    (ticket,) = tasks.tickets(store, two_runs[:1], bad)
     assert ticket.state == "failed"
     assert ticket.message == "the map could not be made: its process ended without a word 2 times (killed, or out of memory)"
     assert missing_maps(store, two_runs[:1], good) == []
-    assert [one.tries for one in desk.ask_for_maps(store, two_runs[:1], bad)] == [0]
+    assert [one.tries for one in tasks.ask_for_maps(store, two_runs[:1], bad)] == [0]
 
 
 def test_one_run_that_cannot_be_explained_leaves_the_others(store, fine_tuned, monkeypatch):

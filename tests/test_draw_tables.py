@@ -14,10 +14,10 @@ from center_cases import write_run
 sys.path.insert(0, str(Path(__file__).parent / "tables"))
 from table_cases import center_sources, inputs, outcomes, several
 
-from dmlviz.cli import main
-from dmlviz.draw import sources
-from dmlviz.draw_tables import make_table, table_file
-from dmlviz.store import Store
+from dmlviz.cli.main import main
+from dmlviz.export.load_figure import sources
+from dmlviz.export.load_table import make_table, table_file
+from dmlviz.store.runs import Store
 from dmlviz.tables import TABLES
 
 

@@ -16,10 +16,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dmlviz.export import Provenance, csv_bytes, figure_bytes, file_name, save_figure
+from dmlviz.core.types import InputError
+from dmlviz.export.files import Provenance, csv_bytes, figure_bytes, file_name, save_figure
 from dmlviz.figures import manifold, presets
 from dmlviz.figures.theme import drawing
-from dmlviz.records import InputError
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 from figure_cases import HOSTILE, make_pane, names

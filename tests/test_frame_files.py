@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmlviz.frame_files import RISKY, harmless, read_frame, restored, write_frame
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
+from dmlviz.store.frames import RISKY, harmless, read_frame, restored, write_frame
 
 
 def back(frame):

@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pytest
 
-from dmlviz import store_status as rooms
+from dmlviz.core.types import InputError, RunConfig
 from dmlviz.data import draw_split
-from dmlviz.records import InputError, RunConfig
-from dmlviz.store import Store
+from dmlviz.store import status as rooms
+from dmlviz.store.runs import Store
 
 
 def runs_in(store: Store, dataset, count: int) -> list[str]:

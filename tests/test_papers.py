@@ -12,16 +12,16 @@ import waiting
 import yaml
 from papers_pinned import PINNED
 
-from dmlviz.cli import main
+from dmlviz.cli.main import main
+from dmlviz.core.types import InputError, Progress, Run, RunConfig
 from dmlviz.data import read_file
+from dmlviz.jobs.local import dispatcher_lock
+from dmlviz.jobs.submit import checked_config, submit
 from dmlviz.losses.table import variant
 from dmlviz.papers import compare, configs, protocol, protocol_names
 from dmlviz.papers.compare import interval
 from dmlviz.papers.reader import read_protocol
-from dmlviz.records import InputError, Progress, Run, RunConfig
-from dmlviz.store import Store
-from dmlviz.submit import checked_config, submit
-from dmlviz.training.local import dispatcher_lock
+from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [

@@ -9,11 +9,11 @@ import pypdf
 import pytest
 from tex import need_tex, pdflatex
 
-from dmlviz.export import Provenance, zip_bytes
+from dmlviz.core.types import InputError
+from dmlviz.export.files import Provenance, zip_bytes
+from dmlviz.export.pgf import pgf_files
 from dmlviz.figures import manifold
 from dmlviz.figures.presets import preset
-from dmlviz.pgf import pgf_files
-from dmlviz.records import InputError
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 from figure_cases import make_pane, names

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from dmlviz.propagation import (
+from dmlviz.core.types import InputError
+from dmlviz.losses.propagation import (
     MOST_TEXTS,
     contributions,
     kernel_graph,
@@ -20,7 +21,6 @@ from dmlviz.propagation import (
     text_transition,
     transition,
 )
-from dmlviz.records import InputError
 
 torch.set_num_threads(1)
 ONE_HOT = torch.eye(3, dtype=torch.float64)
@@ -195,7 +195,7 @@ def test_sigma_is_the_root_of_a_third_of_the_median_distance():
 
 
 def test_many_texts_are_represented_by_evenly_spaced_ones(monkeypatch):
-    monkeypatch.setattr("dmlviz.propagation.MOST_TEXTS", 3)
+    monkeypatch.setattr("dmlviz.losses.propagation.MOST_TEXTS", 3)
     assert sqrt_median_sigma(torch.arange(101.0)[:, None]) == pytest.approx(math.sqrt(50 / 3))
 
 

@@ -32,7 +32,7 @@ def test_both_commands_stand_in_it(readme, command):
 
 
 def test_the_sweep_of_the_readme_is_one(readme):
-    from dmlviz.sweep_spec import parse_sweep
+    from dmlviz.jobs.sweep_spec import parse_sweep
 
     block = readme.split("unattended:\n\n")[1].split("\n\n")[0]
     assert len(list(parse_sweep("\n".join(line[4:] for line in block.splitlines())).configs())) == 2 * 3 * 3 * 5 - 2 * 5

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from dmlviz.records import InputError
-from dmlviz.slices_store import LONGEST_NAME, MOST, Slice, delete_slice, save_slice, saved_slices
+from dmlviz.core.types import InputError
+from dmlviz.store.slices import LONGEST_NAME, MOST, Slice, delete_slice, save_slice, saved_slices
 
 ONE, OTHER = "a1" * 32, "b2" * 32
 

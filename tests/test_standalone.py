@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from dmlviz.checking import check_bytes
-from dmlviz.draw import Picture, picture, sources
-from dmlviz.export import Provenance
+from dmlviz.core.types import FigureSpec
+from dmlviz.export.checks import check_bytes
+from dmlviz.export.files import Provenance
+from dmlviz.export.html import html_bytes, screens
+from dmlviz.export.load_figure import Picture, picture, sources
 from dmlviz.figures import FIGURES, manifold
-from dmlviz.records import FigureSpec
-from dmlviz.standalone import html_bytes, screens
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 sys.path.insert(0, str(Path(__file__).parent / "pages"))

@@ -16,11 +16,11 @@ import numpy as np
 import psutil
 import pytest
 
+from dmlviz.core.types import DamagedError, InputError, Progress, Projection, ReaderNote, RunConfig, TextDataset
 from dmlviz.data import draw_split, read_file
-from dmlviz.records import DamagedError, InputError, Progress, Projection, ReaderNote, RunConfig, TextDataset
-from dmlviz.store import Store
-from dmlviz.store_files import atomic_json, read_dataset, read_json, write_dataset
-from dmlviz.store_leftovers import sweep_leftovers
+from dmlviz.store.files import atomic_json, read_dataset, read_json, write_dataset
+from dmlviz.store.leftovers import sweep_leftovers
+from dmlviz.store.runs import Store
 
 CONFIG = RunConfig(dataset="tiny", shots=2, validation=3)
 
@@ -549,7 +549,7 @@ def test_arrays_set_aside_by_a_kill_come_back(store, finished):
 
 KILLED = """
 import os, shutil, sys
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 real = shutil.rmtree
 def killed(path, *rest, **named):  # the power goes after the first file
     os.unlink(next(p for p in __import__("pathlib").Path(path).rglob("*") if p.is_file()))

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from dmlviz.core.types import DamagedError, RunConfig, TokenAttribution
 from dmlviz.data import draw_split
-from dmlviz.records import DamagedError, RunConfig, TokenAttribution
-from dmlviz.store_attributions import (
+from dmlviz.store.attributions import (
     attributions_folder,
     read_attributions,
     save_attributions,

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dmlviz.analysis.map_kinds import confident, load_panes
+from dmlviz.core.types import InputError, Projection, RunConfig
 from dmlviz.data import draw_split, read_file, split_of
-from dmlviz.panes import confident, load_panes
-from dmlviz.records import InputError, Projection, RunConfig
-from dmlviz.store import Store
-from dmlviz.submit import checked_config, encoder_place, loaded_config, submit, submit_control, submit_loaded
-from dmlviz.training.local import dispatcher_lock
+from dmlviz.jobs.local import dispatcher_lock
+from dmlviz.jobs.submit import checked_config, encoder_place, loaded_config, submit, submit_control, submit_loaded
+from dmlviz.store.runs import Store
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_an_encoder_folder_is_kept_absolute(tmp_path, monkeypatch):
 
 
 def test_submitting_loads_no_torch():
-    code = "import sys, dmlviz.submit, dmlviz.panes; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
+    code = "import sys, dmlviz.jobs.submit, dmlviz.analysis.map_kinds; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

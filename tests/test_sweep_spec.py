@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmlviz.records import InputError, RunConfig
-from dmlviz.sweep_spec import SweepSpec, default_name, parse_sweep, spec_json, spec_of, spec_yaml
+from dmlviz.core.types import InputError, RunConfig
+from dmlviz.jobs.sweep_spec import SweepSpec, default_name, parse_sweep, spec_json, spec_of, spec_yaml
 
 WHOLE = """
 name: both

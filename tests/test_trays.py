@@ -6,8 +6,8 @@ import threading
 import pytest
 from pydantic import ValidationError
 
-from dmlviz.records import FigureSpec, InputError, SheetSpec
-from dmlviz.trays import MOST, change_tray, read_tray, tray, tray_text
+from dmlviz.core.types import FigureSpec, InputError, SheetSpec
+from dmlviz.export.tray import MOST, change_tray, read_tray, tray, tray_text
 
 MAPS = FigureSpec(name="manifold", run_ids=("a", "b"), options={"map": "pca"})
 CURVE = FigureSpec(name="curves", run_ids=("a",))

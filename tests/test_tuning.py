@@ -12,15 +12,16 @@ import psutil
 import pytest
 from waiting import until
 
-from dmlviz import spaces, tuning
-from dmlviz.asked import read_config
+from dmlviz.core.types import InputError, Progress, Run, RunConfig
+from dmlviz.jobs import tuning
+from dmlviz.jobs.local import dispatcher_lock
+from dmlviz.jobs.submit import checked_config
+from dmlviz.jobs.tuning import open_study, run_study, start_tuning, stop_tuning, studies, summary
 from dmlviz.losses import LOSSES, check_settings
-from dmlviz.records import InputError, Progress, Run, RunConfig
-from dmlviz.spaces import SPACES, find_space, open_axes, trial_config
-from dmlviz.store import Store
-from dmlviz.submit import checked_config
-from dmlviz.training.local import dispatcher_lock
-from dmlviz.tuning import open_study, run_study, start_tuning, stop_tuning, studies, summary
+from dmlviz.losses import search_spaces as spaces
+from dmlviz.losses.search_spaces import SPACES, find_space, open_axes, trial_config
+from dmlviz.store.runs import Store
+from dmlviz.training.config_input import read_config
 
 COMPLETE, PRUNED, FAIL = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED, optuna.trial.TrialState.FAIL
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from dmlviz.records import Run
-from dmlviz.store import Store
+from dmlviz.core.types import Run
+from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 # Making a map, a worker goes behind every other process for good; this one has more runs before it
 WORK = """
 import sys
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 from dmlviz.training import worker
 worker.step_back = lambda *_: None
 for run_id in sys.argv[2:]:
@@ -67,7 +67,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
-            ours = any(word.startswith(("dmlviz.training.", "dmlviz.desk")) for word in words)
+            ours = any(word.startswith(("dmlviz.training.", "dmlviz.jobs.tasks")) for word in words)
             if ours and str(home) in words and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
@@ -75,7 +75,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 def end_processes(home: Path) -> None:
     """End every dispatcher and worker of this home, each by its own pid; dispatchers first, since they start workers."""
-    for process in sorted(processes_of(home), key=lambda p: "dmlviz.training.dispatcher" not in p.cmdline()):
+    for process in sorted(processes_of(home), key=lambda p: "dmlviz.jobs.dispatcher" not in p.cmdline()):
         with contextlib.suppress(psutil.Error):
             process.kill()
             until(lambda one=process: not one.is_running() or one.status() == psutil.STATUS_ZOMBIE, 10)  # not all parents collect their children

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dmlviz.analysis.inference import FEWEST_TEXTS, student, student_half, wilson
-from dmlviz.records import TextDataset, TokenAttribution
+from dmlviz.core.types import TextDataset, TokenAttribution
 
 OUTSIDE = 0.2  # share of the absolute values that may lie outside of words
 TOP_DROP = 0.05  # the highest word alone must move the probability by so much

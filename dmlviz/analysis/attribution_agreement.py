@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from dmlviz.analysis.attribution import mean_interval
-from dmlviz.records import RunConfig, TokenAttribution
+from dmlviz.core.types import RunConfig, TokenAttribution
 
 TOP_SHARE = 0.2  # of the words, for overlaps
 FEWEST_WORDS = 3  # for a rank correlation

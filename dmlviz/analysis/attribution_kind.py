@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 METHODS = {
     "ig": "Integrated Gradients",

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dmlviz.analysis.outcomes import Outcome, outcome
 from dmlviz.analysis.over_runs import Interval, Side, over_runs, share_interval, text_shares
-from dmlviz.records import InputError, predicted_classes
+from dmlviz.core.types import InputError, predicted_classes
 
 BINS = 15  # as in Guo et al. 2017; fewer below 150 texts
 LEAST_IN_BIN = 10

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmlviz.analysis.center_places import NEIGHBORS, Places, among_neighbors, on_pca, pca_places
 from dmlviz.analysis.centers import CenterReport, NearWord, center_report, class_means, drift, nearest_words
-from dmlviz.records import InputError, Pane, Run, RunArrays
+from dmlviz.core.types import InputError, Pane, Run, RunArrays
 
 PARTS = ("test", "support", "validation", "all")
 SPACES = ("texts", "tokens")

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 NEAREST = 10  # texts and words listed per centre
 LEAST_COUNT = 2  # times a word must occur in the sample to be listed: one token alone says little

@@ -16,7 +16,7 @@ from dmlviz.analysis.inference import ALPHA, FEWEST, draws_needed
 from dmlviz.analysis.inference import student as student_interval
 from dmlviz.analysis.intervals import units
 from dmlviz.analysis.judged_rows import same_rows
-from dmlviz.records import InputError, Run
+from dmlviz.core.types import InputError, Run
 
 POWER = 0.80
 EXACT = 16  # pairs up to which all 2^n signs are gone through

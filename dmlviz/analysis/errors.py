@@ -16,7 +16,7 @@ from scipy.spatial.distance import squareform
 from dmlviz.analysis.inference import student_half
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.analysis.over_runs import Side, over_runs
-from dmlviz.records import UNREACHED, InputError, TextDataset
+from dmlviz.core.types import UNREACHED, InputError, TextDataset
 
 MOST_CLASSES = 20  # rows of a confusion matrix that can be read
 MOST_SIDES = 6  # losses whose shared errors are told apart: 64 sets

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from dmlviz.analysis.judged_rows import drawn_apart, rows_apart
+from dmlviz.core.places import place_name
+from dmlviz.core.types import Run, RunConfig
 from dmlviz.losses import find_loss
-from dmlviz.places import place_name
-from dmlviz.records import Run, RunConfig
 
 REPEATS = ("seed", "support_seed", "fold")  # runs that differ in these alone are repetitions
 ELSEWHERE = ("device", "precision", "snapshots", "checkpoint_seconds")  # of the machine, or of what is kept

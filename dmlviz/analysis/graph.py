@@ -2,7 +2,7 @@
 
     vectors (N, D) -> squared distances -> W -> T = left * W * right -> scores of the hidden texts
 
-Source: arXiv 2604.25853, sec. 3 and app. A; the same conventions as `dmlviz.propagation`, which G-Loss trains with and which the tests
+Source: arXiv 2604.25853, sec. 3 and app. A; the same conventions as `dmlviz.losses.propagation`, which G-Loss trains with and which the tests
 compare with. T_ij is how much text i listens to text j. T is never stored: it is W with row i scaled by `left[i]` and column j by `right[j]`.
 
 A text that is similar to no other has a row of zeros, and a hidden text that no visible one reaches scores zero: flagged, never NaN.
@@ -21,7 +21,7 @@ from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse import csr_array, issparse
 from threadpoolctl import ThreadpoolController
 
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 EXACT_LIMIT = 5_000  # texts; every pair of them is kept. Beyond that, each text's nearest neighbours
 NEIGHBORS = 30  # of a text, beyond the exact limit
@@ -267,7 +267,7 @@ def judged(scores: np.ndarray, labels: np.ndarray, visible: np.ndarray) -> Propa
 def reachable(graph: SimilarityGraph, visible: np.ndarray) -> np.ndarray:
     """(N,) bool: texts joined to a visible one by links. Without the others, I - T_uu is certain to have an inverse.
 
-    i passes on to j along the sums that are one: rows after row normalisation, else columns (why: see `dmlviz.propagation`).
+    i passes on to j along the sums that are one: rows after row normalisation, else columns (why: see `dmlviz.losses.propagation`).
     """
     reached = np.array(visible, dtype=bool)
     frontier = np.flatnonzero(reached)

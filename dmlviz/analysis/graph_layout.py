@@ -6,7 +6,7 @@ import numpy as np
 
 from dmlviz.analysis.graph_nodes import Nodes
 from dmlviz.analysis.graph_numbers import Edges
-from dmlviz.records import Projection
+from dmlviz.core.types import Projection
 
 SPRING_LIMIT = 500  # texts; a spring layout costs the square of them at every turn
 

@@ -21,7 +21,7 @@ from dmlviz.analysis.graph import (
     similarity_graph,
     squared_distances,
 )
-from dmlviz.records import InputError, RunArrays, SettingValue
+from dmlviz.core.types import InputError, RunArrays, SettingValue
 
 SUPPORT, RECORDED = "support", "recorded"
 SIGMA_LOW, SIGMA_HIGH = 0.01, 10.0  # the range the paper searched

@@ -24,7 +24,7 @@ from dmlviz.analysis.graph import (
 )
 from dmlviz.analysis.graph_nodes import stratified
 from dmlviz.analysis.inference import student
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 CURVE_TEXTS = 600  # of a stratified sample, for accuracy over many masks and sigmas
 MASKS = 10

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from dmlviz.analysis.fairness import ELSEWHERE, REPEATS
-from dmlviz.records import Run, RunConfig
+from dmlviz.core.types import Run, RunConfig
 
 
 class Group(NamedTuple):

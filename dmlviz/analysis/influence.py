@@ -12,7 +12,7 @@ import pandas as pd
 from dmlviz.analysis.inference import LEVEL, student, student_half
 from dmlviz.analysis.judged_rows import same_rows
 from dmlviz.analysis.outcomes import Outcome, outcome
-from dmlviz.records import InputError, Run, RunArrays
+from dmlviz.core.types import InputError, Run, RunArrays
 
 COLUMNS = ("row_id", "label", "effect", "low", "high", "lost", "won", "chosen", "chosen_n")
 

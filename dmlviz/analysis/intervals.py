@@ -19,7 +19,7 @@ import numpy as np
 
 from dmlviz.analysis.inference import LEVEL, student, wilson
 from dmlviz.analysis.outcomes import Outcome
-from dmlviz.records import InputError, Run
+from dmlviz.core.types import InputError, Run
 
 RESAMPLES = 2000
 KINDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from dmlviz.records import Run
+from dmlviz.core.types import Run
 
 SHOWN = 5  # classes and sizes named in a sentence
 

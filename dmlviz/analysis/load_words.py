@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..records import POOLED, Run
+from dmlviz.core.types import POOLED, Run
 
 MUCH_UNKNOWN = 0.2  # share of unknown tokens from which on it is a warning
 MUCH_CUT = 0.05  # share of texts that lose words from which on a caption says so

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 METRICS = ("cosine", "euclidean")
 NEIGHBORS = 15  # k of the comparisons, as in the maps' badge

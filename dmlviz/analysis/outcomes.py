@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmlviz.records import InputError, Run, RunArrays, predicted_classes
+from dmlviz.core.types import InputError, Run, RunArrays, predicted_classes
 
 
 class Outcome(NamedTuple):

@@ -12,7 +12,7 @@ from dmlviz.analysis.groups import Group, group_runs
 from dmlviz.analysis.inference import LEVEL, student, wilson
 from dmlviz.analysis.intervals import units
 from dmlviz.analysis.outcomes import Outcome
-from dmlviz.records import InputError, Run
+from dmlviz.core.types import InputError, Run
 
 __all__ = ["LEVEL", "Interval", "Side", "interval_words", "over_runs", "share_interval", "sides", "text_shares", "units", "wilson_interval"]
 

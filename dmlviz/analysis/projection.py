@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from dmlviz.analysis import layouts
 from dmlviz.analysis.neighbors import METRICS, unit
 from dmlviz.analysis.quality import trust_of
-from dmlviz.records import InputError, Projection
+from dmlviz.core.types import InputError, Projection
 
 METHODS = ("pca", "umap")  # made for every run when it ends (training/worker.py); TITLES and SETTINGS know all of them
 TITLES = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE", "pacmap": "PaCMAP"}

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from dmlviz.analysis.inference import student_half
 from dmlviz.analysis.neighbors import NEIGHBORS, Neighbors, chunked, comparable, neighbors, similarity
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 ANCHORS = 1_000  # texts at which trustworthiness, continuity and preservation are measured
 EXACT_LIMIT = 20_000  # texts up to which every point gets its distortion

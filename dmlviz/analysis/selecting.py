@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmlviz.records import InputError, TextDataset
+from dmlviz.core.types import InputError, TextDataset
 
 KINDS = ("rows", "class", "find", "regex", "flip", "wrong", "area")
 LONGEST = 1_800  # characters of a line: addresses of 2,000 are safe everywhere

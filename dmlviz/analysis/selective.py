@@ -13,7 +13,7 @@ from dmlviz.analysis.calibration import log_probabilities
 from dmlviz.analysis.neighbors import unit
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.analysis.over_runs import Side, over_runs
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 SIGNALS = {
     "max_probability": "Probability of the predicted class",

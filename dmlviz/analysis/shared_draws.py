@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from dmlviz.analysis.groups import Group
-from dmlviz.records import Run
+from dmlviz.core.types import Run
 
 LEAST = 2  # draws in common below which no mean is taken of them
 

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from dmlviz.analysis.inference import FEWEST_TEXTS, holm, student_half, wilson
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 COLUMNS = (
     "statistic",  # "accuracy", "confidence", "words", "share of class"

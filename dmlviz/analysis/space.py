@@ -14,7 +14,7 @@ from scipy.stats import norm
 from dmlviz.analysis.inference import student_half, wilson
 from dmlviz.analysis.neighbors import comparable, neighbors
 from dmlviz.analysis.quality import Estimate, anchors_of
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 KNN = 10  # neighbours that vote
 SAMPLE = 2_000  # texts for the measures that need all pairs

@@ -19,7 +19,7 @@ from dmlviz.analysis.inference import holm
 from dmlviz.analysis.neighbors import neighbors
 from dmlviz.analysis.outcomes import Outcome
 from dmlviz.analysis.over_runs import Side, over_runs, share_interval, sides, text_shares, units
-from dmlviz.records import InputError, TextDataset
+from dmlviz.core.types import InputError, TextDataset
 
 BY = {
     "distance": "Distance to the mean embedding",

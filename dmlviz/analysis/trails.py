@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dmlviz.analysis.projection import project, register
-from dmlviz.records import InputError, Projection, RunArrays
+from dmlviz.core.types import InputError, Projection, RunArrays
 
 STRIDE = 10_000_000  # row id of a text at moment e: e * STRIDE + row
 

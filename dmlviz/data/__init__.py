@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from dmlviz.core.types import InputError, PathLike, ReaderNote, TextDataset
+from dmlviz.core.wording import did_you_mean, shown
 from dmlviz.data.catalogue import CATALOGUE, CatalogueEntry, where
 from dmlviz.data.changes import file_states
 from dmlviz.data.decoding import ENCODINGS
@@ -15,8 +17,6 @@ from dmlviz.data.folders import read_folder
 from dmlviz.data.formats import READERS
 from dmlviz.data.own_folders import own_folder, own_folders
 from dmlviz.data.sampling import DRAWN_BY, draw_split, split_of
-from dmlviz.data.wording import did_you_mean, shown
-from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 
 __all__ = [
     "CATALOGUE", "DRAWN_BY", "ENCODINGS", "CatalogueEntry", "Peek", "draw_split", "file_states", "load_dataset", "own_folders", "peek_columns",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dmlviz.core.types import ReaderNote
+from dmlviz.core.wording import count_of, note, shown
 from dmlviz.data.places import at
 from dmlviz.data.tables import Table
-from dmlviz.data.wording import count_of, note, shown
-from dmlviz.records import ReaderNote
 
 ANSWERS = {"accept", "reject", "ignore"}  # Prodigy's
 

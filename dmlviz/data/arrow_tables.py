@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, note, shown
 from dmlviz.data.tables import Table, cell_text, repeated_names, unique_names
-from dmlviz.data.wording import count_of, note, shown
-from dmlviz.records import InputError, ReaderNote
 
 
 def parquet_table(raw: bytes, name: str, limit: int) -> Table:

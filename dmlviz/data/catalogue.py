@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dmlviz.records import PathLike
+from dmlviz.core.types import PathLike
 
 
 @dataclass(frozen=True)

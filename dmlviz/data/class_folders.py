@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, listed, note
 from dmlviz.data.decoding import decode
 from dmlviz.data.places import Places, Segment
 from dmlviz.data.rows import Rows
 from dmlviz.data.tables import PART_WORDS
-from dmlviz.data.wording import count_of, listed, note
-from dmlviz.records import InputError, ReaderNote
 
 MOST_FILES = 1_000_000
 MOST_BYTES = 500 * 2**20

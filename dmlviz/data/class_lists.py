@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.decoding import decode
 from dmlviz.data.rows import Rows, is_blank
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote
 
 FILES = ("classes.txt", "class_names.txt", "label_names.txt", "label_list.txt", "labels.txt")
 MOST_BYTES = 2**20

@@ -16,12 +16,12 @@ from itertools import chain
 
 import numpy as np
 
+from dmlviz.core.types import InputError, ReaderNote, TextDataset
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.class_lists import class_order
 from dmlviz.data.dataset_notes import notes_on
 from dmlviz.data.equal_texts import first_rows
 from dmlviz.data.rows import INVISIBLE, Rows, is_blank
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote, TextDataset
 
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 _ASCII_CONTROL = bytes([*range(9), 11, 12, *range(14, 32), 127])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, did_you_mean, listed, note, shown
 from dmlviz.data.label_columns import CLASS_COLUMN, one_hot_refusal, single_labels, unmarked, why_not_labels, with_class_column
 from dmlviz.data.places import at
 from dmlviz.data.rows import Rows, is_blank
 from dmlviz.data.tables import LABEL_NAMES, PAIR_NAMES, PART_NAMES, PART_WORDS, TEXT_NAMES, Nested, Table, example, plain_name, said_columns
-from dmlviz.data.wording import count_of, did_you_mean, listed, note, shown
-from dmlviz.records import InputError, ReaderNote
 
 PART_LIKE = ("usage", "is_train", "is_test", "is_dev", "is_val", "is_valid", "is_validation", "istrain", "istest")  # said, where they are not used
 UNSURE_NAMES = ("target", "annotation", "choice", "quality", "y", "output", "rating", "stars", "score", "tag")  # labels only where they look like it

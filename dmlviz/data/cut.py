@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dmlviz.core.types import InputError, ReaderNote, TextDataset
+from dmlviz.core.wording import count_of, note
 from dmlviz.data.equal_texts import among, one_of_each_text
 from dmlviz.data.near_copies import near_copies_of_cut
-from dmlviz.data.wording import count_of, note
-from dmlviz.records import InputError, ReaderNote, TextDataset
 
 TEST_SHARE = 0.3  # of the different texts of each class
 HELD_SHARE = 0.2  # of the different texts of each class at most, for validation

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dmlviz.core.types import ReaderNote
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.near_copies import near_copies
 from dmlviz.data.rows import INVISIBLE, Rows
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import ReaderNote
 
 MAJORITY = 0.6  # share of one class from which accuracy alone misleads
 MANY_CLASSES = 200

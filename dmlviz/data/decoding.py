@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, listed, note, shown
 
 MAGIC = {
     b"\x89PNG": "a PNG image", b"\xff\xd8\xff": "a JPEG image", b"GIF8": "a GIF image", b"%PDF": "a PDF document",

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.decoding import decode
 from dmlviz.data.places import numbered
 from dmlviz.data.tables import Table, is_usual_name, table_of_rows
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote
 
 csv.field_size_limit(sys.maxsize if sys.maxsize < 2**31 else 2**31 - 1)  # the default refuses cells above 128 kB
 Line = tuple[int, list[str]]  # number in the file, cells

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from dmlviz.core.types import InputError, PathLike, ReaderNote, TextDataset
+from dmlviz.core.wording import did_you_mean, shown
 from dmlviz.data.annotation_exports import accepted_rows
 from dmlviz.data.cleaning import build_dataset
 from dmlviz.data.columns import Mapping as Columns
@@ -21,8 +23,6 @@ from dmlviz.data.parts import visible_parts
 from dmlviz.data.regular_files import regular_table
 from dmlviz.data.rows import Rows
 from dmlviz.data.tables import Table
-from dmlviz.data.wording import did_you_mean, shown
-from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 
 ACCEPTED = ", ".join(ending for ending in READERS if ending not in (".tab", ".ndjson")) + ", each also with .gz"
 

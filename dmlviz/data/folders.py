@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dmlviz.core.types import InputError, PathLike, ReaderNote, TextDataset
+from dmlviz.core.wording import listed, note
 from dmlviz.data.class_folders import class_folder_rows, class_folders
 from dmlviz.data.class_lists import class_list, with_class_list
 from dmlviz.data.cleaning import build_dataset
@@ -12,8 +14,6 @@ from dmlviz.data.part_files import LAYOUT, named_parts, table_files
 from dmlviz.data.parts import merged_notes, rows_of_parts, visible_parts
 from dmlviz.data.rows import Rows
 from dmlviz.data.splits import is_saved, saved_splits, split_tables
-from dmlviz.data.wording import listed, note
-from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 
 Found = tuple[Rows, tuple[ReaderNote, ...], str]  # rows, notes, which files
 

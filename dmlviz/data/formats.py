@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from dmlviz.core.wording import note
 from dmlviz.data import delimited
 from dmlviz.data.arrow_tables import parquet_table
 from dmlviz.data.json_tables import read_json, read_jsonl
@@ -12,7 +13,6 @@ from dmlviz.data.labelled_lines import read_txt
 from dmlviz.data.regular_files import regular_table, stream_of
 from dmlviz.data.spreadsheets import xlsx_table
 from dmlviz.data.tables import Table
-from dmlviz.data.wording import note
 
 LARGE = 1_000_000  # bytes from which a regular file is looked for: below, pyarrow takes longer to load than it saves
 MAX_BYTES = 500 * 2**20  # of a file, also after unpacking

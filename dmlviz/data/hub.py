@@ -9,12 +9,12 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from dmlviz.core.types import InputError, TextDataset
+from dmlviz.core.wording import WAYS_OUT, note
 from dmlviz.data.catalogue import HubSource
 from dmlviz.data.cleaning import build_dataset
 from dmlviz.data.parts import rows_of_parts
 from dmlviz.data.splits import split_tables
-from dmlviz.data.wording import WAYS_OUT, note
-from dmlviz.records import InputError, TextDataset
 
 REACH_SECONDS = 6
 

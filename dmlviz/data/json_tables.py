@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.annotation_exports import flat_records
 from dmlviz.data.decoding import decode
 from dmlviz.data.places import numbered
 from dmlviz.data.tables import PART_WORDS, Table, cell_text, is_usual_name, table_of_columns
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote
 
 OBJECT = '{"text": "…", "label": "…"}'
 MOST_KEYS = 10_000

@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.places import at
 from dmlviz.data.rows import is_blank
 from dmlviz.data.tables import Nested, Table, plain_name
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote
 
 CLASS_COLUMN = "the column with the 1"
 NEVER_NAMES = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from dmlviz.core.types import InputError
+from dmlviz.core.wording import count_of, note
 from dmlviz.data.decoding import decode
 from dmlviz.data.delimited import delimited_table, delimiter_of
 from dmlviz.data.places import numbered
 from dmlviz.data.tables import Table
-from dmlviz.data.wording import count_of, note
-from dmlviz.records import InputError
 
 _LABELS = re.compile(r"((?:__label__\S+\s+)*__label__\S+)(?:\s+|$)(.*)")
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dmlviz.data.wording import note
-from dmlviz.records import ReaderNote, TextDataset
+from dmlviz.core.types import ReaderNote, TextDataset
+from dmlviz.core.wording import note
 
 MOST_LETTERS = 40_000_000  # of both parts: some ten seconds of work
 FEWEST_WORDS = 3  # of a text in which one word more or less is looked for

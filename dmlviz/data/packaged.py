@@ -13,10 +13,10 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from dmlviz.core.types import InputError, PathLike, ReaderNote, TextDataset
+from dmlviz.core.wording import WAYS_OUT, count_of, note
 from dmlviz.data.cleaning import build_dataset
 from dmlviz.data.rows import Rows
-from dmlviz.data.wording import WAYS_OUT, count_of, note
-from dmlviz.records import InputError, PathLike, ReaderNote, TextDataset
 
 PIP_SECONDS = 240
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from dmlviz.core.types import InputError
+from dmlviz.core.wording import listed
 from dmlviz.data.formats import READERS
 from dmlviz.data.tables import PART_WORDS
-from dmlviz.data.wording import listed
-from dmlviz.records import InputError
 
 LAYOUT = "train.jsonl.gz and test.jsonl.gz (dev is optional), or all.jsonl.gz"
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})")

@@ -7,13 +7,13 @@ from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import note, shown
 from dmlviz.data.columns import Mapping, guess_notes, map_columns, rows_of
 from dmlviz.data.label_columns import with_class_column
 from dmlviz.data.places import Segment
 from dmlviz.data.rows import Rows, is_blank
 from dmlviz.data.tables import Table, is_usual_name, said_columns
-from dmlviz.data.wording import note, shown
-from dmlviz.records import InputError, ReaderNote
 
 PART_TITLES = {"train": "training", "val": "validation", "test": "test"}
 HIDDEN = "-1"  # how GLUE writes a label that it keeps to itself

@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from dmlviz.core.types import ReaderNote
 from dmlviz.data.decoding import BOM_NOTE, MAGIC, is_binary
 from dmlviz.data.delimited import delimiter_note, delimiter_of, lines_above, row_of
 from dmlviz.data.tables import Table, table_of_columns
-from dmlviz.records import ReaderNote
 
 CHUNK = 2**20  # bytes that are looked at together; a file with a longer line is left to the careful reader
 HEAD = 400_000  # bytes from which separator and header are told; 100,000 letters at least

@@ -14,10 +14,10 @@ from typing import Literal
 
 import numpy as np
 
+from dmlviz.core.types import InputError, ReaderNote, RunConfig, Split, TextDataset
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.cut import TEST_SHARE, Cut, class_counts, cut_parts, last_per_class, per_class, permuted, shares
 from dmlviz.data.equal_texts import among, first_rows, one_of_each_text
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote, RunConfig, Split, TextDataset
 
 __all__ = ["DRAWN_BY", "FOLD_SEED", "TEST_SHARE", "draw_split", "split_of"]
 VALIDATION_SHARE = 0.2  # of the texts at most, where all the rest is trained on

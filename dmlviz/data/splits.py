@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import listed, note
 from dmlviz.data.arrow_tables import cells_of, class_notes
 from dmlviz.data.tables import PART_WORDS, Table
-from dmlviz.data.wording import listed, note
-from dmlviz.records import InputError, ReaderNote
 
 
 def split_tables(

@@ -7,9 +7,9 @@ import io
 import zipfile
 from typing import Any
 
+from dmlviz.core.types import InputError
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.tables import PART_WORDS, Table, table_of_rows
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError
 
 EXTRA = "reading .xlsx needs python-calamine, which is not installed here: pip install 'dmlviz[app]', or save the sheet as CSV (UTF-8)"
 

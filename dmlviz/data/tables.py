@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dmlviz.core.types import InputError, ReaderNote
+from dmlviz.core.wording import count_of, listed, note, shown
 from dmlviz.data.places import Places, Segment, at, numbered
-from dmlviz.data.wording import count_of, listed, note, shown
-from dmlviz.records import InputError, ReaderNote
 
 TEXT_NAMES = (
     "text", "texts", "sentence", "sentences", "review", "review_text", "content", "comment", "comment_text", "document", "utterance", "message",

@@ -19,8 +19,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.places import Place, called, find_model
-from dmlviz.records import InputError
 
 OTHER_TASK = ", which another task needs"
 MOST_NAMED = 3  # weights named in a sentence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dmlviz.core.types import DEFAULT_ENCODER, ReaderNote, RunConfig, Split, TextDataset
 from dmlviz.encoder.places import HUB_ID, transformer_settings
-from dmlviz.records import DEFAULT_ENCODER, ReaderNote, RunConfig, Split, TextDataset
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def pick_device(wanted: str) -> torch.device:

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import nn
 
+from dmlviz.core.types import POOLED, InputError, LoadReport
 from dmlviz.encoder.checkpoint import Notes, base_of, read_encoder
 from dmlviz.encoder.places import Place, called, find_model, read_json_file
 from dmlviz.encoder.self_test import check_encoder, reaches_no_other
 from dmlviz.encoder.sentence_modules import Normalize, SentenceModules, read_modules
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.encoder.tokenizers import fit_table, read_tokenizer
-from dmlviz.records import POOLED, InputError, LoadReport
 
 KINDS = {"transformers": "Hugging Face checkpoint", "sentence-transformers": "sentence-transformers model", "SetFit": "SetFit model",
          "adapter": "adapter", "dmlviz": "weights of a DMLViz run"}  # fmt: skip

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from dmlviz.records import DEFAULT_ENCODER, InputError
+from dmlviz.core.types import DEFAULT_ENCODER, InputError
 
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # all-MiniLM-L6-v2, model.safetensors
 HUB_SECONDS = 6  # a Hub that has not answered by then is treated as out of reach

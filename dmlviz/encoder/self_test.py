@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.checkpoint import Notes, first_line
 from dmlviz.encoder.text_encoder import TextEncoder
-from dmlviz.records import InputError
 
 TOLERANCE = 1e-4  # of the largest absolute value, in float32
 FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError)  # of a model that is asked for what it is not

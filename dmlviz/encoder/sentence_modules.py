@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.places import Place, inside, read_json_file, transformer_settings
 from dmlviz.encoder.pooling import POOLINGS
-from dmlviz.records import InputError
 
 OLD_FLAGS = {"pooling_mode_cls_token": "cls", "pooling_mode_max_tokens": "max", "pooling_mode_mean_tokens": "mean",
              "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len", "pooling_mode_weightedmean_tokens": "weighted_mean",

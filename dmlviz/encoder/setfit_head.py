@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.checkpoint import Notes, first_line
 from dmlviz.encoder.places import Place, read_json_file
-from dmlviz.records import InputError
 
 CONVERT = (
     "python -c \"import joblib, json; h = joblib.load('model_head.pkl'); json.dump({'classes': h.classes_.tolist(), 'coef': h.coef_.tolist(), "

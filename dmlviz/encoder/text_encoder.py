@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dmlviz.core.types import Encoded, LoadReport
 from dmlviz.encoder.pooling import pool
 from dmlviz.encoder.sentence_modules import write_modules
-from dmlviz.records import Encoded, LoadReport
 
 GROUP = 4  # texts that run together on a CPU; smaller groups waste less padding but feed the cores less
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.checkpoint import Notes, first_line
 from dmlviz.encoder.places import called, find_model
-from dmlviz.records import InputError
 
 
 def read_tokenizer(name: str, body: Path, other: str | None, notes: Notes) -> Any:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from dmlviz.analysis.attribution_kind import AttributionKind, read_target
+from dmlviz.core.types import InputError, TokenAttribution, predicted_classes
 from dmlviz.explain.faithful import Checked, Variants, check, mask_token, random_rankings
 from dmlviz.explain.gradients import TokenValues, gradient_x_input, integrated_gradients, seen
 from dmlviz.explain.run_model import RunModel
 from dmlviz.explain.scores import Explained, Seen
 from dmlviz.explain.words import TokenizedText, by_word
-from dmlviz.records import InputError, TokenAttribution, predicted_classes
 
 
 def explain(

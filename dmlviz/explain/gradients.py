@@ -15,10 +15,10 @@ from captum.attr import LayerGradientXActivation, LayerIntegratedGradients
 from torch import Tensor, nn
 
 from dmlviz.analysis.attribution_kind import BASELINES
+from dmlviz.core.types import InputError
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.explain.scores import Seen
 from dmlviz.explain.words import TokenizedText
-from dmlviz.records import InputError
 
 FIRST_STEPS, MOST_STEPS = 32, 256  # of the path: doubled until the values add up to the difference of the scores; 16 are hardly ever enough
 TOLERANCE = 0.01  # of the difference of the scores

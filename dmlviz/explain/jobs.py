@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.core.types import InputError, TokenAttribution
 from dmlviz.explain.explain import explain
 from dmlviz.explain.run_model import RunModel
 from dmlviz.explain.sanity import randomisation, sensitivity
 from dmlviz.explain.words import word_spans
-from dmlviz.records import InputError, TokenAttribution
-from dmlviz.store import Store
-from dmlviz.store_attributions import drop_damaged_parts, save_attributions, save_sanity, stored_rows, stored_sanity
+from dmlviz.store.attributions import drop_damaged_parts, save_attributions, save_sanity, stored_rows, stored_sanity
+from dmlviz.store.runs import Store
 
 CHUNK = 16  # texts between two saves: what an end by force can lose
 NOISE_SAMPLES, SANITY_STEPS = 5, 16  # fewer than by default: the means of a few texts are asked for, and somebody waits

@@ -11,15 +11,15 @@ import numpy as np
 from torch import Tensor, nn
 
 from dmlviz.analysis.attribution_kind import Target, read_target
+from dmlviz.core.types import InputError, Run
 from dmlviz.encoder.devices import pick_device
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.explain.gradients import WordModel, seen
 from dmlviz.explain.scores import Explained, Scores, Seen, explained, propagation_function, readout_function
 from dmlviz.explain.self_test import check_tokenizer, checked
 from dmlviz.explain.words import TokenizedText, tokenize
-from dmlviz.records import InputError, Run
-from dmlviz.store import Store
-from dmlviz.store_damage import OF_RUN, reading
+from dmlviz.store.damage import OF_RUN, reading
+from dmlviz.store.runs import Store
 from dmlviz.training.fit import Job
 from dmlviz.training.load import ForeignHead, load_model
 from dmlviz.training.model import FineTuneModel, load_objective

@@ -20,10 +20,10 @@ from captum.metrics import sensitivity_max
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from dmlviz.core.types import InputError
 from dmlviz.explain.gradients import WordModel, batch_of, changed, integrated_gradients
 from dmlviz.explain.scores import Seen
 from dmlviz.explain.words import TokenizedText, by_word
-from dmlviz.records import InputError
 
 FEWEST_WORDS = 3  # for a rank correlation
 RADIUS = 0.02  # of the mean length of a word vector

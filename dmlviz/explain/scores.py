@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from dmlviz.analysis.attribution_kind import Target
-from dmlviz.propagation import kernel_graph, wide
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
+from dmlviz.losses.propagation import kernel_graph, wide
 from dmlviz.training.model import FineTuneModel
 from dmlviz.training.readouts import FLOOR, mixed, propagation_sigma, support_texts
 

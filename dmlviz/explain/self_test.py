@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.self_test import FAILURES, LONG, SHORT, TOLERANCE
 from dmlviz.explain.gradients import WordModel, batch_of
 from dmlviz.explain.scores import Seen
 from dmlviz.explain.words import TokenizedText, tokenize
-from dmlviz.records import InputError
 
 CAN = "BERT, RoBERTa, DistilBERT, MPNet, ELECTRA, ModernBERT and most encoders can, and so can GPT-2 and its like"
 

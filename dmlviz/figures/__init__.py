@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..records import InputError
-from . import (
+from dmlviz.core.types import InputError
+from dmlviz.figures import (
     attribution_sanity,
     attribution_words,
     calibration,
@@ -32,10 +32,10 @@ from . import (
     shots_curve,
     strata,
 )
-from .attribution_charts import agreement_heat, class_bars, faithfulness
-from .centers_frame import OPTIONS as CENTER_OPTIONS
-from .graph_frame import OPTIONS as GRAPH_OPTIONS
-from .map_frame import COLOR_BY
+from dmlviz.figures.attribution_charts import agreement_heat, class_bars, faithfulness
+from dmlviz.figures.centers_frame import OPTIONS as CENTER_OPTIONS
+from dmlviz.figures.graph_frame import OPTIONS as GRAPH_OPTIONS
+from dmlviz.figures.map_frame import COLOR_BY
 
 
 class FigureEntry(NamedTuple):

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.attribution import class_words, curves, mean_interval, word_table
-from ..analysis.attribution_agreement import between_baselines, pairwise, with_baseline
-from ..analysis.attribution_kind import SHORT_BASELINES
-from ..records import InputError, TextDataset
-from .attribution_frame import AGAINST, TOWARDS, AttributionInput, kind_words
-from .paper import CHART_MM, Box, axes, beside, canvas, inside, plot_axes, tell, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import missing_glyphs, plotly_text, short, whole, whole_number
+from dmlviz.analysis.attribution import class_words, curves, mean_interval, word_table
+from dmlviz.analysis.attribution_agreement import between_baselines, pairwise, with_baseline
+from dmlviz.analysis.attribution_kind import SHORT_BASELINES
+from dmlviz.core.types import InputError, TextDataset
+from dmlviz.figures.attribution_frame import AGAINST, TOWARDS, AttributionInput, kind_words
+from dmlviz.figures.paper import CHART_MM, Box, axes, beside, canvas, inside, plot_axes, tell, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
+from dmlviz.figures.words import missing_glyphs, plotly_text, short, whole, whole_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

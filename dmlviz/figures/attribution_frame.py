@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..analysis.attribution import badge, shares, words_of
-from ..analysis.attribution_kind import METHODS, read_kind, read_target
-from ..records import InputError, Run, TextDataset, TokenAttribution, class_words
-from .theme import Theme, mixed, run_titles
-from .words import whole, whole_number
+from dmlviz.analysis.attribution import badge, shares, words_of
+from dmlviz.analysis.attribution_kind import METHODS, read_kind, read_target
+from dmlviz.core.types import InputError, Run, TextDataset, TokenAttribution, class_words
+from dmlviz.figures.theme import Theme, mixed, run_titles
+from dmlviz.figures.words import whole, whole_number
 
 TOWARDS, AGAINST = "#D55E00", "#0072B2"  # orange and blue: told apart under every kind of colour sight
 STRONG = 0.6  # of the colour in the ground, for the word with the largest share
@@ -29,7 +29,7 @@ class AttributionInput(NamedTuple):
     found: Mapping[int, TokenAttribution]
     kind: str
     typed: tuple[str, str | None] | None = None
-    sanity: Mapping[str, Any] | None = None  # what store_attributions.stored_sanity holds
+    sanity: Mapping[str, Any] | None = None  # what store.attributions.stored_sanity holds
     others: Mapping[str, Mapping[int, TokenAttribution]] = {}  # baseline -> row id -> attribution, of kinds that differ in the baseline alone
     damaged: int = 0  # files of attributions that cannot be read
 

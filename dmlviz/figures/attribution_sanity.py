@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..records import InputError
-from .attribution_frame import AttributionInput, kind_words
-from .paper import Box, canvas, plot_axes, tell, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import missing_glyphs, plotly_text
+from dmlviz.core.types import InputError
+from dmlviz.figures.attribution_frame import AttributionInput, kind_words
+from dmlviz.figures.paper import Box, canvas, plot_axes, tell, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
+from dmlviz.figures.words import missing_glyphs, plotly_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

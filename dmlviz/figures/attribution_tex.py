@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .attribution_frame import sign, word_color
-from .attribution_words import MOST_WORDS, exact, left_out, said
-from .tex_text import escaped, strange
-from .theme import PAPER, loss_color, readable
-from .words import clean, short
+from dmlviz.figures.attribution_frame import sign, word_color
+from dmlviz.figures.attribution_words import MOST_WORDS, exact, left_out, said
+from dmlviz.figures.tex_text import escaped, strange
+from dmlviz.figures.theme import PAPER, loss_color, readable
+from dmlviz.figures.words import clean, short
 
 HEAD = r"""\documentclass[border=2pt,varwidth=%(width)smm]{standalone}
 \usepackage{iftex}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..records import TextDataset
-from .attribution_frame import AttributionInput, kind_words, sign, word_color, word_frame
-from .paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
-from .words import clean, drawable, missing_glyphs, plotly_text, short
+from dmlviz.core.types import TextDataset
+from dmlviz.figures.attribution_frame import AttributionInput, kind_words, sign, word_color, word_frame
+from dmlviz.figures.paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
+from dmlviz.figures.words import clean, drawable, missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.calibration import BINNINGS, calibration_table, fit_temperature, group_bins, group_calibration, log_probabilities
-from ..analysis.outcomes import Outcome
-from ..analysis.over_runs import Side, sides
-from ..records import InputError
-from .paper import Box, canvas, plot_axes, text, trimmed
-from .presets import PT_PER_MM, Preset
-from .reliability_lines import axis, layout, many, of_runs, side_titles
-from .theme import LIGHT, PAPER, Theme, drawing, loss_color, readable, rgba
-from .words import missing_glyphs, plotly_text, short
+from dmlviz.analysis.calibration import BINNINGS, calibration_table, fit_temperature, group_bins, group_calibration, log_probabilities
+from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.over_runs import Side, sides
+from dmlviz.core.types import InputError
+from dmlviz.figures.paper import Box, canvas, plot_axes, text, trimmed
+from dmlviz.figures.presets import PT_PER_MM, Preset
+from dmlviz.figures.reliability_lines import axis, layout, many, of_runs, side_titles
+from dmlviz.figures.theme import LIGHT, PAPER, Theme, drawing, loss_color, readable, rgba
+from dmlviz.figures.words import missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

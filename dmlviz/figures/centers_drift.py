@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.center_view import CenterInput, CenterView
-from .centers_frame import in_colour, name, pane_ids, titles, views
-from .centers_map import _runs, notes
-from .centers_paper import head_mm, pane_title
-from .paper import Box, canvas, lines_of, plot_axes, text
-from .presets import PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, readable
-from .words import plotly_text, short, whole
+from dmlviz.analysis.center_view import CenterInput, CenterView
+from dmlviz.figures.centers_frame import in_colour, name, pane_ids, titles, views
+from dmlviz.figures.centers_map import _runs, notes
+from dmlviz.figures.centers_paper import head_mm, pane_title
+from dmlviz.figures.paper import Box, canvas, lines_of, plot_axes, text
+from dmlviz.figures.presets import PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, readable
+from dmlviz.figures.words import plotly_text, short, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

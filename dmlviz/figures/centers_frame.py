@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.center_view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterLook, CenterView, center_view
-from ..losses.table import LOSSES, check_settings
-from ..records import InputError, Pane, RunArrays
-from .map_frame import LABEL_CHARS, Label, Measure, labels
-from .map_window import Window, outside, outside_sentence, outside_words, window
-from .theme import MOST_COLORS, MOST_FOCUS, ClassStyle, class_styles, run_titles
-from .words import short, text_width, whole
+from dmlviz.analysis.center_view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterLook, CenterView, center_view
+from dmlviz.core.types import InputError, Pane, RunArrays
+from dmlviz.figures.map_frame import LABEL_CHARS, Label, Measure, labels
+from dmlviz.figures.map_window import Window, outside, outside_sentence, outside_words, window
+from dmlviz.figures.theme import MOST_COLORS, MOST_FOCUS, ClassStyle, class_styles, run_titles
+from dmlviz.figures.words import short, text_width, whole
+from dmlviz.losses.table import LOSSES, check_settings
 
 MOST_CLASSES = 20  # rows of bars that can still be read
 PAD = 0.07  # of the window's half: a halo at the edge is seen whole

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.center_view import CenterInput, CenterView
-from ..analysis.centers import center_matrix
-from .centers_frame import by_size, name, pane_ids, sizes, titles, views
-from .centers_map import _runs, notes
-from .centers_paper import EDGE_MM, pane_title
-from .map_frame import LABEL_CHARS
-from .paper import Box, axes, canvas, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import CORRECT, LIGHT, PAPER, SCREEN_FONT, WRONG, Theme, drawing
-from .words import plotly_text, short, text_width, whole
+from dmlviz.analysis.center_view import CenterInput, CenterView
+from dmlviz.analysis.centers import center_matrix
+from dmlviz.figures.centers_frame import by_size, name, pane_ids, sizes, titles, views
+from dmlviz.figures.centers_map import _runs, notes
+from dmlviz.figures.centers_paper import EDGE_MM, pane_title
+from dmlviz.figures.map_frame import LABEL_CHARS
+from dmlviz.figures.paper import Box, axes, canvas, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import CORRECT, LIGHT, PAPER, SCREEN_FONT, WRONG, Theme, drawing
+from dmlviz.figures.words import plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..analysis.center_view import CenterInput, CenterView
-from ..analysis.fairness import unfair
-from ..records import Run
-from .centers_frame import counted, in_colour, left_out, name, outside_said, pane_ids, placing, summary, titles, view_of, views
-from .centers_map_paper import paper
-from .centers_map_screen import screen
-from .map_frame import LABEL_CHARS
-from .theme import OTHER, OTHER_COLOR
-from .words import excerpt, missing_glyphs, short, whole
+from dmlviz.analysis.center_view import CenterInput, CenterView
+from dmlviz.analysis.fairness import unfair
+from dmlviz.core.types import Run
+from dmlviz.figures.centers_frame import counted, in_colour, left_out, name, outside_said, pane_ids, placing, summary, titles, view_of, views
+from dmlviz.figures.centers_map_paper import paper
+from dmlviz.figures.centers_map_screen import screen
+from dmlviz.figures.map_frame import LABEL_CHARS
+from dmlviz.figures.theme import OTHER, OTHER_COLOR
+from dmlviz.figures.words import excerpt, missing_glyphs, short, whole
 
 MOST_SPOKES = 15
 MOST_POINTS = 2_500  # texts drawn in a pane: enough for the shape of the map, few enough for vector marks under the stars

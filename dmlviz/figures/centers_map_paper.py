@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .centers_frame import names_beside, pane_ids, view_of
-from .centers_paper import EDGE_MM, pane_title, squares
-from .map_frame import LABEL_CHARS, Label, Window
-from .paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import OTHER, PAPER, class_mark, drawing, mixed, readable
-from .words import drawable, short
+from dmlviz.figures.centers_frame import names_beside, pane_ids, view_of
+from dmlviz.figures.centers_paper import EDGE_MM, pane_title, squares
+from dmlviz.figures.map_frame import LABEL_CHARS, Label, Window
+from dmlviz.figures.paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import OTHER, PAPER, class_mark, drawing, mixed, readable
+from dmlviz.figures.words import drawable, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

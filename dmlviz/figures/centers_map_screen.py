@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .centers_frame import names_beside, view_of
-from .map_frame import Window, percent
-from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, arrows, class_name, layout, title
-from .theme import LIGHT, OTHER, Theme, mixed, rgba
-from .words import plotly_lines, plotly_text, short
+from dmlviz.figures.centers_frame import names_beside, view_of
+from dmlviz.figures.map_frame import Window, percent
+from dmlviz.figures.pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, arrows, class_name, layout, title
+from dmlviz.figures.theme import LIGHT, OTHER, Theme, mixed, rgba
+from dmlviz.figures.words import plotly_lines, plotly_text, short
 
 STAR_PX = 13
 NUMBERED = 24  # centres in a pane that still have room for their numbers

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .map_frame import percent
-from .paper import Box, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import PAPER, loss_color, readable
+from dmlviz.figures.map_frame import percent
+from dmlviz.figures.paper import Box, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import PAPER, loss_color, readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

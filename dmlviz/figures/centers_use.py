@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.center_view import CenterInput, CenterView
-from ..analysis.fairness import unfair
-from .centers_frame import MOST_CLASSES, by_size, counted, in_colour, name, pane_ids, titles, views
-from .centers_map import _runs, notes
-from .centers_paper import EDGE_MM, head_mm
-from .map_frame import LABEL_CHARS
-from .paper import CHART_MM, Box, axes, canvas, size_mm, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, mixed, readable
-from .words import plotly_text, short, text_width, whole
+from dmlviz.analysis.center_view import CenterInput, CenterView
+from dmlviz.analysis.fairness import unfair
+from dmlviz.figures.centers_frame import MOST_CLASSES, by_size, counted, in_colour, name, pane_ids, titles, views
+from dmlviz.figures.centers_map import _runs, notes
+from dmlviz.figures.centers_paper import EDGE_MM, head_mm
+from dmlviz.figures.map_frame import LABEL_CHARS
+from dmlviz.figures.paper import CHART_MM, Box, axes, canvas, size_mm, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, mixed, readable
+from dmlviz.figures.words import plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

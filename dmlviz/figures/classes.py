@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..records import Split, TextDataset
-from .map_frame import LABEL_CHARS
-from .paper import Box, beside, canvas, plot_axes, size_mm, text, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, mixed
-from .words import missing_glyphs, plotly_text, short, text_width, whole
+from dmlviz.core.types import Split, TextDataset
+from dmlviz.figures.map_frame import LABEL_CHARS
+from dmlviz.figures.paper import Box, beside, canvas, plot_axes, size_mm, text, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, mixed
+from dmlviz.figures.words import missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..records import InputError
-from .paper import canvas, height_of, hosted, sharing_keys, size_mm, text
-from .presets import LEAST_MM, PT_PER_MM, Preset
-from .theme import drawing
+from dmlviz.core.types import InputError
+from dmlviz.figures.paper import canvas, height_of, hosted, sharing_keys, size_mm, text
+from dmlviz.figures.presets import LEAST_MM, PT_PER_MM, Preset
+from dmlviz.figures.theme import drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.errors import MOST_CLASSES, REST, confusion, confusion_view, row_shares
-from ..analysis.outcomes import Outcome
-from ..analysis.over_runs import sides
-from ..records import UNREACHED, InputError, TextDataset
-from .paper import Box, axes, canvas, text, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_lines import layout, many, of_runs, side_titles
-from .theme import CORRECT, LIGHT, PAPER, WRONG, Theme, drawing, loss_color, mixed, readable
-from .words import drawable, missing_glyphs, plotly_text, short, text_width, whole
+from dmlviz.analysis.errors import MOST_CLASSES, REST, confusion, confusion_view, row_shares
+from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.over_runs import sides
+from dmlviz.core.types import UNREACHED, InputError, TextDataset
+from dmlviz.figures.paper import Box, axes, canvas, text, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.reliability_lines import layout, many, of_runs, side_titles
+from dmlviz.figures.theme import CORRECT, LIGHT, PAPER, WRONG, Theme, drawing, loss_color, mixed, readable
+from dmlviz.figures.words import drawable, missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

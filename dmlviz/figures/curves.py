@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.fairness import unfair
-from ..records import InputError, Run
-from .labels import spread
-from .paper import Box, beside, canvas, dash, lines_of, plot_axes, text
-from .presets import PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
-from .words import missing_glyphs, plotly_text, short, text_width
+from dmlviz.analysis.fairness import unfair
+from dmlviz.core.types import InputError, Run
+from dmlviz.figures.labels import spread
+from dmlviz.figures.paper import Box, beside, canvas, dash, lines_of, plot_axes, text
+from dmlviz.figures.presets import PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
+from dmlviz.figures.words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

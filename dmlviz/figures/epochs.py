@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..analysis.trails import Trail, snapshot_maps
-from ..places import place_name
-from ..records import Pane, RunArrays
-from . import map_frame, map_paper
-from .map_frame import ColorBy, Window, alt, notes, pane_ids
-from .map_screen import screen
-from .presets import Preset
-from .theme import run_titles
+from dmlviz.analysis.trails import Trail, snapshot_maps
+from dmlviz.core.places import place_name
+from dmlviz.core.types import Pane, RunArrays
+from dmlviz.figures import map_frame, map_paper
+from dmlviz.figures.map_frame import ColorBy, Window, alt, notes, pane_ids
+from dmlviz.figures.map_screen import screen
+from dmlviz.figures.presets import Preset
+from dmlviz.figures.theme import run_titles
 
 LEAST_MM = 24.0  # a pane narrower than this shows nothing
 GIF_DPI, GIF_SECONDS = 110, 0.9

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.errors import MOST_SIDES, shared_errors
-from ..analysis.outcomes import Outcome
-from ..analysis.over_runs import sides
-from .paper import Box, axes, beside, canvas, lines_of, plot_axes, text
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_lines import axis, layout, of_runs, side_titles
-from .theme import LIGHT, PAPER, Theme, drawing, loss_color, readable
-from .words import missing_glyphs, plotly_text, short, text_width
+from dmlviz.analysis.errors import MOST_SIDES, shared_errors
+from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.over_runs import sides
+from dmlviz.figures.paper import Box, axes, beside, canvas, lines_of, plot_axes, text
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.reliability_lines import axis, layout, of_runs, side_titles
+from dmlviz.figures.theme import LIGHT, PAPER, Theme, drawing, loss_color, readable
+from dmlviz.figures.words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

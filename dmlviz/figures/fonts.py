@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..records import InputError
+from dmlviz.core.types import InputError
 
 
 class Face(NamedTuple):

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.comparing import compare, pairs_of
-from ..analysis.fairness import unfair
-from ..analysis.judged_rows import untested_sentence
-from ..records import InputError, Run
-from .paper import Box, beside, canvas, inside, plot_axes, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, n_words, number_word, units_words, value
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, base_title, drawing, loss_color, readable, rgba
-from .words import missing_glyphs, plotly_text, short, text_width
+from dmlviz.analysis.comparing import compare, pairs_of
+from dmlviz.analysis.fairness import unfair
+from dmlviz.analysis.judged_rows import untested_sentence
+from dmlviz.core.types import InputError, Run
+from dmlviz.figures.paper import Box, beside, canvas, inside, plot_axes, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, members, n_words, number_word, units_words, value
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, base_title, drawing, loss_color, readable, rgba
+from dmlviz.figures.words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .graph_frame import COLOR_BY, LAYOUTS, frame, frame_of, pane_ids
-from .graph_paper import caption, notes, paper
-from .graph_screen import alt, animation, screen
-from .map_window import outside_words, window
+from dmlviz.figures.graph_frame import COLOR_BY, LAYOUTS, frame, frame_of, pane_ids
+from dmlviz.figures.graph_paper import caption, notes, paper
+from dmlviz.figures.graph_screen import alt, animation, screen
+from dmlviz.figures.map_window import outside_words, window
 
 __all__ = [
     "COLOR_BY", "LAYOUTS", "alt", "animation", "caption", "frame", "frame_of", "notes", "outside_words", "pane_ids", "paper", "screen", "window",

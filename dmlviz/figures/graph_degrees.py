@@ -10,13 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from scipy.sparse import issparse
 
-from .curves import DASHES
-from .graph_frame import GraphInput, GraphView, runs_words, views
-from .labels import spread
-from .paper import Box, beside, canvas, dash, inside, plot_axes, text, trimmed
-from .presets import PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
-from .words import missing_glyphs, plotly_text, short, text_width
+from dmlviz.figures.curves import DASHES
+from dmlviz.figures.graph_frame import GraphInput, GraphView, runs_words, views
+from dmlviz.figures.labels import spread
+from dmlviz.figures.paper import Box, beside, canvas, dash, inside, plot_axes, text, trimmed
+from dmlviz.figures.presets import PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
+from dmlviz.figures.words import missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

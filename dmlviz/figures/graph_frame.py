@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..analysis.fairness import unfair
-from ..analysis.graph_layout import SPRING_LIMIT, map_places, spring_places
-from ..analysis.graph_nodes import GraphSettings, GraphStudy, shared_rows, study, trained_sigma
-from ..analysis.graph_numbers import Edges, above, strongest
-from ..places import place_name
-from ..records import InputError, Projection, Run, RunArrays
-from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
-from .words import excerpt, whole
+from dmlviz.analysis.fairness import unfair
+from dmlviz.analysis.graph_layout import SPRING_LIMIT, map_places, spring_places
+from dmlviz.analysis.graph_nodes import GraphSettings, GraphStudy, shared_rows, study, trained_sigma
+from dmlviz.analysis.graph_numbers import Edges, above, strongest
+from dmlviz.core.places import place_name
+from dmlviz.core.types import InputError, Projection, Run, RunArrays
+from dmlviz.figures.theme import CORRECT, MOST_COLORS, MOST_FOCUS, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles
+from dmlviz.figures.words import excerpt, whole
 
 COLOR_BY = ("true", "propagated", "confidence", "wrong")
 LAYOUTS = ("map", "spring")

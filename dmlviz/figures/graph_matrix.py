@@ -11,16 +11,16 @@ import pandas as pd
 import plotly.graph_objects as go
 from pandas.api.types import union_categoricals
 
-from ..analysis.graph import SimilarityGraph, similarity_graph
-from ..analysis.graph_numbers import class_means
-from ..records import InputError
-from .centers_paper import EDGE_MM, head_mm, pane_title, squares
-from .graph_frame import GraphInput, GraphView, runs_words, views
-from .map_frame import LABEL_CHARS
-from .paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import LIGHT, OTHER, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
-from .words import missing_glyphs, plotly_text, short, text_width, whole
+from dmlviz.analysis.graph import SimilarityGraph, similarity_graph
+from dmlviz.analysis.graph_numbers import class_means
+from dmlviz.core.types import InputError
+from dmlviz.figures.centers_paper import EDGE_MM, head_mm, pane_title, squares
+from dmlviz.figures.graph_frame import GraphInput, GraphView, runs_words, views
+from dmlviz.figures.map_frame import LABEL_CHARS
+from dmlviz.figures.paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, OTHER, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, run_titles
+from dmlviz.figures.words import missing_glyphs, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .centers_paper import EDGE_MM, pane_title, squares
-from .graph_frame import BANDS, UNREACHED, GraphInput, edge_sentence, pane_ids, runs_words
-from .graph_screen import class_labels
-from .map_frame import LABEL_CHARS, Label
-from .map_window import Window, outside, outside_sentence, window
-from .paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import CORRECT, OTHER, OTHER_COLOR, PAPER, WRONG, class_mark, contrast, drawing, mixed, readable
-from .words import drawable, missing_glyphs, short
+from dmlviz.figures.centers_paper import EDGE_MM, pane_title, squares
+from dmlviz.figures.graph_frame import BANDS, UNREACHED, GraphInput, edge_sentence, pane_ids, runs_words
+from dmlviz.figures.graph_screen import class_labels
+from dmlviz.figures.map_frame import LABEL_CHARS, Label
+from dmlviz.figures.map_window import Window, outside, outside_sentence, window
+from dmlviz.figures.paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import CORRECT, OTHER, OTHER_COLOR, PAPER, WRONG, class_mark, contrast, drawing, mixed, readable
+from dmlviz.figures.words import drawable, missing_glyphs, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.graph import Propagated
-from .graph_frame import BANDS, UNREACHED
-from .map_frame import Label, Measure, Window, labels, percent, window
-from .pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, arrows, class_name, layout, title
-from .theme import LIGHT, OTHER_COLOR, WRONG, ClassStyle, Theme, contrast, mixed, rgba
-from .words import plotly_lines, plotly_text, short, text_width
+from dmlviz.analysis.graph import Propagated
+from dmlviz.figures.graph_frame import BANDS, UNREACHED
+from dmlviz.figures.map_frame import Label, Measure, Window, labels, percent, window
+from dmlviz.figures.pane_screen import BOLD, LABEL_PX, STEADY, TITLE_PX, arrows, class_name, layout, title
+from dmlviz.figures.theme import LIGHT, OTHER_COLOR, WRONG, ClassStyle, Theme, contrast, mixed, rgba
+from dmlviz.figures.words import plotly_lines, plotly_text, short, text_width
 
 GL_ABOVE = 3_000  # nodes in a pane
 WIDTHS, OPACITIES = (0.5, 0.9, 1.4, 2.2), (0.22, 0.34, 0.5, 0.7)

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.graph_nodes import RECORDED, SUPPORT, trained_sigma, visible_share
-from ..analysis.graph_numbers import SigmaCurve, accuracy_curve
-from .curves import DASHES
-from .graph_frame import GraphInput, GraphView, runs_words, settings, views
-from .labels import spread
-from .paper import Box, beside, canvas, dash, inside, lines_of, plot_axes, text
-from .presets import PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import interval_text, missing_glyphs, plotly_text, short, text_width
+from dmlviz.analysis.graph_nodes import RECORDED, SUPPORT, trained_sigma, visible_share
+from dmlviz.analysis.graph_numbers import SigmaCurve, accuracy_curve
+from dmlviz.figures.curves import DASHES
+from dmlviz.figures.graph_frame import GraphInput, GraphView, runs_words, settings, views
+from dmlviz.figures.labels import spread
+from dmlviz.figures.paper import Box, beside, canvas, dash, inside, lines_of, plot_axes, text
+from dmlviz.figures.presets import PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
+from dmlviz.figures.words import interval_text, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.graph import Why, why
-from ..records import InputError
-from .graph_frame import GraphInput, GraphView, default_focus, runs_words, settings, views
-from .paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, class_styles, drawing, loss_color, mixed, readable, run_titles
-from .words import HOVER_CHARS, excerpt, missing_glyphs, plotly_lines, plotly_text, short, whole
+from dmlviz.analysis.graph import Why, why
+from dmlviz.core.types import InputError
+from dmlviz.figures.graph_frame import GraphInput, GraphView, default_focus, runs_words, settings, views
+from dmlviz.figures.paper import Box, axes, canvas, size_mm, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, class_styles, drawing, loss_color, mixed, readable, run_titles
+from dmlviz.figures.words import HOVER_CHARS, excerpt, missing_glyphs, plotly_lines, plotly_text, short, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

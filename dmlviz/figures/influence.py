@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.influence import Floor, Retrained, floor, in_words, influence
-from ..records import InputError, Pane, TextDataset
-from .paper import Box, axes, beside, canvas, inside, lines_of, plot_axes, text
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_lines import axis, layout
-from .theme import LIGHT, PAPER, Theme, drawing, readable, run_titles
-from .words import drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short, text_width, whole
+from dmlviz.analysis.influence import Floor, Retrained, floor, in_words, influence
+from dmlviz.core.types import InputError, Pane, TextDataset
+from dmlviz.figures.paper import Box, axes, beside, canvas, inside, lines_of, plot_axes, text
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.reliability_lines import axis, layout
+from dmlviz.figures.theme import LIGHT, PAPER, Theme, drawing, readable, run_titles
+from dmlviz.figures.words import drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short, text_width, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

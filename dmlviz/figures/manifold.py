@@ -1,8 +1,23 @@
 """Where each text lands, one pane per run on one window."""
 
-from .map_frame import COLOR_BY, KeyEntry, Label, Window, alt, caption, default_focus, frame, key, labels, layers, notes, pane_ids, window
-from .map_paper import paper
-from .map_screen import screen
+from dmlviz.figures.map_frame import (
+    COLOR_BY,
+    KeyEntry,
+    Label,
+    Window,
+    alt,
+    caption,
+    default_focus,
+    frame,
+    key,
+    labels,
+    layers,
+    notes,
+    pane_ids,
+    window,
+)
+from dmlviz.figures.map_paper import paper
+from dmlviz.figures.map_screen import screen
 
 __all__ = [
     "COLOR_BY", "KeyEntry", "Label", "Window", "alt", "caption", "default_focus", "frame", "key", "labels", "layers",

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .labels import medoid
-from .map_frame import BY_CLASS, LABEL_CHARS, MOST_LABELS, opacity, percent
-from .theme import LIGHT, OTHER, SCREEN_FONT, Theme, loss_color, readable
-from .words import plotly_lines, plotly_text, short
+from dmlviz.figures.labels import medoid
+from dmlviz.figures.map_frame import BY_CLASS, LABEL_CHARS, MOST_LABELS, opacity, percent
+from dmlviz.figures.theme import LIGHT, OTHER, SCREEN_FONT, Theme, loss_color, readable
+from dmlviz.figures.words import plotly_lines, plotly_text, short
 
 SYMBOLS = {"support": "diamond", "validation": "circle-open", "test": "circle"}
 

@@ -8,20 +8,20 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..analysis.fairness import unfair
-from ..analysis.judged_rows import unreached_sentence
-from ..losses.table import variant
-from ..places import place_name
-from ..records import InputError, Pane, class_words
-from .labels import medoid, place_labels
-from .map_window import Window, outside, outside_sentence, window
-from .theme import CORRECT, MOST_COLORS, MOST_FOCUS, NOWHERE, OKABE_ITO, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles, scale
-from .words import excerpt, missing_glyphs, short, text_width, whole
+from dmlviz.analysis.fairness import unfair
+from dmlviz.analysis.judged_rows import unreached_sentence
+from dmlviz.core.places import place_name
+from dmlviz.core.types import InputError, Pane, class_words
+from dmlviz.figures.labels import medoid, place_labels
+from dmlviz.figures.map_window import Window, outside, outside_sentence, window
+from dmlviz.figures.theme import CORRECT, MOST_COLORS, MOST_FOCUS, NOWHERE, OKABE_ITO, OTHER, OTHER_COLOR, WRONG, class_styles, run_titles, scale
+from dmlviz.figures.words import excerpt, missing_glyphs, short, text_width, whole
+from dmlviz.losses.table import variant
 
 ColorBy = Literal["class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement", "needed", "reasons"]
 COLOR_BY = ("class", "prediction", "correctness", "part", "confidence", "distortion", "lost", "disagreement", "needed", "reasons")
 BY_CLASS = ("class", "prediction")
-# colourings by a number of each text: what it is, in words. The numbers come from panes.map_values
+# colourings by a number of each text: what it is, in words. The numbers come from map_kinds.map_values
 BY_VALUE = {
     "confidence": "probability of the predicted class",
     "distortion": "share of its neighbours that the map does not keep",

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..analysis.selecting import inside
-from ..records import InputError
-from .map_frame import BY_CLASS, Label, labels, opacity, percent
-from .map_window import Outside, Window, around, outside, window
-from .theme import OTHER, loss_color
+from dmlviz.analysis.selecting import inside
+from dmlviz.core.types import InputError
+from dmlviz.figures.map_frame import BY_CLASS, Label, labels, opacity, percent
+from dmlviz.figures.map_window import Outside, Window, around, outside, window
+from dmlviz.figures.theme import OTHER, loss_color
 
 KINDS = ("other", "validation", "test", "support", "wrong")  # a mark's kind is its place here
 DRAWN = ("other", "validation", "test", "wrong", "support")  # later ones lie on top, as in map_frame.layers

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from .map_frame import BY_CLASS, LABEL_CHARS, KeyEntry, Label, Layer, Window, key, labels, layers, opacity, pane_ids, percent, window
-from .paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .theme import OTHER_COLOR, PAPER, class_mark, contrast, drawing, loss_color, mixed, readable
-from .words import drawable, short
+from dmlviz.figures.map_frame import BY_CLASS, LABEL_CHARS, KeyEntry, Label, Layer, Window, key, labels, layers, opacity, pane_ids, percent, window
+from dmlviz.figures.paper import MARKERS, OUTLINE_PT, Box, arrows, axes, canvas, outlined_pt, size_mm, tell, text, trimmed, unshown, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.theme import OTHER_COLOR, PAPER, class_mark, contrast, drawing, loss_color, mixed, readable
+from dmlviz.figures.words import drawable, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .map_frame import Layer, Window, labels, layers, opacity, percent, window
-from .pane_screen import BOLD, LABEL_PX, TITLE_PX, arrows, class_name, layout, title
-from .theme import LIGHT, OTHER_COLOR, Theme, contrast, mixed
-from .words import plotly_lines, plotly_text, short
+from dmlviz.figures.map_frame import Layer, Window, labels, layers, opacity, percent, window
+from dmlviz.figures.pane_screen import BOLD, LABEL_PX, TITLE_PX, arrows, class_name, layout, title
+from dmlviz.figures.theme import LIGHT, OTHER_COLOR, Theme, contrast, mixed
+from dmlviz.figures.words import plotly_lines, plotly_text, short
 
 GL_ABOVE = 3_000  # marks in a pane; below, SVG marks are crisper and cost no WebGL context
 

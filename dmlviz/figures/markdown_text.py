@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .words import clean
+from dmlviz.figures.words import clean
 
 HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 SPECIAL = re.compile(r"[\\`*_{}\[\]()#+!|~$^:]|(?<=\w)(?=://)")  # the last: nothing becomes a link by itself

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .map_frame import LABEL_CHARS, Label
-from .map_window import Outside, Window, outside
-from .theme import SCREEN_FONT, Theme, loss_color, readable, rgba
-from .words import plotly_text, short
+from dmlviz.figures.map_frame import LABEL_CHARS, Label
+from dmlviz.figures.map_window import Outside, Window, outside
+from dmlviz.figures.theme import SCREEN_FONT, Theme, loss_color, readable, rgba
+from dmlviz.figures.words import plotly_text, short
 
 TITLE_PX, LABEL_PX = 30, 12
 NUMBER_AWAY = 0.05  # of the window: how far the number stands from its arrow

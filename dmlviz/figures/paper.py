@@ -9,11 +9,11 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .fonts import font_stack
-from .map_window import Window, outside
-from .presets import MIN_PT, MM_PER_INCH, PT_PER_MM, Preset
-from .theme import PAPER
-from .words import drawable, short
+from dmlviz.figures.fonts import font_stack
+from dmlviz.figures.map_window import Window, outside
+from dmlviz.figures.presets import MIN_PT, MM_PER_INCH, PT_PER_MM, Preset
+from dmlviz.figures.theme import PAPER
+from dmlviz.figures.words import drawable, short
 
 if TYPE_CHECKING:
     import pandas as pd

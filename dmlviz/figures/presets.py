@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..records import InputError
+from dmlviz.core.types import InputError
 
 MM_PER_INCH = 25.4
 PT_PER_MM = 72 / MM_PER_INCH

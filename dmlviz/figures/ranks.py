@@ -9,14 +9,25 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.intervals import units
-from ..analysis.ranking import FEWEST_SETS, cliques, rank
-from ..records import InputError, Run
-from .paper import Box, axes, canvas, lines_of, tell, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_frame import OPTIONS, PAPER_MARKS, Member, by_readout, comparable_members, draws_words, members, number_word, rows_words, values
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
-from .words import missing_glyphs, plotly_text, short
+from dmlviz.analysis.intervals import units
+from dmlviz.analysis.ranking import FEWEST_SETS, cliques, rank
+from dmlviz.core.types import InputError, Run
+from dmlviz.figures.paper import Box, axes, canvas, lines_of, tell, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.reliability_frame import (
+    OPTIONS,
+    PAPER_MARKS,
+    Member,
+    by_readout,
+    comparable_members,
+    draws_words,
+    members,
+    number_word,
+    rows_words,
+    values,
+)
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable
+from dmlviz.figures.words import missing_glyphs, plotly_text, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

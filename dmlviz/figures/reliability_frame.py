@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..analysis.fairness import ELSEWHERE, REPEATS
-from ..analysis.groups import Group, finished_groups
-from ..analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
-from ..analysis.shared_draws import shared_by_place
-from ..places import place_name
-from ..records import InputError, Run, RunConfig
-from .theme import LOSS_COLORS, method_title
+from dmlviz.analysis.fairness import ELSEWHERE, REPEATS
+from dmlviz.analysis.groups import Group, finished_groups
+from dmlviz.analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
+from dmlviz.analysis.shared_draws import shared_by_place
+from dmlviz.core.places import place_name
+from dmlviz.core.types import InputError, Run, RunConfig
+from dmlviz.figures.theme import LOSS_COLORS, method_title
 
 METRICS = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 OPTIONS = {"metric": tuple(METRICS), "predictions_by": object}  # of every figure here; predictions_by: a readout, "" for each run's own

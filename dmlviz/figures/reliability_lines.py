@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from ..analysis.over_runs import Side, interval_words, units
-from .labels import spread
-from .paper import DASHES as PAPER_DASHES
-from .paper import Box, beside, canvas, inside, lines_of, plot_axes, tell, text, trimmed, width_mm
-from .presets import PT_PER_MM, Preset
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
-from .words import drawable, plotly_text, short, text_width
+from dmlviz.analysis.over_runs import Side, interval_words, units
+from dmlviz.figures.labels import spread
+from dmlviz.figures.paper import DASHES as PAPER_DASHES
+from dmlviz.figures.paper import Box, beside, canvas, inside, lines_of, plot_axes, tell, text, trimmed, width_mm
+from dmlviz.figures.presets import PT_PER_MM, Preset
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba, run_titles
+from dmlviz.figures.words import drawable, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.outcomes import Outcome
-from ..analysis.over_runs import sides
-from ..analysis.selective import SIGNALS, WHAT, group_curve, group_selective, selective_table
-from ..records import InputError
-from .presets import Preset
-from .reliability_lines import Axes, Line, many, of_runs, paper_lines, screen_lines, side_titles, y_range
-from .theme import LIGHT, Theme
-from .words import missing_glyphs, plotly_text
+from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.over_runs import sides
+from dmlviz.analysis.selective import SIGNALS, WHAT, group_curve, group_selective, selective_table
+from dmlviz.core.types import InputError
+from dmlviz.figures.presets import Preset
+from dmlviz.figures.reliability_lines import Axes, Line, many, of_runs, paper_lines, screen_lines, side_titles, y_range
+from dmlviz.figures.theme import LIGHT, Theme
+from dmlviz.figures.words import missing_glyphs, plotly_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

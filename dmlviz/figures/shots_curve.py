@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.intervals import group_interval
-from ..records import Run
-from .labels import spread
-from .paper import Box, beside, canvas, inside, plot_axes, tell, text, trimmed, width_mm
-from .presets import MIN_PT, PT_PER_MM, Preset
-from .reliability_frame import (
+from dmlviz.analysis.intervals import group_interval
+from dmlviz.core.types import Run
+from dmlviz.figures.labels import spread
+from dmlviz.figures.paper import Box, beside, canvas, inside, plot_axes, tell, text, trimmed, width_mm
+from dmlviz.figures.presets import MIN_PT, PT_PER_MM, Preset
+from dmlviz.figures.reliability_frame import (
     METRICS,
     OPTIONS,
     PAPER_MARKS,
@@ -28,8 +28,8 @@ from .reliability_frame import (
     units_words,
     values,
 )
-from .theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba
-from .words import interval_text, missing_glyphs, plotly_text, short, text_width
+from dmlviz.figures.theme import LIGHT, PAPER, SCREEN_FONT, Theme, drawing, loss_color, readable, rgba
+from dmlviz.figures.words import interval_text, missing_glyphs, plotly_text, short, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

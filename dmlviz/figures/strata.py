@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..analysis.outcomes import Outcome
-from ..analysis.over_runs import sides
-from ..analysis.strata import BY, SPACES, accuracy_by
-from ..records import TextDataset
-from .presets import Preset
-from .reliability_lines import Axes, Line, many, of_runs, paper_lines, screen_lines, side_titles, y_range
-from .theme import LIGHT, Theme
-from .words import missing_glyphs, plotly_text
+from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.over_runs import sides
+from dmlviz.analysis.strata import BY, SPACES, accuracy_by
+from dmlviz.core.types import TextDataset
+from dmlviz.figures.presets import Preset
+from dmlviz.figures.reliability_lines import Axes, Line, many, of_runs, paper_lines, screen_lines, side_titles, y_range
+from dmlviz.figures.theme import LIGHT, Theme
+from dmlviz.figures.words import missing_glyphs, plotly_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-from ..losses.table import LOSSES
-from ..places import place_name
-from ..records import Run, RunConfig
+from dmlviz.core.places import place_name
+from dmlviz.core.types import Run, RunConfig
+from dmlviz.losses.table import LOSSES
 
 LOSS_COLORS = {
     "cross_entropy": "#6B7280", "soft_triple": "#0072B2", "triple_entropy": "#D55E00", "supcon": "#009E73",

@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-from ..records import InputError
-from .fonts import font_stack, glyphs_of
+from dmlviz.core.types import InputError
+from dmlviz.figures.fonts import font_stack, glyphs_of
 
 MISSING = "\N{REPLACEMENT CHARACTER}"
 HOVER_CHARS = 160

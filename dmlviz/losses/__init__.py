@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from dmlviz.core.types import SettingValue
 from dmlviz.losses.table import LOSSES, LossEntry, Paper, Setting, check_ce_weight, check_settings, find_loss
-from dmlviz.records import SettingValue
 
 if TYPE_CHECKING:
     from dmlviz.losses.base import MetricLoss

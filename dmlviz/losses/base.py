@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from dmlviz.records import Encoded, InputError
+from dmlviz.core.types import Encoded, InputError
 
 
 class MetricLoss(nn.Module):

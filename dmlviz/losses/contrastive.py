@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses.base import MetricLoss
 from dmlviz.losses.pairs import distances, mean_above_zero, other_class, same_class
-from dmlviz.records import Encoded
 
 
 class Contrastive(MetricLoss):

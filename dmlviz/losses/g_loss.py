@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dmlviz.core.types import Encoded, InputError
 from dmlviz.losses.base import MetricLoss
-from dmlviz.propagation import propagate, sqrt_median_sigma, text_transition, wide
-from dmlviz.records import Encoded, InputError
+from dmlviz.losses.propagation import propagate, sqrt_median_sigma, text_transition, wide
 
 FLOOR = 1e-100  # a probability below it counts as this much (the loss of one text stays under 231), a sum of scores as none
 

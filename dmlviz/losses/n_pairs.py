@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses.base import MetricLoss, full_precision
-from dmlviz.records import Encoded
 
 
 class NPairs(MetricLoss):

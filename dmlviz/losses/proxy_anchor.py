@@ -6,9 +6,9 @@ import torch
 from pytorch_metric_learning.losses import ProxyAnchorLoss
 from torch import Tensor, nn
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses.base import MetricLoss, at_least_float32, full_precision
 from dmlviz.losses.proxy_nca import proxies
-from dmlviz.records import Encoded
 
 
 class ProxyAnchor(MetricLoss):

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses.base import MetricLoss, at_least_float32, full_precision
-from dmlviz.records import Encoded
 
 
 class SoftTriple(MetricLoss):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses.base import MetricLoss
 from dmlviz.losses.pairs import cosines, same_class
-from dmlviz.records import Encoded
 
 BASE_TEMPERATURE = 0.07  # of Khosla's code, from which the factor of G-Loss's authors comes
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from dmlviz.records import InputError, SettingValue
+from dmlviz.core.types import InputError, SettingValue
 
 
 class Paper(NamedTuple):

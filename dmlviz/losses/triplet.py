@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses.base import MetricLoss
 from dmlviz.losses.pairs import distances, mean_above_zero, other_class, same_class
-from dmlviz.records import Encoded
 
 
 class Triplet(MetricLoss):

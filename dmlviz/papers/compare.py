@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from dmlviz.analysis.inference import student
-from dmlviz.data.wording import count_of
+from dmlviz.core.types import InputError, Run, RunConfig, SettingValue
+from dmlviz.core.wording import count_of
 from dmlviz.losses import LOSSES, check_ce_weight, check_settings
 from dmlviz.papers.expand import one_config, same_place, short
 from dmlviz.papers.reader import Protocol, ProtocolLoss, PublishedNumber
-from dmlviz.records import InputError, Run, RunConfig, SettingValue
 from dmlviz.training.choices import balances
 
 REPEATS = ("seed", "support_seed", "fold")  # runs that differ in nothing else are one row

@@ -7,9 +7,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from dmlviz.data.wording import did_you_mean, shown
+from dmlviz.core.types import InputError, RunConfig
+from dmlviz.core.wording import did_you_mean, shown
 from dmlviz.papers.reader import Protocol, ProtocolLoss
-from dmlviz.records import InputError, RunConfig
 
 
 def configs(

@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from dmlviz.data.wording import did_you_mean, shown
+from dmlviz.core.types import InputError, RunConfig, SettingValue, Written
+from dmlviz.core.wording import did_you_mean, shown
 from dmlviz.losses import check_settings, find_loss
-from dmlviz.records import InputError, RunConfig, SettingValue, Written
 
 FOLDER = Path(__file__).parent
 METRICS = ("accuracy", "macro_f1", "silhouette", "total_seconds", "seconds_per_epoch", "stop_epoch")

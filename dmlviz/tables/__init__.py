@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..data.wording import did_you_mean
-from ..records import InputError
-from . import attributions, calibration, centers, datasets, published, results, settings
-from .frame import table_frame
-from .latex import document, latex
-from .markdown import markdown
-from .table import Cell, Column, Table
+from dmlviz.core.types import InputError
+from dmlviz.core.wording import did_you_mean
+from dmlviz.tables import attributions, calibration, centers, datasets, published, results, settings
+from dmlviz.tables.frame import table_frame
+from dmlviz.tables.latex import document, latex
+from dmlviz.tables.markdown import markdown
+from dmlviz.tables.table import Cell, Column, Table
 
 
 class TableEntry(NamedTuple):

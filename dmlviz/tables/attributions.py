@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..analysis.attribution import run_summary
-from ..figures.attribution_frame import AttributionInput, kind_words
-from ..figures.theme import run_titles
-from ..records import InputError
-from .parts import changes, count, data_key, measured, names_of, once
-from .table import Cell, Column, Table
+from dmlviz.analysis.attribution import run_summary
+from dmlviz.core.types import InputError
+from dmlviz.figures.attribution_frame import AttributionInput, kind_words
+from dmlviz.figures.theme import run_titles
+from dmlviz.tables.parts import changes, count, data_key, measured, names_of, once
+from dmlviz.tables.table import Cell, Column, Table
 
 MEASURES = {"reliable": ("Reliable, %", 0, 100.0), "delta": ("Completeness gap", 4, 1.0), "comprehensiveness_gain": ("Comprehensiveness", 3, 1.0),
             "sufficiency_gain": ("Sufficiency", 3, 1.0), "tau": ("Kendall's tau", 2, 1.0)}  # fmt: skip

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from ..analysis.calibration import calibration_table, group_calibration
-from ..analysis.groups import Group
-from ..analysis.intervals import units
-from ..analysis.outcomes import Outcome
-from ..analysis.over_runs import Side, interval_words, sides
-from ..analysis.shared_draws import shared_by_place
-from ..figures.reliability_frame import shots_words, units_words
-from ..figures.reliability_lines import side_titles
-from .parts import DASH, changes, count, counted, data_key, loss_place, measured, names_of, once, ranked
-from .table import Cell, Column, Table
+from dmlviz.analysis.calibration import calibration_table, group_calibration
+from dmlviz.analysis.groups import Group
+from dmlviz.analysis.intervals import units
+from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.over_runs import Side, interval_words, sides
+from dmlviz.analysis.shared_draws import shared_by_place
+from dmlviz.figures.reliability_frame import shots_words, units_words
+from dmlviz.figures.reliability_lines import side_titles
+from dmlviz.tables.parts import DASH, changes, count, counted, data_key, loss_place, measured, names_of, once, ranked
+from dmlviz.tables.table import Cell, Column, Table
 
 SCORES = {"ece_mass": ("ECE, equal mass", 3), "ece_width": ("ECE, equal width", 3), "brier": ("Brier", 3), "nll": ("NLL", 3)}
 

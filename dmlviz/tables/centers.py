@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..analysis.center_view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterView
-from ..figures.centers_frame import by_size, counted, views
-from ..figures.theme import run_titles
-from ..records import InputError
-from .parts import DASH, changes, count, measured, names_of, once
-from .parts import data_key as key_of
-from .table import Cell, Column, Table
+from dmlviz.analysis.center_view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterView
+from dmlviz.core.types import InputError
+from dmlviz.figures.centers_frame import by_size, counted, views
+from dmlviz.figures.theme import run_titles
+from dmlviz.tables.parts import DASH, changes, count, measured, names_of, once
+from dmlviz.tables.parts import data_key as key_of
+from dmlviz.tables.table import Cell, Column, Table
 
 MOST_NAMED = 4  # runs in a note
 BY = ("run", "class")

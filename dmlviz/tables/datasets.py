@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..analysis.strata import word_counts
-from ..data.catalogue import CATALOGUE, CatalogueEntry
-from ..records import InputError, ReaderNote, Run, TextDataset
-from .parts import DASH, count, names_of
-from .table import Cell, Column, Table
+from dmlviz.analysis.strata import word_counts
+from dmlviz.core.types import InputError, ReaderNote, Run, TextDataset
+from dmlviz.data.catalogue import CATALOGUE, CatalogueEntry
+from dmlviz.tables.parts import DASH, count, names_of
+from dmlviz.tables.table import Cell, Column, Table
 
 PARTS = {"train": "train", "val": "val.", "test": "test"}
 HASH_CHARS = 8

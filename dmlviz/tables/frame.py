@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..figures.words import whole
-from .table import Cell, Table
+from dmlviz.figures.words import whole
+from dmlviz.tables.table import Cell, Table
 
 MEASURED = ("mean", "low", "high", "n", "best", "second", "marks")
 

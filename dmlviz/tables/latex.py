@@ -7,10 +7,10 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..figures.tex_text import bare, needed, pasted
-from ..figures.words import clean
-from .layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, key_columns, line_count, plan, spans, text_width
-from .table import Cell, Column, Table
+from dmlviz.figures.tex_text import bare, needed, pasted
+from dmlviz.figures.words import clean
+from dmlviz.tables.layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, key_columns, line_count, plan, spans, text_width
+from dmlviz.tables.table import Cell, Column, Table
 
 HEAD_LINES = 3  # what the head of a part takes
 MOST_LINES = 46  # of a page; more rows are continued in another float

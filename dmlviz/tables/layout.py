@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..figures.tex_text import strange
-from ..figures.words import clean
-from .table import Cell, Column, Table
+from dmlviz.figures.tex_text import strange
+from dmlviz.figures.words import clean
+from dmlviz.tables.table import Cell, Column, Table
 
 PT_PER_MM = 72.27 / 25.4  # TeX's points
 WIDTH_MM = 160.0  # both columns of a conference page, or A4 with margins of 25 mm

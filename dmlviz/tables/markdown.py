@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..figures.markdown_text import markdown_text as plain
-from .layout import NUMBER
-from .table import Cell, Column, Table
+from dmlviz.figures.markdown_text import markdown_text as plain
+from dmlviz.tables.layout import NUMBER
+from dmlviz.tables.table import Cell, Column, Table
 
 RULES = {"l": ":--", "r": "--:", "c": ":-:"}
 

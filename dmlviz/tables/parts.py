@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..analysis.groups import group_runs
-from ..figures.reliability_frame import dataset_names, n_words
-from ..figures.theme import LOSS_COLORS
-from ..figures.words import fixed, interval_text
-from ..records import Run
-from .table import Cell
+from dmlviz.analysis.groups import group_runs
+from dmlviz.core.types import Run
+from dmlviz.figures.reliability_frame import dataset_names, n_words
+from dmlviz.figures.theme import LOSS_COLORS
+from dmlviz.figures.words import fixed, interval_text
+from dmlviz.tables.table import Cell
 
 DASH = "–"
 

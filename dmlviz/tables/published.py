@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from ..papers import compare, protocol, protocol_names
-from ..records import InputError, Run
-from .parts import DASH, changes, count, fixed, measured, once
-from .table import Cell, Column, Table
+from dmlviz.core.types import InputError, Run
+from dmlviz.papers import compare, protocol, protocol_names
+from dmlviz.tables.parts import DASH, changes, count, fixed, measured, once
+from dmlviz.tables.table import Cell, Column, Table
 
 METRICS = {"accuracy": "Accuracy, %", "macro_f1": "Macro-F1, %", "silhouette": "Silhouette, Euclidean"}
 

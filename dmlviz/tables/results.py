@@ -7,19 +7,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..analysis.comparing import Comparison, compare, pairs_of
-from ..analysis.fairness import unfair
-from ..analysis.groups import Group
-from ..analysis.inference import ALPHA, FEWEST, LEVEL, draws_needed, holm
-from ..analysis.intervals import KINDS, group_interval, units
-from ..analysis.judged_rows import rows_apart, unreached_sentence, untested_sentence
-from ..figures.reliability_frame import METRICS, Member, by_readout, comparable_members, members, number_word, shots_words, units_words, value, values
-from ..figures.theme import base_title, loss_title
-from ..losses.table import find_loss
-from ..places import place_name
-from ..records import InputError, Run
-from .parts import DASH, changes, loss_place, measured, ranked
-from .table import Cell, Column, Table
+from dmlviz.analysis.comparing import Comparison, compare, pairs_of
+from dmlviz.analysis.fairness import unfair
+from dmlviz.analysis.groups import Group
+from dmlviz.analysis.inference import ALPHA, FEWEST, LEVEL, draws_needed, holm
+from dmlviz.analysis.intervals import KINDS, group_interval, units
+from dmlviz.analysis.judged_rows import rows_apart, unreached_sentence, untested_sentence
+from dmlviz.core.places import place_name
+from dmlviz.core.types import InputError, Run
+from dmlviz.figures.reliability_frame import (
+    METRICS,
+    Member,
+    by_readout,
+    comparable_members,
+    members,
+    number_word,
+    shots_words,
+    units_words,
+    value,
+    values,
+)
+from dmlviz.figures.theme import base_title, loss_title
+from dmlviz.losses.table import find_loss
+from dmlviz.tables.parts import DASH, changes, loss_place, measured, ranked
+from dmlviz.tables.table import Cell, Column, Table
 
 OPTIONS = {"metric": tuple(METRICS), "predictions_by": str, "baseline": str}
 BETTER, WORSE = "*", "†"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..figures.reliability_frame import Member, members, shots_words
-from ..losses.table import LOSSES, check_ce_weight, check_settings
-from ..places import place_name
-from ..records import InputError, Run
-from .parts import DASH, loss_place
-from .table import Cell, Column, Table
+from dmlviz.core.places import place_name
+from dmlviz.core.types import InputError, Run
+from dmlviz.figures.reliability_frame import Member, members, shots_words
+from dmlviz.losses.table import LOSSES, check_ce_weight, check_settings
+from dmlviz.tables.parts import DASH, loss_place
+from dmlviz.tables.table import Cell, Column, Table
 
 ALL = "All"
 PRECISIONS = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}

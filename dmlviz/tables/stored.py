@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from .table import Cell, Column, Table
+from dmlviz.tables.table import Cell, Column, Table
 
 
 def table_json(table: Table) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..records import InputError
+from dmlviz.core.types import InputError
 
 ALIGNS = ("l", "r", "c")
 

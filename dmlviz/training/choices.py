@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dmlviz.core.types import InputError, RunConfig
 from dmlviz.losses import check_ce_weight, find_loss
-from dmlviz.records import InputError, RunConfig
 
 READOUTS = ("head", "centers", "mixed", "knn", "linear_probe", "propagation")  # in the order they are shown
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from dmlviz.records import TextDataset
+from dmlviz.core.types import TextDataset
 
 _UNNAMED = re.compile(r"(?:LABEL_)?(\d+)")
 MOST_NAMED = 4

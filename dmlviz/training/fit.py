@@ -19,15 +19,15 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_callback import ExportableState
 
+from dmlviz.core.types import InputError, RunConfig, Split, TextDataset
 from dmlviz.encoder.devices import pick_device, pick_precision
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.losses import LOSSES
-from dmlviz.records import InputError, RunConfig, Split, TextDataset
-from dmlviz.store_files import atomic_json
+from dmlviz.store.files import atomic_json
 from dmlviz.training.batches import BalancedSampler
 from dmlviz.training.choices import balances, check_readout
-from dmlviz.training.cost import default_lr
+from dmlviz.training.defaults import default_lr
 from dmlviz.training.embed import Cancelled, embed
 from dmlviz.training.model import FineTuneModel
 from dmlviz.training.readouts import macro_silhouette, own_scores, quality, silhouette_exists

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dmlviz.core.types import InputError, Run
 from dmlviz.encoder.checkpoint import Notes, read_classifier, read_config
 from dmlviz.encoder.places import Place, called, find_model
 from dmlviz.encoder.self_test import TOLERANCE, by_embeds, differences
 from dmlviz.encoder.sentence_modules import Normalize
 from dmlviz.encoder.setfit_head import on_unit_vectors, read_setfit_head
 from dmlviz.encoder.text_encoder import TextEncoder
-from dmlviz.records import InputError, Run
 from dmlviz.training.choices import no_such_readout, readouts_of
 from dmlviz.training.class_names import match_classes
 from dmlviz.training.fit import Job

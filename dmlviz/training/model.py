@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dmlviz.core.types import FORMAT, Encoded, InputError, RunConfig
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.losses import build_loss, check_ce_weight, check_settings
 from dmlviz.losses.base import mix
-from dmlviz.records import FORMAT, Encoded, InputError, RunConfig
 from dmlviz.training.choices import check_readout
 
 

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, silhouette_samples
 from torch import Tensor
 
+from dmlviz.core.types import UNREACHED, InputError, Split, predicted_classes
 from dmlviz.losses.g_loss import GLoss
-from dmlviz.propagation import propagate, sqrt_median_sigma, text_transition
-from dmlviz.records import UNREACHED, InputError, Split, predicted_classes
+from dmlviz.losses.propagation import propagate, sqrt_median_sigma, text_transition
 from dmlviz.training.choices import no_such_readout, readouts_of
 from dmlviz.training.model import FineTuneModel
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
+from dmlviz.core.types import Split
 from dmlviz.encoder.text_encoder import TextEncoder
-from dmlviz.records import Split
 from dmlviz.training.embed import BATCH
 from dmlviz.training.model import FineTuneModel
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dmlviz import desk
 from dmlviz.analysis.attribution_agreement import beyond_the_floor, class_stability, stability
 from dmlviz.analysis.attribution_kind import BASELINES, AttributionKind, other_baselines
-from dmlviz.data.wording import count_of
-from dmlviz.export import csv_bytes, file_name
+from dmlviz.core.types import TextDataset
+from dmlviz.core.wording import count_of
+from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.words import whole
-from dmlviz.records import TextDataset
+from dmlviz.jobs import tasks
 from dmlviz.ui import attribution_loaders, loaders, selection
 from dmlviz.ui.attribution_tools import figure, how_long, interval
 from dmlviz.ui.frame import escaped, guard
@@ -108,7 +108,7 @@ def _another_baseline(inputs: Sequence[AttributionInput], kind: AttributionKind)
         return
     store, ids = loaders.store(), [one.run.id for one in inputs]
     kinds = {str(other): other for other in others}
-    failed = [one.message for one in desk.attribution_tickets(store, ids) if one.state == "failed" and one.kind in kinds]
+    failed = [one.message for one in tasks.attribution_tickets(store, ids) if one.state == "failed" and one.kind in kinds]
     if failed:
         st.warning(escaped(failed[-1]))
     a, b, c = st.columns([1.6, 2.4, 1.6], vertical_alignment="bottom")
@@ -121,12 +121,12 @@ def _another_baseline(inputs: Sequence[AttributionInput], kind: AttributionKind)
     count = sum(len(rows) for rows in missing[chosen.baseline].values())
     texts = f"{count_of(count, 'text')} of {count_of(len(inputs), 'run')}"
     b.caption(f"{texts}: {how_long(count)}." if count else "All explained texts are explained from this baseline too.")
-    busy = any(one.open for one in desk.attribution_tickets(store, ids))
+    busy = any(one.open for one in tasks.attribution_tickets(store, ids))
     label = "Explain these texts with another baseline"
     if c.button(label, key="why_baseline_start", width="stretch", disabled=not count or busy):
         with guard():
             for run_ids, rows in _jobs(missing[chosen.baseline]):
-                desk.ask_for_attributions(store, run_ids, chosen, rows)
+                tasks.ask_for_attributions(store, run_ids, chosen, rows)
             st.rerun()
 
 

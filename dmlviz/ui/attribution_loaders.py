@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz import desk
 from dmlviz.analysis.attribution import by_loss, run_summary
 from dmlviz.analysis.attribution_agreement import between_baselines, pairwise
 from dmlviz.analysis.attribution_kind import AttributionKind, other_baselines
 from dmlviz.analysis.text_sample import sample_rows
-from dmlviz.attributed import attribution_inputs
+from dmlviz.core.types import Run, TokenAttribution
+from dmlviz.export.load_attributions import attribution_inputs
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.theme import base_title
-from dmlviz.records import Run, TokenAttribution
-from dmlviz.store import Store
-from dmlviz.store_attributions import attributions_folder
+from dmlviz.jobs import tasks
+from dmlviz.store.attributions import attributions_folder
+from dmlviz.store.runs import Store
 from dmlviz.ui import loaders
 
 
@@ -94,8 +94,8 @@ def sample(run_ids: Sequence[str], count: int) -> np.ndarray:
 
 def answer(
     run_ids: Sequence[str], kind: AttributionKind, text: str, pair: str | None, row: int | None, *, again: bool = False
-) -> tuple[desk.Ticket, Mapping[str, TokenAttribution | str]]:
+) -> tuple[tasks.Ticket, Mapping[str, TokenAttribution | str]]:
     """Ask for a text's attributions, or fetch what was answered; `again`: also where it failed, was cancelled or answered."""
     here = loaders.store()
-    ticket = desk.ask_typed(here, list(run_ids), kind, text, pair, row=row, again=again)
-    return ticket, desk.typed_answer(here, ticket.id) if ticket.state == "done" else {}
+    ticket = tasks.ask_typed(here, list(run_ids), kind, text, pair, row=row, again=again)
+    return ticket, tasks.typed_answer(here, ticket.id) if ticket.state == "done" else {}

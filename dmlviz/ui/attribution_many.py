@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz import desk
 from dmlviz.analysis.attribution import where_word, word_table
 from dmlviz.analysis.attribution_kind import AttributionKind, read_kind
-from dmlviz.attributed import damaged_words
-from dmlviz.data.wording import count_of
-from dmlviz.export import csv_bytes, file_name
+from dmlviz.core.types import Run, TextDataset
+from dmlviz.core.wording import count_of
+from dmlviz.export.files import csv_bytes, file_name
+from dmlviz.export.load_attributions import damaged_words
 from dmlviz.figures.attribution_frame import AttributionInput, kind_words
 from dmlviz.figures.theme import run_titles
 from dmlviz.figures.words import excerpt, whole
-from dmlviz.records import Run, TextDataset
-from dmlviz.store_attributions import stored_kinds
+from dmlviz.jobs import tasks
+from dmlviz.store.attributions import stored_kinds
 from dmlviz.ui import attribution_loaders, loaders, selection
 from dmlviz.ui.attribution_agree import agree
 from dmlviz.ui.attribution_tools import figure, how_long, interval
@@ -55,10 +55,10 @@ def many(runs: Sequence[Run], kind: AttributionKind, dataset: TextDataset) -> No
 def job(runs: Sequence[Run], kind: AttributionKind) -> None:
     """Explain more texts: how many, how long, start; progress and cancel while it runs."""
     store, ids = loaders.store(), [run.id for run in runs]
-    open_jobs = [one for one in desk.attribution_tickets(store, ids) if one.open]
+    open_jobs = [one for one in tasks.attribution_tickets(store, ids) if one.open]
     if open_jobs:
         return _job_progress(tuple(ids))
-    _failure([one for one in desk.attribution_tickets(store, ids) if one.kind == str(kind)], "why_job_again", desk.ask_for_attributions)
+    _failure([one for one in tasks.attribution_tickets(store, ids) if one.kind == str(kind)], "why_job_again", tasks.ask_for_attributions)
     a, b, c = st.columns([1.6, 3, 1], vertical_alignment="bottom")
     chosen = selection.current(ids).rows if selection.line() else np.zeros(0, dtype=np.int64)
     sizes = [*JOB_SIZES, *([0] if len(chosen) else [])]
@@ -74,11 +74,11 @@ def job(runs: Sequence[Run], kind: AttributionKind) -> None:
     )  # fmt: skip
     if c.button("Explain", key="why_start", type="primary", width="stretch", disabled=not missing):
         with guard():
-            desk.ask_for_attributions(store, ids, kind, rows)
+            tasks.ask_for_attributions(store, ids, kind, rows)
             st.rerun()
 
 
-def _failure(jobs: Sequence[desk.Ticket], key: str, ask: Callable[..., object]) -> None:
+def _failure(jobs: Sequence[tasks.Ticket], key: str, ask: Callable[..., object]) -> None:
     """Why the last of these jobs failed, and the way to have it done all the same."""
     ended = [one for one in jobs if one.state == "failed"]
     if ended:
@@ -89,8 +89,8 @@ def _failure(jobs: Sequence[desk.Ticket], key: str, ask: Callable[..., object]) 
 @st.fragment(run_every=1.5)
 def _job_progress(ids: tuple[str, ...]) -> None:
     store = loaders.store()
-    desk.poll(store)
-    found = [one for one in desk.attribution_tickets(store, ids) if one.open]
+    tasks.poll(store)
+    found = [one for one in tasks.attribution_tickets(store, ids) if one.open]
     if not found:
         st.rerun(scope="app")
     one = found[0]
@@ -100,10 +100,10 @@ def _job_progress(ids: tuple[str, ...]) -> None:
     if middle.button("Show", key="why_refresh", width="stretch", help="Take what is there so far into the pictures below."):
         st.rerun(scope="app")
     if right.button("Cancel", key="why_cancel", width="stretch"):
-        desk.cancel(store, one.id)
+        tasks.cancel(store, one.id)
 
 
-def _job_words(one: desk.Ticket, total: int) -> str:
+def _job_words(one: tasks.Ticket, total: int) -> str:
     if not one.began or one.share <= 0:
         return f"{total:,} texts and runs: libraries and weights are loaded"
     left = (time.time() - one.began) * (1 - one.share) / one.share
@@ -156,10 +156,10 @@ def _sanity(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attr
         return
     store, ids = loaders.store(), [one.run.id for one in inputs]
     missing = [one.run.id for one in inputs if not one.sanity]
-    if any(one.open for one in desk.attribution_tickets(store, ids, "sanity")):
+    if any(one.open for one in tasks.attribution_tickets(store, ids, "sanity")):
         _sanity_progress(tuple(ids))
     elif missing:
-        _failure([one for one in desk.attribution_tickets(store, ids, "sanity") if one.kind == str(kind)], "why_sanity_again", desk.ask_for_sanity)
+        _failure([one for one in tasks.attribution_tickets(store, ids, "sanity") if one.kind == str(kind)], "why_sanity_again", tasks.ask_for_sanity)
         left, right = st.columns([4, 1], vertical_alignment="center")
         left.info(
             f"{count_of(len(missing), 'run')} without sanity checks. Their weights are made random from the top down, on copies, and {SANITY_TEXTS} "
@@ -167,7 +167,7 @@ def _sanity(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attr
         )
         if right.button("Check", key="why_sanity_start", type="primary", width="stretch"):
             with guard():
-                desk.ask_for_sanity(store, ids, kind, attribution_loaders.sample(ids, SANITY_TEXTS))
+                tasks.ask_for_sanity(store, ids, kind, attribution_loaders.sample(ids, SANITY_TEXTS))
                 st.rerun()
     checked = [one for one in inputs if one.sanity]
     if checked:
@@ -177,14 +177,14 @@ def _sanity(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: Attr
 @st.fragment(run_every=1.5)
 def _sanity_progress(ids: tuple[str, ...]) -> None:
     store = loaders.store()
-    desk.poll(store)
-    found = [one for one in desk.attribution_tickets(store, ids, "sanity") if one.open]
+    tasks.poll(store)
+    found = [one for one in tasks.attribution_tickets(store, ids, "sanity") if one.open]
     if not found:
         st.rerun(scope="app")
     left, right = st.columns([4, 1], vertical_alignment="center")
     left.progress(min(max(found[0].share, 0.0), 1.0), text="Weights are made random, and the texts explained anew")
     if right.button("Cancel", key="why_sanity_cancel", width="stretch"):
-        desk.cancel(store, found[0].id)
+        tasks.cancel(store, found[0].id)
 
 
 def _by_loss(inputs: Sequence[AttributionInput], dataset: TextDataset, kind: AttributionKind) -> None:

@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz import desk
 from dmlviz.analysis.attribution_kind import BASELINES, METHODS, AttributionKind, target_text
-from dmlviz.export import file_name
+from dmlviz.core.types import FigureSpec, Run, TextDataset, TokenAttribution
+from dmlviz.export.files import file_name
 from dmlviz.figures import attribution_words
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.attribution_tex import tex
 from dmlviz.figures.theme import loss_color, readable
 from dmlviz.figures.words import excerpt, whole
+from dmlviz.jobs import tasks
 from dmlviz.losses import LOSSES
-from dmlviz.records import FigureSpec, Run, TextDataset, TokenAttribution
-from dmlviz.store_files import is_writable
+from dmlviz.store.files import is_writable
 from dmlviz.ui import attribution_loaders, loaders, selection
 from dmlviz.ui.frame import escaped, failed, theme
 from dmlviz.ui.picture import tools
@@ -161,7 +161,7 @@ def _again(ids: Sequence[str], look: Look) -> None:
     attribution_loaders.answer(ids, look.kind, look.text, look.pair, look.row, again=True)
 
 
-def _awaited(ids: Sequence[str], look: Look) -> tuple[desk.Ticket, Mapping[str, TokenAttribution | str]]:
+def _awaited(ids: Sequence[str], look: Look) -> tuple[tasks.Ticket, Mapping[str, TokenAttribution | str]]:
     """The answer, waited for as long as a person would not wonder."""
     began = time.monotonic()
     with st.spinner("The words are weighed"):
@@ -180,7 +180,7 @@ def _waiting(ids: Sequence[str], look: Look) -> None:
     left, right = st.columns([4, 1], vertical_alignment="center")
     left.info("The words are weighed. The first time, libraries and weights are loaded: up to half a minute.")
     if right.button("Cancel", key="cancel_typed", width="stretch"):
-        desk.cancel(loaders.store(), ticket.id)
+        tasks.cancel(loaders.store(), ticket.id)
 
 
 def _rows(inputs: Sequence[AttributionInput], look: Look, dataset: TextDataset, options: Mapping[str, object]) -> None:

@@ -9,10 +9,10 @@ from html import escape
 import streamlit as st
 
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.core.types import FigureSpec
 from dmlviz.figures import FIGURES
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.theme import loss_color, readable
-from dmlviz.records import FigureSpec
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.words import duration

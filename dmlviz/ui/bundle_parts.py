@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from dmlviz.bundles.jobs import Bundle, bundles, cancel_bundle, delete_bundle, retry_bundle, start_bundle
-from dmlviz.records import InputError, SheetSpec
+from dmlviz.core.types import InputError, SheetSpec
+from dmlviz.export.bundle.jobs import Bundle, bundles, cancel_bundle, delete_bundle, retry_bundle, start_bundle
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, failed, guard
 

@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from dmlviz.checking import Finding, check_bytes, passed
-from dmlviz.data.wording import count_of
-from dmlviz.draw import Sources
-from dmlviz.export import MEDIA_TYPES, csv_bytes, details_json, file_name, zip_bytes
+from dmlviz.core.types import DamagedError, InputError, Run, SheetSpec
+from dmlviz.core.wording import count_of
+from dmlviz.export.checks import Finding, check_bytes, passed
+from dmlviz.export.files import MEDIA_TYPES, csv_bytes, details_json, file_name, zip_bytes
+from dmlviz.export.html import html_bytes
+from dmlviz.export.load_figure import Sources
+from dmlviz.export.pgf import TEX, pgf_files
+from dmlviz.export.sheet import Sheet, drawn, gather, sheet_bytes, size_of, told_of
 from dmlviz.figures import FIGURES
 from dmlviz.figures.composing import LETTERS, MOST_PANELS
 from dmlviz.figures.presets import LEAST_MM, MOST_MM, PRESETS
 from dmlviz.figures.presets import preset as find_preset
 from dmlviz.figures.theme import loss_title
-from dmlviz.pgf import TEX, pgf_files
-from dmlviz.records import DamagedError, InputError, Run, SheetSpec
-from dmlviz.sheets import Sheet, drawn, gather, sheet_bytes, size_of, told_of
-from dmlviz.standalone import html_bytes
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import empty, escaped, sentence
 from dmlviz.ui.tray import change_tray, set_aside, tray

@@ -12,9 +12,9 @@ import streamlit as st
 from pydantic import ValidationError
 
 import dmlviz
-from dmlviz.asked import validation_sentence
+from dmlviz.core.types import InputError, ReaderNote
 from dmlviz.figures.theme import DARK, LIGHT, Theme
-from dmlviz.records import InputError, ReaderNote
+from dmlviz.training.config_input import validation_sentence
 
 ICON = Path(__file__).parent / "assets" / "icon.png"  # ours: a named icon would be asked of an outside host by every page
 

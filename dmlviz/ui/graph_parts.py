@@ -13,12 +13,12 @@ import streamlit as st
 from dmlviz.analysis.graph import propagate
 from dmlviz.analysis.graph import steps as iterate
 from dmlviz.analysis.graph_nodes import RECORDED, SUPPORT, GraphSettings
-from dmlviz.export import csv_bytes, file_name
+from dmlviz.core.types import FigureSpec, InputError, Run
+from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.figures import graph, graph_degrees, graph_matrix, graph_sigma, graph_why
 from dmlviz.figures.graph_frame import GraphInput, GraphView, color_sentence, default_focus, edge_sentence
 from dmlviz.figures.theme import class_styles, run_titles
 from dmlviz.figures.words import clean, interval_text, short, whole
-from dmlviz.records import FigureSpec, InputError, Run
 from dmlviz.ui import graph_loaders, loaders, selection
 from dmlviz.ui.frame import escaped, sentence, theme
 from dmlviz.ui.picture import PLOTLY, picture

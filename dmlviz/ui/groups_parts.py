@@ -12,8 +12,8 @@ from dmlviz.analysis.comparing import compare, pairs_of
 from dmlviz.analysis.fairness import paired
 from dmlviz.analysis.groups import Group
 from dmlviz.analysis.intervals import group_interval
-from dmlviz.data.wording import count_of
-from dmlviz.records import Run
+from dmlviz.core.types import Run
+from dmlviz.core.wording import count_of
 from dmlviz.ui.words import accuracy_by
 
 INTERVAL = "± is half of Student's 95 % interval over draws of the shots, or over seeds where there is one draw; a single run has none"

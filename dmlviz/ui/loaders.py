@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dmlviz.analysis.map_kinds import load_panes, missing_maps, read_kind
+from dmlviz.core.types import DamagedError, InputError, Pane, ReaderNote, Run, RunConfig, Split, TextDataset
 from dmlviz.data import DRAWN_BY, Peek, draw_split, file_states, load_dataset, read_with_peek
 from dmlviz.data.catalogue import where as catalogue_where
 from dmlviz.data.changes import State
 from dmlviz.encoder.cut_texts import cached_tokenizer, cut_in_run
-from dmlviz.panes import load_panes, missing_maps, read_kind
-from dmlviz.records import DamagedError, InputError, Pane, ReaderNote, Run, RunConfig, Split, TextDataset
-from dmlviz.store import Store, home_folder
-from dmlviz.store_files import is_writable
-from dmlviz.store_leftovers import sweep_leftovers
-from dmlviz.training.local import LocalEngine
+from dmlviz.jobs.local import LocalEngine
+from dmlviz.store.files import is_writable
+from dmlviz.store.leftovers import sweep_leftovers
+from dmlviz.store.runs import Store, home_folder
 from dmlviz.ui.frame import capitalised
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz import desk
+from dmlviz.analysis.map_kinds import MapKind, damaged_maps, missing_maps, read_kind
 from dmlviz.analysis.projection import SETTINGS, TITLES
-from dmlviz.export import csv_bytes
+from dmlviz.core.types import FigureSpec, InputError, Pane, Run
+from dmlviz.export.files import csv_bytes
 from dmlviz.figures import epochs, manifold
 from dmlviz.figures.map_marks import Marks
 from dmlviz.figures.presets import preset
-from dmlviz.panes import MapKind, damaged_maps, missing_maps, read_kind
-from dmlviz.records import FigureSpec, InputError, Pane, Run
-from dmlviz.submit import submit_control
+from dmlviz.jobs import tasks
+from dmlviz.jobs.submit import submit_control
 from dmlviz.ui import loaders, manifold_loaders, selection
 from dmlviz.ui.frame import capitalised, escaped, failed, guard, theme
 from dmlviz.ui.maps import maps
@@ -154,19 +154,19 @@ def wanted_maps(runs: Sequence[Run], kind: MapKind) -> None:
     if kind.method == "pca" or not missing_maps(store, ids, kind):
         return
     _mend(ids, kind)
-    if any(one.open for one in desk.tickets(store, ids, kind)):
+    if any(one.open for one in tasks.tickets(store, ids, kind)):
         _progress(ids, str(kind))
         return
-    ended = [one.message for one in desk.tickets(store, ids, kind) if one.state == "failed"]
+    ended = [one.message for one in tasks.tickets(store, ids, kind) if one.state == "failed"]
     if ended:
-        return failed(ended[0] or "the map could not be made", key="compute_maps", again=desk.ask_for_maps, args=(store, ids, kind))
+        return failed(ended[0] or "the map could not be made", key="compute_maps", again=tasks.ask_for_maps, args=(store, ids, kind))
     left, right = st.columns([4, 1], vertical_alignment="center")
     count = len(missing_maps(store, ids, kind))
     left.info(f"{'This map is' if count == 1 else f'{count} of these maps are'} not made yet; the PCA is shown. {_how_long(ids[0])}")
     with right:
         if st.button("Compute", key="compute_maps", type="primary", width="stretch"):
             with guard():
-                desk.ask_for_maps(store, ids, kind)
+                tasks.ask_for_maps(store, ids, kind)
                 st.rerun()
 
 
@@ -177,7 +177,7 @@ def _mend(ids: Sequence[str], kind: MapKind) -> None:
     if damaged and (tuple(ids), kind) not in asked:
         asked.add((tuple(ids), kind))
         with guard():
-            desk.ask_for_maps(store, ids, kind)
+            tasks.ask_for_maps(store, ids, kind)
             which = "A stored map" if len(damaged) == 1 else f"{len(damaged)} stored maps"
             st.toast(f"{which} could not be read and {'is' if len(damaged) == 1 else 'are'} made again")
 
@@ -208,8 +208,8 @@ def _how_long(run_id: str) -> str:
 @st.fragment(run_every=1.0)
 def _progress(run_ids: Sequence[str], kind: str) -> None:
     store = loaders.store()
-    desk.poll(store)
-    found = [one for one in desk.tickets(store, run_ids, read_kind(kind)) if one.open]
+    tasks.poll(store)
+    found = [one for one in tasks.tickets(store, run_ids, read_kind(kind)) if one.open]
     if not found:
         st.rerun(scope="app")
     share = sum(one.share for one in found) / len(found)
@@ -218,7 +218,7 @@ def _progress(run_ids: Sequence[str], kind: str) -> None:
     left.progress(min(max(share, 0.0), 1.0), text=what)
     if right.button("Cancel", key="cancel_maps", width="stretch"):
         for one in found:
-            desk.cancel(store, one.id)
+            tasks.cancel(store, one.id)
 
 
 def panes_row(runs: Sequence[Run], look: Look) -> manifold_loaders.DrawnMaps:

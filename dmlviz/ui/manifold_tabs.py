@@ -11,9 +11,9 @@ import streamlit as st
 from dmlviz.analysis.inference import FEWEST_TEXTS
 from dmlviz.analysis.quality import badge
 from dmlviz.analysis.slices import slice_report, word_counts
-from dmlviz.export import csv_bytes
+from dmlviz.core.types import InputError, Pane, TextDataset, class_words
+from dmlviz.export.files import csv_bytes
 from dmlviz.figures.words import excerpt
-from dmlviz.records import InputError, Pane, TextDataset, class_words
 from dmlviz.ui import loaders, manifold_loaders, selection
 from dmlviz.ui.frame import escaped, sentence
 from dmlviz.ui.manifold_parts import BOUND, Look

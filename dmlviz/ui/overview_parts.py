@@ -11,11 +11,11 @@ import streamlit as st
 from dmlviz.analysis.groups import Group, finished_groups
 from dmlviz.analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
 from dmlviz.analysis.shared_draws import shared_by_place
-from dmlviz.data.wording import count_of
+from dmlviz.core.types import ACTIVE_STATES, FigureSpec, Run
+from dmlviz.core.wording import count_of
 from dmlviz.figures import manifold
 from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.losses import LOSSES
-from dmlviz.records import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.ui import groups_parts, loaders, selection
 from dmlviz.ui.frame import damage, escaped, guard, link, theme
 from dmlviz.ui.picks import comparable, compare_link

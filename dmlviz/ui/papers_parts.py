@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dmlviz.export import csv_bytes
+from dmlviz.core.types import DEFAULT_ENCODER, Run, RunConfig
+from dmlviz.export.files import csv_bytes
+from dmlviz.jobs.submit import submit
 from dmlviz.papers import Protocol, compare, configs, protocol, protocol_names
-from dmlviz.records import DEFAULT_ENCODER, Run, RunConfig
-from dmlviz.submit import submit
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import escaped

@@ -6,8 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dmlviz.export import csv_bytes, file_name
-from dmlviz.records import FigureSpec
+from dmlviz.core.types import FigureSpec
+from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.ui.tray import add_to_tray
 
 PLOTLY = {"displaylogo": False, "displayModeBar": "hover", "scrollZoom": True}

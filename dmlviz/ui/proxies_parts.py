@@ -11,13 +11,13 @@ import streamlit as st
 
 from dmlviz.analysis.center_view import PARTS, CenterLook, CenterView
 from dmlviz.analysis.projection import TITLES
-from dmlviz.export import csv_bytes
+from dmlviz.core.types import FigureSpec, Run, TextDataset
+from dmlviz.export.files import csv_bytes
 from dmlviz.figures import centers_drift, centers_heat, centers_map, centers_use
 from dmlviz.figures.centers_frame import by_size, name
 from dmlviz.figures.theme import run_titles
 from dmlviz.figures.words import whole
 from dmlviz.losses.table import LOSSES
-from dmlviz.records import FigureSpec, Run, TextDataset
 from dmlviz.ui import loaders, proxies_loaders
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import PLOTLY, picture, tools

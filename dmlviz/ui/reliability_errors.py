@@ -8,10 +8,10 @@ import streamlit as st
 
 from dmlviz.analysis.errors import MOST_SIDES, always_wrong, churn, churn_interval, confused_pairs, confusion, doubts
 from dmlviz.analysis.outcomes import Outcome
+from dmlviz.core.types import TextDataset, class_words
 from dmlviz.figures.confusion import ORDERS
 from dmlviz.figures.reliability_lines import many
 from dmlviz.figures.words import excerpt, whole
-from dmlviz.records import TextDataset, class_words
 from dmlviz.ui import reliability_shown as shown
 from dmlviz.ui import selection
 from dmlviz.ui.frame import escaped, guard

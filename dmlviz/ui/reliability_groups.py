@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.analysis.intervals import KINDS, Interval, group_interval, interval_on_texts, units
-from dmlviz.export import csv_bytes, file_name
+from dmlviz.core.types import InputError
+from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.figures.reliability_frame import METRICS, Member, members, shots_words
-from dmlviz.records import InputError
 from dmlviz.ui import reliability_loaders
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.groups_parts import spread_column

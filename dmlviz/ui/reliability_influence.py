@@ -5,15 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from dmlviz.analysis.influence import retrained
-from dmlviz.data.wording import count_of
-from dmlviz.export import csv_bytes, file_name
+from dmlviz.core.types import FigureSpec, InputError, Run
+from dmlviz.core.wording import count_of
+from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.figures import FIGURES
 from dmlviz.figures.influence import InfluenceInput
-from dmlviz.records import FigureSpec, InputError, Run
-from dmlviz.store_sweeps import pause, read_sweep
-from dmlviz.submit import check_drawn
-from dmlviz.sweep import cost_of, make_plan, resume_sweep, start, sweep_state
-from dmlviz.sweep_spec import FLOOR_SEEDS, influence_spec
+from dmlviz.jobs.submit import check_drawn
+from dmlviz.jobs.sweep import cost_of, make_plan, resume_sweep, start, sweep_state
+from dmlviz.jobs.sweep_spec import FLOOR_SEEDS, influence_spec
+from dmlviz.store.sweeps import pause, read_sweep
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import picture

@@ -9,8 +9,8 @@ import streamlit as st
 from dmlviz.analysis.groups import Group
 from dmlviz.analysis.intervals import Tested, on_texts
 from dmlviz.analysis.outcomes import Outcome, outcome
-from dmlviz.records import Run
-from dmlviz.store import Store
+from dmlviz.core.types import Run
+from dmlviz.store.runs import Store
 from dmlviz.ui import loaders
 
 

@@ -13,12 +13,12 @@ from dmlviz.analysis.outcomes import Outcome
 from dmlviz.analysis.over_runs import Side, sides
 from dmlviz.analysis.selective import selective_table
 from dmlviz.analysis.strata import class_slices
-from dmlviz.export import csv_bytes, file_name
+from dmlviz.core.types import FigureSpec, InputError, TextDataset
+from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.figures import FIGURES
 from dmlviz.figures.reliability_lines import side_titles
 from dmlviz.figures.theme import LOSS_COLORS
 from dmlviz.figures.words import interval_text
-from dmlviz.records import FigureSpec, InputError, TextDataset
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import picture, tools

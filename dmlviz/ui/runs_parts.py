@@ -12,14 +12,14 @@ import streamlit as st
 
 from dmlviz.analysis.groups import Group, group_runs
 from dmlviz.analysis.load_words import known_config, report_rows
-from dmlviz.data.wording import count_of, size_of
+from dmlviz.core.types import ACTIVE_STATES, POOLING_NAMES, DamagedError, FigureSpec, InputError, Run, RunConfig
+from dmlviz.core.wording import count_of, size_of
 from dmlviz.figures import curves
 from dmlviz.figures.reliability_frame import method_titles
 from dmlviz.figures.theme import loss_title, method_title
+from dmlviz.jobs.submit import submit_loaded
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant
-from dmlviz.records import ACTIVE_STATES, POOLING_NAMES, DamagedError, FigureSpec, InputError, Run, RunConfig
-from dmlviz.submit import submit_loaded
 from dmlviz.ui import groups_parts, loaders
 from dmlviz.ui.dataset_picker import pick_dataset
 from dmlviz.ui.frame import capitalised, damage, escaped, notes, sentence, theme

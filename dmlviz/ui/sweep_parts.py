@@ -8,13 +8,13 @@ from typing import Any
 
 import streamlit as st
 
+from dmlviz.core.types import InputError, Run, RunConfig, TextDataset
+from dmlviz.core.wording import count_of, size_of
 from dmlviz.data import CATALOGUE, own_folders
-from dmlviz.data.wording import count_of, size_of
 from dmlviz.figures.theme import base_title
-from dmlviz.records import InputError, Run, RunConfig, TextDataset
-from dmlviz.store_sweeps import damaged_sweeps, sweeps
-from dmlviz.sweep import Plan, SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
-from dmlviz.sweep_spec import SweepSpec, default_name, parse_sweep, spec_of, spec_yaml
+from dmlviz.jobs.sweep import Plan, SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
+from dmlviz.jobs.sweep_spec import SweepSpec, default_name, parse_sweep, spec_of, spec_yaml
+from dmlviz.store.sweeps import damaged_sweeps, sweeps
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import damage, escaped, guard, link

@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from dmlviz.draw_tables import KINDS, make_table, table_bytes
-from dmlviz.export import file_name
+from dmlviz.core.types import Run
+from dmlviz.export.files import file_name
+from dmlviz.export.load_table import KINDS, make_table, table_bytes
 from dmlviz.figures.presets import PRESETS
 from dmlviz.figures.reliability_frame import METRICS
 from dmlviz.figures.theme import base_title
 from dmlviz.papers import protocol, protocol_names
-from dmlviz.records import Run
 from dmlviz.tables import TABLES, Table, markdown
 from dmlviz.ui import loaders
 from dmlviz.ui.figures_parts import sources, stamp

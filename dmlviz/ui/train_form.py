@@ -7,14 +7,14 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from dmlviz.cautions import cautions
-from dmlviz.data.wording import size_of
+from dmlviz.core.types import DEFAULT_ENCODER, POOLING_NAMES, RunConfig
+from dmlviz.core.wording import size_of
 from dmlviz.figures.theme import loss_color
+from dmlviz.jobs.cost import estimate
+from dmlviz.jobs.local import visible_gpus
 from dmlviz.losses import LOSSES, Setting
 from dmlviz.losses.table import variant
-from dmlviz.records import DEFAULT_ENCODER, POOLING_NAMES, RunConfig
-from dmlviz.training.cost import estimate
-from dmlviz.training.local import visible_gpus
+from dmlviz.training.cautions import cautions
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import escaped, notes

@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
+from dmlviz.core.types import ACTIVE_STATES, RESUMABLE_STATES, FigureSpec, InputError, Run, RunConfig
 from dmlviz.figures import curves
-from dmlviz.records import ACTIVE_STATES, RESUMABLE_STATES, FigureSpec, InputError, Run, RunConfig
-from dmlviz.submit import submit
-from dmlviz.training.local import LocalEngine
+from dmlviz.jobs.local import LocalEngine
+from dmlviz.jobs.submit import submit
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import escaped, guard, theme

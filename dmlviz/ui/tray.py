@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 
 import streamlit as st
 
-from dmlviz import trays
-from dmlviz.records import FigureSpec, InputError, SheetSpec
-from dmlviz.store import home_folder
+from dmlviz.core.types import FigureSpec, InputError, SheetSpec
+from dmlviz.export import tray as trays
+from dmlviz.store.runs import home_folder
 
 
 def tray() -> list[SheetSpec]:

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dmlviz.core.types import RunConfig
 from dmlviz.figures.theme import loss_title
+from dmlviz.jobs.submit import submit
+from dmlviz.jobs.tuning import StudySummary, damaged_studies, delete_study, go_on, start_tuning, stop_tuning, studies
 from dmlviz.losses import LOSSES
-from dmlviz.records import RunConfig
-from dmlviz.spaces import SPACES
-from dmlviz.submit import submit
-from dmlviz.tuning import StudySummary, damaged_studies, delete_study, go_on, start_tuning, stop_tuning, studies
+from dmlviz.losses.search_spaces import SPACES
 from dmlviz.ui import loaders
 from dmlviz.ui.dataset_picker import Chosen
 from dmlviz.ui.frame import capitalised, damage, escaped, guard

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from dmlviz.core.types import Run
 from dmlviz.figures.theme import method_title
-from dmlviz.records import Run
 
 
 def percent(share: float | None) -> str:

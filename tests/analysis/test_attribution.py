@@ -12,7 +12,7 @@ from dmlviz.analysis.attribution import badge, by_loss, class_words, curves, mea
 from dmlviz.analysis.attribution_agreement import pairwise
 from dmlviz.analysis.attribution_kind import AttributionKind, Target, read_kind, read_target, target_text
 from dmlviz.analysis.text_sample import sample_rows
-from dmlviz.records import InputError, RunConfig, TextDataset
+from dmlviz.core.types import InputError, RunConfig, TextDataset
 
 CONFIG = RunConfig(dataset="tiny", loss="cross_entropy")
 

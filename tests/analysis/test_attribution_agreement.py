@@ -18,7 +18,7 @@ from dmlviz.analysis.attribution_agreement import (
     text_stability,
 )
 from dmlviz.analysis.attribution_kind import AttributionKind, other_baselines
-from dmlviz.records import RunConfig
+from dmlviz.core.types import RunConfig
 
 CONFIG = RunConfig(dataset="tiny", loss="cross_entropy")
 

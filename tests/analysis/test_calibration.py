@@ -13,7 +13,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 
 from dmlviz.analysis import calibration as cal
 from dmlviz.analysis.over_runs import interval_words, over_runs, share_interval, sides, units, wilson_interval
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 @pytest.fixture

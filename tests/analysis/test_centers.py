@@ -15,7 +15,7 @@ from dmlviz.analysis.center_places import among_neighbors, extent, on_pca, pca_p
 from dmlviz.analysis.center_view import CenterLook, center_view
 from dmlviz.analysis.centers import center_matrix, center_report, class_means, drift, effective_number, merge_groups, nearest_words
 from dmlviz.analysis.projection import project, register
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:

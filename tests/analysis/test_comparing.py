@@ -26,7 +26,7 @@ from dmlviz.analysis.comparing import (
 )
 from dmlviz.analysis.groups import group_runs
 from dmlviz.analysis.ranking import cliques, critical_difference, friedman, rank
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 GAINS = np.array([0.021, 0.034, -0.012, 0.045, 0.018, 0.027, 0.003])
 SIMULATIONS = 4000

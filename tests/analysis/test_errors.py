@@ -13,7 +13,7 @@ from sklearn.metrics import confusion_matrix
 
 from dmlviz.analysis import errors
 from dmlviz.analysis.over_runs import sides
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def guesses(one):

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from dmlviz.analysis.fairness import by_design, lone, paired, unfair
-from dmlviz.records import Progress, Run, RunConfig
+from dmlviz.core.types import Progress, Run, RunConfig
 
 BASE = RunConfig(dataset="r8", dataset_hash="a" * 64, loss="cross_entropy", lr=3e-4)
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from scipy import stats
 
-from dmlviz import propagation as oracle
 from dmlviz.analysis import graph as graphs
 from dmlviz.analysis import graph_nodes, graph_numbers
 from dmlviz.analysis.graph import (
@@ -26,7 +25,8 @@ from dmlviz.analysis.graph import (
 )
 from dmlviz.analysis.graph_nodes import GraphSettings, choose_nodes, shared_rows, stratified, study, trained_sigma
 from dmlviz.analysis.graph_numbers import DENSE_TEXTS, above, accuracy_curve, class_means, homophily, numbers, spectral_gap, strongest
-from dmlviz.records import GraphBatches, InputError, RunArrays
+from dmlviz.core.types import GraphBatches, InputError, RunArrays
+from dmlviz.losses import propagation as oracle
 
 torch.set_num_threads(1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from dmlviz.analysis.groups import finished_groups, group_runs, line_key
 from dmlviz.analysis.outcomes import outcome
-from dmlviz.records import InputError, Progress, Run, RunArrays, RunConfig
+from dmlviz.core.types import InputError, Progress, Run, RunArrays, RunConfig
 
 
 def made(created: float = 0.0, state: str = "finished", **fields) -> Run:

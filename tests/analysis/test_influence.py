@@ -10,7 +10,7 @@ from scipy import stats
 
 from dmlviz.analysis.influence import Retrained, floor, in_words, influence, retrained
 from dmlviz.analysis.outcomes import outcome
-from dmlviz.records import InputError, Progress, Run, RunArrays, RunConfig
+from dmlviz.core.types import InputError, Progress, Run, RunArrays, RunConfig
 
 LABELS = np.array([0, 1, 0, 1, 0, 1])  # two support texts, four test texts
 ROLES = np.array(["support"] * 2 + ["test"] * 4)

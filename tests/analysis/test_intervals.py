@@ -19,7 +19,7 @@ from dmlviz.analysis.intervals import (
     texts_only,
     units,
 )
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 SIMULATIONS = 4000  # the simulation's own standard error at 95 %: 0.34 points
 

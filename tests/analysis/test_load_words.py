@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from dmlviz.analysis.load_words import load_line, load_lines, report_rows
-from dmlviz.records import LoadReport, Progress, Run, RunConfig
+from dmlviz.core.types import LoadReport, Progress, Run, RunConfig
 
 REPORT = LoadReport("org/model@0123456", "Hugging Face checkpoint", "BertModel", "mean", (), 128, texts=200,
                     self_test={"batch": 2e-7, "left": 0.65, "embeds": 2e-7})  # fmt: skip

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from dmlviz.analysis import neighbors as module
 from dmlviz.analysis.neighbors import FLIPS, changed_texts, disagreement, flips, neighborhood_change, neighbors, neighbors_lost, overlap
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def texts(n: int = 300, dim: int = 12, seed: int = 0) -> np.ndarray:

@@ -13,10 +13,10 @@ from dmlviz.analysis.errors import confusion, hard_texts
 from dmlviz.analysis.graph import propagate, similarity_graph
 from dmlviz.analysis.intervals import on_texts
 from dmlviz.analysis.judged_rows import unreached_sentence
+from dmlviz.analysis.map_kinds import confident
 from dmlviz.analysis.outcomes import outcome
+from dmlviz.core.types import UNREACHED, Split, TextDataset, class_words, predicted_classes
 from dmlviz.figures import FIGURES
-from dmlviz.panes import confident
-from dmlviz.records import UNREACHED, Split, TextDataset, class_words, predicted_classes
 from dmlviz.training.readouts import metrics_of, propagation
 
 FAR = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.99, 0.14, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], dtype=np.float32)

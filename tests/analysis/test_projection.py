@@ -27,7 +27,7 @@ from dmlviz.analysis.projection import (
     register,
 )
 from dmlviz.analysis.quality import map_quality
-from dmlviz.records import InputError, Projection
+from dmlviz.core.types import InputError, Projection
 
 ROOT = Path(__file__).resolve().parents[2]
 LAID = ("umap", "tsne", "pacmap")  # methods with a layout that begins somewhere

@@ -11,7 +11,7 @@ from sklearn.manifold import trustworthiness
 
 from dmlviz.analysis.neighbors import neighbors
 from dmlviz.analysis.quality import Estimate, anchors_of, badge, map_quality, trust_of, usable_k
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def texts(n: int = 80, dim: int = 6, seed: int = 0) -> np.ndarray:

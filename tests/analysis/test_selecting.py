@@ -12,7 +12,7 @@ from matplotlib.path import Path as Outline
 
 from dmlviz.analysis import selecting
 from dmlviz.analysis.selecting import LONGEST, Spot, area_line, inside, rows_line, rows_of, words_of
-from dmlviz.records import InputError, TextDataset
+from dmlviz.core.types import InputError, TextDataset
 
 TEXTS = ("Oil prices rose", "grain (wheat) fell", "OIL again", "a+b", "<b>oil</b>", "corn")
 LABELS = np.array([0, 1, 0, 1, 0, 1])

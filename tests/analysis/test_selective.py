@@ -12,7 +12,7 @@ from scipy.stats import entropy
 
 from dmlviz.analysis import selective as sel
 from dmlviz.analysis.over_runs import sides
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def slow_aurc(confidence, wrong) -> float:

@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from dmlviz.analysis.inference import wilson
 from dmlviz.analysis.slices import COLUMNS, class_shares, newcombe, slice_report, word_counts
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def a_run(n: int = 400, classes: int = 5, seed: int = 0) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ from dmlviz.analysis.space import (
     uniformity,
     vote,
 )
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def texts(n: int = 90, dim: int = 7, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

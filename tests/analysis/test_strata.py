@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from dmlviz.analysis import strata
 from dmlviz.analysis.over_runs import sides, wilson_interval
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 
 
 def test_distance_is_to_the_mean_of_the_test_texts():

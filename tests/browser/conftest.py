@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import waiting
 
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 FAR = 60_000  # ms a page may take on a busy machine

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import waiting
 
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, read_file
-from dmlviz.records import RunConfig
 from tests.browser.seen import MARKS, chosen, lasso
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ import pytest
 import waiting
 from test_journey import choose, no_errors, open_page, settled
 
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, read_file
-from dmlviz.records import RunConfig
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 pytestmark = pytest.mark.slow
 HIDDEN = """pane => { const plots = [...document.querySelectorAll('.js-plotly-plot')].filter(p => p._fullData.some(t => t.name === 'hidden'));

@@ -12,7 +12,7 @@ import pypdf
 import pytest
 from waiting import until, wait_for
 
-from dmlviz.checking import check_file, passed
+from dmlviz.export.checks import check_file, passed
 from dmlviz.figures.presets import PRESETS
 from tests.browser.seen import MARKS, chosen, counts, lasso, outline, place
 

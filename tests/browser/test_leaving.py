@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import waiting
 
+from dmlviz.core.types import RunConfig
 from dmlviz.data import read_file
-from dmlviz.records import RunConfig
-from dmlviz.submit import submit
+from dmlviz.jobs.submit import submit
 from tests.browser.test_journey import no_errors, settled
 
 pytestmark = pytest.mark.slow

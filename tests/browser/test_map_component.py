@@ -19,8 +19,8 @@ import waiting
 from PIL import Image
 from playwright import sync_api
 
+from dmlviz.core.types import Pane
 from dmlviz.figures.map_marks import MapEvent
-from dmlviz.records import Pane
 from dmlviz.ui.maps.component import fresh_events
 from tests.browser.seen import MARKS, lasso, place
 from tests.figures.figure_cases import make_pane

@@ -10,8 +10,8 @@ from urllib.parse import urlparse
 import pytest
 import waiting
 
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, read_file
-from dmlviz.records import RunConfig
 
 pytestmark = pytest.mark.slow
 PAGES = ("", "train", "runs", "manifold", "proxies", "graph", "attributions", "reliability", "figures")

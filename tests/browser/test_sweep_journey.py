@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from dmlviz.store_sweeps import sweeps
-from dmlviz.sweep import sweep_state
+from dmlviz.jobs.sweep import sweep_state
+from dmlviz.store.sweeps import sweeps
 from tests.browser.test_journey import choose, no_errors, number, open_page, settled
 
 pytestmark = pytest.mark.slow

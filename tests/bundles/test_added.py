@@ -8,14 +8,14 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from dmlviz.bundles import Wanted, write_bundle
-from dmlviz.draw import Picture
+from dmlviz.core.types import FigureSpec, SheetSpec
+from dmlviz.export.bundle import Wanted, write_bundle
+from dmlviz.export.html import screens
+from dmlviz.export.load_figure import Picture
 from dmlviz.figures import FIGURES, FigureEntry, manifold
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import LossEntry, Paper
-from dmlviz.records import FigureSpec, SheetSpec
-from dmlviz.standalone import screens
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 from dmlviz.tables import TABLES
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))

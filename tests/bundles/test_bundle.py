@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from tex import need_tex, pdflatex
 
-from dmlviz.bundles import Wanted, gallery, rebuild, write_bundle, zipped
-from dmlviz.bundles.making import FORMATS
-from dmlviz.checking import check_file, passed
-from dmlviz.cli import main
-from dmlviz.records import FigureSpec, InputError, SheetSpec
-from dmlviz.store import Store
+from dmlviz.cli.main import main
+from dmlviz.core.types import FigureSpec, InputError, SheetSpec
+from dmlviz.export.bundle import Wanted, gallery, rebuild, write_bundle, zipped
+from dmlviz.export.bundle.making import FORMATS
+from dmlviz.export.checks import check_file, passed
+from dmlviz.store.runs import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
 from group_homes import add_runs, dataset

@@ -10,10 +10,10 @@ import psutil
 import pytest
 from waiting import until
 
-from dmlviz.bundles.jobs import Bundle, bundles, cancel_bundle, delete_bundle, start_bundle
-from dmlviz.records import FigureSpec, InputError, SheetSpec
-from dmlviz.store import Store
-from dmlviz.store_files import read_json
+from dmlviz.core.types import FigureSpec, InputError, SheetSpec
+from dmlviz.export.bundle.jobs import Bundle, bundles, cancel_bundle, delete_bundle, start_bundle
+from dmlviz.store.files import read_json
+from dmlviz.store.runs import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
 from group_homes import add_runs, dataset

@@ -10,15 +10,15 @@ import pytest
 import yaml
 from waiting import end_processes
 
-from dmlviz.bundles import Wanted, gallery, rebuild, write_bundle
-from dmlviz.checking import check_bytes, check_file
-from dmlviz.cli import main
-from dmlviz.draw import Picture, picture, sources
+from dmlviz.cli.main import main
+from dmlviz.core.types import FigureSpec, SheetSpec
+from dmlviz.export.bundle import Wanted, gallery, rebuild, write_bundle
+from dmlviz.export.checks import check_bytes, check_file
+from dmlviz.export.load_figure import Picture, picture, sources
+from dmlviz.export.sheet import drawn, sheet_bytes
 from dmlviz.figures import FIGURES
 from dmlviz.figures.presets import PRESETS
-from dmlviz.records import FigureSpec, SheetSpec
-from dmlviz.sheets import drawn, sheet_bytes
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "figures"))
 from test_attribution_figures import checked

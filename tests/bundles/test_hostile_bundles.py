@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from dmlviz.bundles import Wanted, write_bundle
-from dmlviz.bundles.making import _checksums
-from dmlviz.cli import main
-from dmlviz.records import FigureSpec, SheetSpec
-from dmlviz.store import Store
+from dmlviz.cli.main import main
+from dmlviz.core.types import FigureSpec, SheetSpec
+from dmlviz.export.bundle import Wanted, write_bundle
+from dmlviz.export.bundle.making import _checksums
+from dmlviz.store.runs import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
 from group_homes import add_runs, dataset
@@ -169,7 +169,7 @@ def test_a_description_cannot_ask_for_memory(bundle, capsys):
 
 
 def test_packed_data_is_bounded(bundle, capsys, monkeypatch):
-    monkeypatch.setattr("dmlviz.bundles.reading.MOST_BYTES", 1_000_000)
+    monkeypatch.setattr("dmlviz.export.bundle.reading.MOST_BYTES", 1_000_000)
     (bundle / "data" / "bomb.csv.gz").write_bytes(gzip.compress(bytes(5_000_000)))
     spoil(lambda content: panel(content).update(data="bomb.csv.gz"))(bundle)
     assert "data/bomb.csv.gz is larger than 0.001 GB when it is unpacked" in refused(sealed(bundle), capsys)

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import waiting
 
+from dmlviz.core.places import place_name
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, read_file
+from dmlviz.export.pgf import TEX
 from dmlviz.figures import FIGURES
-from dmlviz.pgf import TEX
-from dmlviz.places import place_name
-from dmlviz.records import RunConfig
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 from dmlviz.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,7 @@ SECRETS = ("zz-maker-home", "zz-maker-texts", "zz-maker-models", "zz-maker-user"
 MAKE = """
 import getpass, os, platform, socket, sys
 socket.gethostname = platform.node = lambda: "zz-maker-host"
-from dmlviz.cli import main
+from dmlviz.cli.main import main
 for words in sys.stdin.read().splitlines():
     code = main(words.split("\\t"))
     if code:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from damage_cases import FILES, HOW, Home, copied, damage, damaged, met, path_of
 
-from dmlviz import cli
+from dmlviz.cli import main as cli
 from dmlviz.figures import FIGURES
-from dmlviz.store_attributions import read_parts
-from dmlviz.store_seal import write_seal
+from dmlviz.store.attributions import read_parts
+from dmlviz.store.seal import write_seal
 from dmlviz.tables import TABLES
 from dmlviz.training.readouts import metrics_of
-from dmlviz.verification import verify
+from dmlviz.training.verification import verify
 
 LAST_DOOR = "which is a fault of DMLViz"
 OF_RUN = ("config.json", "status.json", "split.json", "checksums.json")  # beside the sealed ones below
@@ -243,10 +243,10 @@ def test_a_seal_of_the_first_format_is_read(whole_home, tmp_path):
 
 @pytest.mark.parametrize("kind", ["sweep.json", "study.log", "slices.json", "tray.json"])
 def test_what_a_person_gathered_is_said_to_be_damaged(whole_home, tmp_path, kind):
-    from dmlviz.slices_store import saved_slices
-    from dmlviz.store_sweeps import damaged_sweeps, sweeps
-    from dmlviz.trays import tray
-    from dmlviz.tuning import damaged_studies, studies
+    from dmlviz.export.tray import tray
+    from dmlviz.jobs.tuning import damaged_studies, studies
+    from dmlviz.store.slices import saved_slices
+    from dmlviz.store.sweeps import damaged_sweeps, sweeps
 
     def problems(home: Home) -> list[str]:
         said = [*damaged_sweeps(home.store).values(), *damaged_studies(home.store).values()]
@@ -270,7 +270,7 @@ def test_what_a_person_gathered_is_said_to_be_damaged(whole_home, tmp_path, kind
 
 def test_a_flipped_bit_is_found_wherever_it_is(whole_home, tmp_path):
     """One bit anywhere in the arrays of a run: its reader says so."""
-    from dmlviz.records import DamagedError
+    from dmlviz.core.types import DamagedError
 
     home = copied(whole_home, tmp_path / "copy")
     for kind in ARRAYS:
@@ -301,7 +301,7 @@ def path_of_or_none(home: Home) -> bool:
 
 def test_an_older_run_whose_validation_lacks_a_class_is_sound():
     """Its macro-F1 was the mean over the classes of each part; the test part here has all of them."""
-    from dmlviz.verification import _as_before
+    from dmlviz.training.verification import _as_before
 
     found = {"accuracy": 0.5, "macro_f1": 0.4, "validation_macro_f1": 0.2, "knn_validation_macro_f1": 0.1, "n_classes": 77}
     assert _as_before(found) == {"accuracy": 0.5, "macro_f1": 0.4}

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dmlviz.core.types import TextDataset
 from dmlviz.data.cleaning import Rows, content_hash
-from dmlviz.records import TextDataset
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dmlviz.data import hub, read_file, read_folder
 from dmlviz.data.class_lists import with_class_list
 from dmlviz.data.rows import Rows
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 LISTED = ["weather", "animals", "food"]
 CSV = "text,label\n" + "".join(f"some text {i},{LISTED[i % 3]}\n" for i in range(12))

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from dmlviz.core.types import InputError
 from dmlviz.data import delimited, formats, read_file, regular_files
 from dmlviz.data.regular_files import regular_table, stream_of
-from dmlviz.records import InputError
 
 CALM = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 DELIMITERS = st.sampled_from([",", ";", "\t", "|"])

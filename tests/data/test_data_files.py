@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dmlviz.core.types import InputError
 from dmlviz.data import files, formats, peek_columns, read_file
-from dmlviz.records import InputError
 
 CSV = b"text,label\ngood film,pos\nbad film,neg\nfine film,pos\n"
 RECORDS = [{"text": "good film", "label": "pos"}, {"text": "bad film", "label": "neg"}, {"text": "fine film", "label": "pos"}]

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dmlviz.core.types import InputError
 from dmlviz.data import peek_columns, read_file
 from dmlviz.data.formats import READERS
-from dmlviz.records import InputError
 
 ENDINGS = [ending + gz for ending in READERS for gz in ("", ".gz")]
 CALM = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -8,8 +8,8 @@ import time
 import datasets
 import pytest
 
+from dmlviz.core.types import InputError
 from dmlviz.data import CATALOGUE, hub, load_dataset
-from dmlviz.records import InputError
 
 TEXT, NUMBER, CLASS = datasets.Value("string"), datasets.Value("int32"), datasets.ClassLabel(names=["neg", "pos"])
 FEATURES = datasets.Features({"sentence": TEXT, "label": CLASS, "idx": NUMBER})

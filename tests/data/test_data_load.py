@@ -8,8 +8,8 @@ import re
 
 import pytest
 
+from dmlviz.core.types import InputError
 from dmlviz.data import CATALOGUE, load_dataset, packaged, read_folder, where
-from dmlviz.records import InputError
 
 CSV = "text,label\ngood film,pos\nbad film,neg\n"
 REAL = ("mr", "mr_textgcn", "cr", "subj", "mpqa", "sst2", "sst2_phrases", "sst5", "trec", "mrpc", "r8", "r52", "r8_cased", "r52_cased", "ohsumed",

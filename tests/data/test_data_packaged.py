@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dmlviz.core.types import InputError
 from dmlviz.data import packaged, read_folder
-from dmlviz.records import InputError
 
 
 def part_counts(dataset) -> dict[str, int]:

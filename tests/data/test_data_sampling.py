@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
+from dmlviz.core.types import InputError
 from dmlviz.data import draw_split
 from dmlviz.data.cut import per_class
-from dmlviz.records import InputError
 
 drawn = settings(max_examples=60, deadline=None)
 

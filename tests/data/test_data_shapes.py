@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
 
+from dmlviz.core.types import InputError
 from dmlviz.data import load_dataset, peek_columns, read_file, read_folder
-from dmlviz.records import InputError
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "readers"
 FOUR = {"billing": 30, "delivery": 30, "praise": 30, "returns": 30}

@@ -9,10 +9,10 @@ from architectures import ARCHITECTURES
 from encoder_folders import TEXTS, change_config, change_weights
 from safetensors.torch import load_file
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.checkpoint import Notes, read_classifier
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.places import find_model
-from dmlviz.records import InputError
 from dmlviz.training.embed import embed
 
 CLASSES = ("animals", "food", "weather")

@@ -12,12 +12,12 @@ import pytest
 from architectures import ARCHITECTURES
 from encoder_folders import MEAN, sentence_folder
 
+from dmlviz.core.types import DEFAULT_ENCODER, RunConfig
 from dmlviz.data import draw_split, read_file
 from dmlviz.encoder import cut_texts as module
 from dmlviz.encoder.coverage import coverage
 from dmlviz.encoder.cut_texts import CutTexts, cached_tokenizer, cut_in_run, cut_note, cut_texts, some_rows
 from dmlviz.encoder.loading import load_encoder
-from dmlviz.records import DEFAULT_ENCODER, RunConfig
 
 TEXTS = ["the cat", "the cat and dog", "cat dog cat dog cat dog cat dog", "語 語", "", "cat " * 200, "the cat \x00", "CAT dog " * 9]
 PAIRS = ["dog"] * 4 + ["dog cat " * 40] * 4

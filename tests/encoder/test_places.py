@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from encoder_folders import MEAN, TEXTS, sentence_folder
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.places import find_model
-from dmlviz.records import InputError
 from dmlviz.training.embed import embed
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -8,9 +8,9 @@ import torch
 from architectures import ARCHITECTURES, LONGEST
 from encoder_folders import TEXTS, change_config, change_weights
 
+from dmlviz.core.types import POOLED, InputError
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.self_test import TOLERANCE, reaches_no_other
-from dmlviz.records import POOLED, InputError
 from dmlviz.training.embed import embed
 
 READ = [name for name, entry in ARCHITECTURES.items() if not entry.refused]

@@ -13,11 +13,11 @@ from encoder_folders import MEAN, TEXTS, sentence_folder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dmlviz.core.types import DEFAULT_ENCODER, InputError
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.places import find_model
 from dmlviz.encoder.pooling import POOLINGS, pool
 from dmlviz.encoder.sentence_modules import ACTIVATIONS, OLD_FLAGS, Dense, pooling_of, read_modules
-from dmlviz.records import DEFAULT_ENCODER, InputError
 from dmlviz.training.embed import embed
 
 

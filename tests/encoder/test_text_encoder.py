@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from dmlviz.core.types import DEFAULT_ENCODER, InputError
 from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.places import bundled_encoder, find_model
 from dmlviz.encoder.pooling import pool
-from dmlviz.records import DEFAULT_ENCODER, InputError
 from dmlviz.training.embed import embed
 
 

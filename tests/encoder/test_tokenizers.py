@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from encoder_folders import TEXTS
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.coverage import coverage
 from dmlviz.encoder.loading import load_encoder
-from dmlviz.records import InputError
 from dmlviz.training.embed import embed
 
 

@@ -13,8 +13,8 @@ from dmlviz.encoder.loading import load_encoder
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.explain.gradients import WordModel
 from dmlviz.explain.words import TokenizedText, tokenize
-from dmlviz.submit import submit
-from dmlviz.training.worker import work
+from dmlviz.jobs.submit import submit
+from dmlviz.jobs.worker import work
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +83,9 @@ def towards():
 @pytest.fixture
 def finish(store, tiny_encoder, tiny_dataset, monkeypatch):
     """finish(loss=..., ...): the id of a finished run on the tiny texts, trained in this process, without maps."""
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
-    from dmlviz.records import RunConfig
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
+    from dmlviz.core.types import RunConfig
 
     base = {"dataset": "tiny", "encoder": str(tiny_encoder), "shots": 4, "validation": 6, "batch_size": 4, "lr": 1e-3, "max_length": 16, "epochs": 2}
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from dmlviz.core.types import InputError
 from dmlviz.explain import gradients
 from dmlviz.explain.gradients import WordModel, batch_of, gradient_x_input, halving, in_batches, integrated_gradients, pass_tokens, seen
 from dmlviz.explain.words import tokenize
-from dmlviz.records import InputError
 
 TEXTS = ("the cat saw a small dog", "bread", "rain and snow, wind and storm with the old horse near a cake", "very good soup!")
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.core.types import InputError, TokenAttribution
 from dmlviz.explain import jobs
 from dmlviz.explain.jobs import Models, explain_rows, explain_typed
 from dmlviz.explain.run_model import RunModel
-from dmlviz.records import InputError, TokenAttribution
-from dmlviz.store_attributions import attributions_folder, stored_attributions, stored_rows
+from dmlviz.store.attributions import attributions_folder, stored_attributions, stored_rows
 
 KIND = AttributionKind("gradient_x_input")
 

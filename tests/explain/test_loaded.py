@@ -9,11 +9,11 @@ from architectures import ARCHITECTURES, write_model
 from tiny_words import WORDS
 
 from dmlviz.analysis.attribution_kind import AttributionKind, read_kind
+from dmlviz.core.types import InputError
 from dmlviz.explain.explain import explain
 from dmlviz.explain.run_model import RunModel
-from dmlviz.records import InputError
-from dmlviz.submit import submit_loaded
-from dmlviz.training.worker import work
+from dmlviz.jobs.submit import submit_loaded
+from dmlviz.jobs.worker import work
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def classifier(tiny_encoder, tiny_dataset, tmp_path):
 
 @pytest.fixture
 def load(store, tiny_dataset, monkeypatch):
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
 
     def make(folder, **fields) -> str:
         run_id = submit_loaded(str(folder), "tiny", store=store, dataset=tiny_dataset, shots=4, validation=6, max_length=16, **fields)

@@ -8,11 +8,11 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
+from dmlviz.core.types import InputError
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.explain.gradients import Seen, WordModel, integrated_gradients
 from dmlviz.explain.sanity import layers_of, randomisation, redraw, sensitivity
 from dmlviz.explain.words import by_word
-from dmlviz.records import InputError
 
 TEXTS = (
     "the cat saw a small dog near the bread", "rain and snow with wind and storm", "very good soup with rice and salad", "bread cheese",

@@ -8,12 +8,12 @@ import torch
 from torch.nn import functional
 
 from dmlviz.analysis.attribution_kind import AttributionKind, Target, read_kind, read_target
+from dmlviz.core.types import InputError
 from dmlviz.explain.explain import explain
 from dmlviz.explain.gradients import seen
 from dmlviz.explain.run_model import RunModel
 from dmlviz.explain.scores import Seen, linear_probe_function, propagation_function, readout_function
-from dmlviz.propagation import propagate, text_transition
-from dmlviz.records import InputError
+from dmlviz.losses.propagation import propagate, text_transition
 from dmlviz.training.readouts import linear_probe
 
 RUNS = {
@@ -63,7 +63,7 @@ def test_a_probe_on_one_class_is_a_sentence():
 
 @pytest.mark.parametrize("sigma", [0.15, 0.5, 1.5])
 def test_propagation_is_that_of_one_hidden_text(sigma):
-    """Against `dmlviz.propagation`, which solves the whole graph: one text at a time beside the support."""
+    """Against `dmlviz.losses.propagation`, which solves the whole graph: one text at a time beside the support."""
     rng = np.random.default_rng(0)
     labels = np.array([0, 0, 1, 1, 2, 2, 2])
     support = (rng.normal(size=(3, 6))[labels] + 0.6 * rng.normal(size=(7, 6))).astype(np.float32)

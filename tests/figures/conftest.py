@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from figure_cases import make_pane
 
-from dmlviz.records import Pane
+from dmlviz.core.types import Pane
 
 
 @pytest.fixture

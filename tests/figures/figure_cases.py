@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmlviz.records import Pane, Progress, Projection, Run, RunConfig
+from dmlviz.core.types import Pane, Progress, Projection, Run, RunConfig
 
 HOSTILE = ("<script>alert(1)</script>", "%{x}", "$x$", "good 😀 名", "سلام عليكم", "שלום", "=1+1", "half \ud800", "a name " + "that goes on " * 12)
 

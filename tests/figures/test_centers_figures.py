@@ -11,11 +11,11 @@ from figure_cases import HOSTILE, names
 
 from dmlviz.analysis.center_view import CenterLook, center_view
 from dmlviz.analysis.centers import center_matrix
-from dmlviz.export import csv_bytes, figure_bytes
+from dmlviz.core.types import InputError
+from dmlviz.export.files import csv_bytes, figure_bytes
 from dmlviz.figures import FIGURES, centers_drift, centers_heat, centers_map, centers_use, presets, theme
 from dmlviz.figures.centers_frame import center_input, merge_number, summary
 from dmlviz.figures.centers_map import MOST_SPOKES
-from dmlviz.records import InputError
 
 KINDS = {"centers_map": centers_map, "centers_use": centers_use, "centers_heat": centers_heat, "centers_drift": centers_drift}
 TEXTS = [f"text {i} with\nsome words" for i in range(400)]

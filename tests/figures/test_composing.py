@@ -10,8 +10,10 @@ import pytest
 from figure_cases import HOSTILE, make_pane, names
 from matplotlib.text import Text
 
-from dmlviz.draw import Picture
-from dmlviz.export import figure_bytes
+from dmlviz.core.types import FigureSpec, InputError, SheetSpec
+from dmlviz.export.files import figure_bytes
+from dmlviz.export.load_figure import Picture
+from dmlviz.export.sheet import drawn, sheet_bytes
 from dmlviz.figures import manifold, presets, theme
 from dmlviz.figures.composing import GAP_MM, compose
 from dmlviz.figures.fonts import family_name, typeset
@@ -19,8 +21,6 @@ from dmlviz.figures.grey import grey, without_color
 from dmlviz.figures.paper import canvas, keys_of, size_mm, text
 from dmlviz.figures.presets import preset
 from dmlviz.figures.words import missing_glyphs
-from dmlviz.records import FigureSpec, InputError, SheetSpec
-from dmlviz.sheets import drawn, sheet_bytes
 
 
 def strip(share, words="panel"):

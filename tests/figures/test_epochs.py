@@ -10,10 +10,10 @@ from PIL import Image
 
 from dmlviz.analysis.projection import project
 from dmlviz.analysis.trails import snapshot_maps
+from dmlviz.core.types import InputError, RunArrays
 from dmlviz.figures import epochs
 from dmlviz.figures.map_frame import pane_ids
 from dmlviz.figures.presets import preset
-from dmlviz.records import InputError, RunArrays
 from tests.figures.figure_cases import make_pane
 
 NAMES = ("a", "b", "c")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from figure_cases import HOSTILE, make_pane, names
 
+from dmlviz.core.types import InputError, Split, TextDataset
 from dmlviz.figures import classes, curves, presets
-from dmlviz.records import InputError, Split, TextDataset
 
 
 def history(steps, start=2.0):

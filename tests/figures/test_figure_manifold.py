@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from figure_cases import HOSTILE, make_pane, names
 
+from dmlviz.core.types import InputError
 from dmlviz.figures import manifold, presets, theme
 from dmlviz.figures.map_paper import MOST_PANE_MM
 from dmlviz.losses import LOSSES
-from dmlviz.records import InputError
 
 ALL = ("test", "validation", "support")
 

@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from dmlviz.core.types import InputError, RunConfig
 from dmlviz.figures import FIGURES, entry, presets, split_options, theme
 from dmlviz.figures.labels import place_labels, spread
 from dmlviz.figures.words import clean, drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short
-from dmlviz.records import InputError, RunConfig
 
 SIGHTS = {  # Machado et al. 2009, severity 1.0, linear RGB
     "normal": np.eye(3),
@@ -132,5 +132,5 @@ def test_unknown_figures_presets_and_options_are_sentences():
 
 
 def test_figures_load_no_torch_streamlit_or_pyplot():
-    code = "import sys, dmlviz.figures, dmlviz.export; print({'torch', 'streamlit', 'matplotlib.pyplot', 'transformers'} & set(sys.modules))"
+    code = "import sys, dmlviz.figures, dmlviz.export.files; print({'torch', 'streamlit', 'matplotlib.pyplot', 'transformers'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"

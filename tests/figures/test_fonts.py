@@ -16,14 +16,14 @@ from figure_cases import make_pane
 from matplotlib import font_manager
 from test_narrow import frame
 
-from dmlviz.checking.files import check_bytes
-from dmlviz.draw import Picture
-from dmlviz.export import figure_bytes
+from dmlviz.core.types import FigureSpec, InputError, SheetSpec
+from dmlviz.export.checks.files import check_bytes
+from dmlviz.export.files import figure_bytes
+from dmlviz.export.load_figure import Picture
+from dmlviz.export.sheet import drawn, sheet_bytes
 from dmlviz.figures import FIGURES, fonts, manifold
 from dmlviz.figures.paper import canvas, text
 from dmlviz.figures.presets import preset
-from dmlviz.records import FigureSpec, InputError, SheetSpec
-from dmlviz.sheets import drawn, sheet_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"LiberationSans", "LiberationSans-Bold", "LiberationSerif", "LiberationSerif-Bold", "DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif",
@@ -96,7 +96,7 @@ from matplotlib import font_manager
 if sys.argv[1] == "bare":  # a machine without a font of its own
     font_manager.fontManager.ttflist = [one for one in font_manager.fontManager.ttflist if "mpl-data" in one.fname]
 from test_narrow import frame
-from dmlviz.export import figure_bytes
+from dmlviz.export.files import figure_bytes
 from dmlviz.figures import FIGURES, fonts
 from dmlviz.figures.presets import preset
 for name in ("manifold", "centers_use", "graph", "gain_forest", "attribution_words", "confusion"):

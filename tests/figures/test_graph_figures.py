@@ -8,10 +8,10 @@ import pytest
 from figure_cases import HOSTILE
 
 from dmlviz.analysis.graph import similarity_graph, steps
-from dmlviz.draw import Sources, picture
+from dmlviz.core.types import FigureSpec, GraphBatches, InputError, Pane, Progress, Projection, Run, RunArrays, RunConfig, TextDataset
+from dmlviz.export.load_figure import Sources, picture
 from dmlviz.figures import FIGURES, graph, graph_degrees, graph_matrix, graph_sigma, graph_why, presets, theme
 from dmlviz.figures.graph_frame import GraphInput, chosen_edges, default_focus, views
-from dmlviz.records import FigureSpec, GraphBatches, InputError, Pane, Progress, Projection, Run, RunArrays, RunConfig, TextDataset
 
 TEXTS = [f"text {i} <b>with</b> $some$ words" for i in range(4_000)]
 

@@ -10,14 +10,14 @@ from outcome_cases import run_of
 from pypdf import PdfReader
 
 from dmlviz.analysis.inference import student
-from dmlviz.draw import picture, sources
-from dmlviz.export import Provenance, figure_bytes
+from dmlviz.core.types import FigureSpec, InputError
+from dmlviz.export.files import Provenance, figure_bytes
+from dmlviz.export.load_figure import picture, sources
 from dmlviz.figures import FIGURES, gain_forest, ranks, shots_curve
 from dmlviz.figures.presets import PRESETS
 from dmlviz.figures.reliability_frame import members, method_titles
 from dmlviz.figures.theme import DARK, LIGHT
-from dmlviz.records import FigureSpec, InputError
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 LOSSES = ("cross_entropy", "triple_entropy", "supcon", "g_loss", "soft_triple", "proxy_anchor")
 NAMES = ("shots_curve", "gain_forest", "ranks")

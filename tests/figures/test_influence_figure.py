@@ -10,12 +10,12 @@ from figure_cases import HOSTILE, make_pane, names
 
 from dmlviz.analysis.influence import Retrained
 from dmlviz.analysis.outcomes import Outcome
-from dmlviz.export import Provenance, figure_bytes
+from dmlviz.core.types import InputError, RunArrays, TextDataset
+from dmlviz.export.files import Provenance, figure_bytes
 from dmlviz.figures import FIGURES
 from dmlviz.figures.influence import InfluenceInput
 from dmlviz.figures.presets import PRESETS
 from dmlviz.figures.theme import DARK
-from dmlviz.records import InputError, RunArrays, TextDataset
 
 ENTRY = FIGURES["influence"]
 

@@ -20,12 +20,12 @@ from test_group_figures import LOSSES, several
 from test_influence_figure import given as influence_given
 
 from dmlviz.analysis.projection import project
+from dmlviz.core.types import TextDataset
 from dmlviz.figures import FIGURES, fonts
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.figures.epochs import EpochInput
 from dmlviz.figures.paper import canvas, size_mm
 from dmlviz.figures.presets import MM_PER_INCH, preset
-from dmlviz.records import TextDataset
 
 LONG = " with a name that goes on and on"
 CLASSES = tuple(f"{one} of commodities and money markets" for one in ("acquisitions", "earnings", "interest", "trade"))

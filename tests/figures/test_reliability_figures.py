@@ -9,11 +9,11 @@ import pytest
 from reliability_cases import made, texts_of
 
 from dmlviz.analysis.over_runs import sides
-from dmlviz.export import Provenance, figure_bytes
+from dmlviz.core.types import InputError
+from dmlviz.export.files import Provenance, figure_bytes
 from dmlviz.figures import FIGURES, confusion, errors_shared
 from dmlviz.figures.presets import PRESETS
 from dmlviz.figures.theme import DARK, LIGHT, loss_color, readable
-from dmlviz.records import InputError
 
 NAMES = ("calibration", "risk_coverage", "strata", "confusion", "errors_shared")
 HOSTILE = ("<b>one</b>", "$x$ %{y}", "**three**", "four 日本")

@@ -18,9 +18,9 @@ from pytorch_metric_learning.reducers import MeanReducer
 from pytorch_metric_learning.regularizers import SparseCentersRegularizer
 from torch import Tensor
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses import build_loss, check_settings
 from dmlviz.losses.base import MetricLoss
-from dmlviz.records import Encoded
 
 CLASSES, DIM = 3, 5
 

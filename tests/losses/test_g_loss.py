@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from oracles import CLASSES, DIM, g_loss_case, make_encoded
 from torch import Tensor
 
+from dmlviz.core.types import Encoded, InputError
 from dmlviz.losses import build_loss
-from dmlviz.propagation import propagate, text_transition
-from dmlviz.records import Encoded, InputError
+from dmlviz.losses.propagation import propagate, text_transition
 
 
 def make_loss(**settings):

@@ -6,9 +6,9 @@ from oracles import CLASSES, DIM, make_encoded
 from pytorch_metric_learning.losses import ProxyAnchorLoss
 from torch import Tensor
 
+from dmlviz.core.types import Encoded, InputError
 from dmlviz.losses import LOSSES, build_loss
 from dmlviz.losses.base import MetricLoss
-from dmlviz.records import Encoded, InputError
 
 METRIC_LOSSES = [name for name, entry in LOSSES.items() if entry.loss_class]
 each_loss = pytest.mark.parametrize("name", METRIC_LOSSES)

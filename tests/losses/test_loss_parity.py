@@ -7,8 +7,8 @@ import torch
 from oracles import CASES, CLASSES, DIM, Case, errors, make_encoded
 from torch import Tensor
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses import LOSSES, build_loss
-from dmlviz.records import Encoded
 
 torch.set_num_threads(1)
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dmlviz.core.types import InputError
 from dmlviz.losses import LOSSES, build_loss, check_ce_weight, check_settings, find_loss
 from dmlviz.losses.table import variant
-from dmlviz.records import InputError
 
 EVERY_SETTING = [(name, setting) for name, entry in LOSSES.items() for setting in entry.settings]
 each_setting = pytest.mark.parametrize(("name", "setting"), EVERY_SETTING, ids=lambda part: getattr(part, "name", part))

@@ -7,8 +7,8 @@ import torch
 from oracles import CLASSES, DIM, make_encoded
 from pytorch_metric_learning.losses import SoftTripleLoss
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses import build_loss
-from dmlviz.records import Encoded
 
 
 def make_loss(name: str = "soft_triple", **settings):

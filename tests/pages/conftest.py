@@ -11,9 +11,9 @@ import waiting
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, read_file
-from dmlviz.records import RunConfig
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = ["<script>alert(1)</script>", "😀 emoji", "عربي", "**bold**", "$x$", ":red[x]", "日本語"]

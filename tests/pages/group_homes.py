@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dmlviz.core.types import RunConfig, TextDataset
 from dmlviz.data import draw_split
-from dmlviz.records import RunConfig, TextDataset
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 NAMES = ("<script>alert(1)</script>", "**bold** $x$", ":red[x]")
 LOSSES = {"cross_entropy": 0.55, "supcon": 0.75, "triple_entropy": 0.57, "g_loss": 0.6}

@@ -16,11 +16,11 @@ from page_links import follow
 from test_pages import button, unescaped, words
 from tray_cases import emptied, panels
 
-from dmlviz import desk
 from dmlviz.analysis.attribution_kind import AttributionKind
-from dmlviz.panes import load_panes, map_values
-from dmlviz.store import Store
-from dmlviz.store_attributions import attributions_folder, stored_attributions, stored_sanity
+from dmlviz.analysis.map_kinds import load_panes, map_values
+from dmlviz.jobs import tasks
+from dmlviz.store.attributions import attributions_folder, stored_attributions, stored_sanity
+from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ def explained(home):
 @pytest.fixture
 def asleep(monkeypatch):
     """Nobody is woken, and the page does not wait."""
-    monkeypatch.setattr("dmlviz.desk.wake", lambda store: None)
+    monkeypatch.setattr("dmlviz.jobs.tasks.wake", lambda store: None)
     monkeypatch.setattr("dmlviz.ui.attribution_parts.WAIT_SECONDS", 0.0)
 
 
@@ -97,9 +97,9 @@ def test_a_changed_text_is_asked_about_and_answered(visit, own_home, asleep):
     box = next(one for one in app.text_area if one.label.startswith("The text"))
     box.set_value("a cat & <b>dog</b>").run()
     assert "The words are weighed" in words(app)
-    (ticket,) = [one for one in desk.all_tickets(store) if one.request.get("text") == "a cat & <b>dog</b>"]
+    (ticket,) = [one for one in tasks.all_tickets(store) if one.request.get("text") == "a cat & <b>dog</b>"]
     assert ticket.request["row"] is None
-    desk.work(store, idle=0.1)
+    tasks.work(store, idle=0.1)
     app.run()
     assert shown_texts(app) == ["acat&<b>dog</b>"] * 2
     assert not stored_attributions(store, own_home.hostile[0], "ig").get(-1)
@@ -112,11 +112,11 @@ def test_a_job_is_started_told_and_cancelled(visit, own_home, asleep):
     store = own_home.store
     app = visit("attributions", store.home, runs=own_home.hostile)
     button(app, "Explain").click().run()
-    (ticket,) = desk.attribution_tickets(store, own_home.hostile)
+    (ticket,) = tasks.attribution_tickets(store, own_home.hostile)
     assert ticket.open
     assert len(ticket.request["rows"]) == min(25, len(store.split(own_home.hostile[0]).test))
     next(one for one in app.button if one.key == "why_cancel").click().run()
-    assert [one.state for one in desk.attribution_tickets(store, own_home.hostile)] == ["cancelled"]
+    assert [one.state for one in tasks.attribution_tickets(store, own_home.hostile)] == ["cancelled"]
 
 
 def agreement_tables(app) -> list:
@@ -131,11 +131,11 @@ def test_a_lone_run_is_compared_between_baselines(visit, explained, tmp_path, as
     assert not agreement_tables(app)
     next(one for one in app.selectbox if one.key == "why_other_baseline").set_value(AttributionKind(baseline="mask")).run()
     next(one for one in app.button if one.key == "why_baseline_start").click().run()
-    (ticket,) = desk.attribution_tickets(store, [first])
+    (ticket,) = tasks.attribution_tickets(store, [first])
     assert ticket.kind == "ig+mask"
     assert ticket.request["rows"] == sorted(stored_attributions(store, first, "ig"))
     assert ticket.run_ids == (first,)
-    desk.work(store, idle=0.1)
+    tasks.work(store, idle=0.1)
     app = visit("attributions", store.home, runs=[first])
     assert not app.error
     whole, classes = agreement_tables(app)
@@ -149,7 +149,7 @@ def test_a_lone_run_is_compared_between_baselines(visit, explained, tmp_path, as
     assert "Between two baselines of one run" in plain(both)
     next(one for one in both.selectbox if one.key == "why_other_baseline").set_value(AttributionKind(baseline="mask")).run()
     next(one for one in both.button if one.key == "why_baseline_start").click().run()
-    asked = [one for one in desk.attribution_tickets(store, [second]) if one.open]
+    asked = [one for one in tasks.attribution_tickets(store, [second]) if one.open]
     assert [one.run_ids for one in asked] == [(second,)]  # the first run has them
 
 
@@ -201,7 +201,7 @@ def test_a_target_that_one_run_lacks_is_said_and_the_other_run_is_shown(visit, o
     store = own_home.store
     kind = AttributionKind(target="soft_triple")
     app = visit("attributions", store.home, runs=own_home.hostile, why_target="soft_triple")
-    desk.work(store, idle=0.1)
+    tasks.work(store, idle=0.1)
     app.run()
     assert "This run's loss has no centres" in plain(app)
     assert len(shown_texts(app)) == 1
@@ -242,14 +242,14 @@ def test_sanity_is_asked_for_made_and_drawn(visit, explained, tmp_path, asleep):
     store = Store(shutil.copytree(explained.store.home, tmp_path / "sane"))
     app = visit("attributions", store.home, runs=explained.hostile)
     next(one for one in app.button if one.key == "why_sanity_start").click().run()
-    (ticket,) = desk.attribution_tickets(store, explained.hostile, "sanity")
+    (ticket,) = tasks.attribution_tickets(store, explained.hostile, "sanity")
     assert len(ticket.request["rows"]) == 12
-    desk.work(store, idle=0.1)
+    tasks.work(store, idle=0.1)
     found = stored_sanity(store, explained.hostile[1], "ig")
     assert found["stages"][:2] == ["trained", "head and centres"]
     assert found["signed"][0] == pytest.approx(1)
     assert abs(found["signed"][-1]) < 0.9
-    assert desk.ask_for_sanity(store, explained.hostile, AttributionKind(), [0]) is None  # nothing is made twice
+    assert tasks.ask_for_sanity(store, explained.hostile, AttributionKind(), [0]) is None  # nothing is made twice
     app = visit("attributions", store.home, runs=explained.hostile)
     assert not app.error
     assert "made random from the top down, each stage" in plain(app)

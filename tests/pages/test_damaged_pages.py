@@ -117,14 +117,14 @@ def test_saved_slices_that_cannot_be_read_are_said_beside_the_maps(look):
 
 
 def test_a_damaged_map_is_asked_for_at_once(look):
-    from dmlviz import desk
-    from dmlviz.panes import MapKind
+    from dmlviz.analysis.map_kinds import MapKind
+    from dmlviz.jobs import tasks
 
     for kind in ("map_facts.json", "map_points.npy"):
         app, home = look("manifold", kind, "half")
         app.session_state["map"] = "umap"
         app.run()
-        assert [one.run_ids for one in desk.tickets(home.store, home.runs, MapKind())] == [(home.run,)]
+        assert [one.run_ids for one in tasks.tickets(home.store, home.runs, MapKind())] == [(home.run,)]
         assert not app.exception
 
 

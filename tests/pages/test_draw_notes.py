@@ -2,9 +2,9 @@
 
 import pytest
 
-from dmlviz.draw import MAPS, picture, sources
-from dmlviz.records import FigureSpec
-from dmlviz.sheets import figure_file
+from dmlviz.core.types import FigureSpec
+from dmlviz.export.load_figure import MAPS, picture, sources
+from dmlviz.export.sheet import figure_file
 
 FLAT = "note: paper shows the first two of the map's three dimensions"
 

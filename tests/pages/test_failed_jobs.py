@@ -8,12 +8,12 @@ import time
 import pytest
 import waiting
 
-from dmlviz import desk
-from dmlviz.bundles.jobs import bundles
-from dmlviz.export import save_bytes
-from dmlviz.panes import read_kind
-from dmlviz.records import FigureSpec, SheetSpec
-from dmlviz.trays import tray_text
+from dmlviz.analysis.map_kinds import read_kind
+from dmlviz.core.types import FigureSpec, SheetSpec
+from dmlviz.export.bundle.jobs import bundles
+from dmlviz.export.files import save_bytes
+from dmlviz.export.tray import tray_text
+from dmlviz.jobs import tasks
 
 SENTENCE = "the machine ran out of memory; shorten the text, or compare fewer runs"
 
@@ -21,7 +21,7 @@ SENTENCE = "the machine ran out of memory; shorten the text, or compare fewer ru
 @pytest.fixture
 def asleep(monkeypatch):
     """Nobody is woken: the test says how a ticket ends."""
-    monkeypatch.setattr("dmlviz.desk.wake", lambda store: None)
+    monkeypatch.setattr("dmlviz.jobs.tasks.wake", lambda store: None)
     monkeypatch.setattr("dmlviz.ui.attribution_parts.WAIT_SECONDS", 0.1)
 
 
@@ -33,17 +33,17 @@ def errors(app) -> list[str]:
 def test_words_that_cannot_be_weighed_wait_for_a_click(visit, own_home):
     store = own_home.store
     app = visit("attributions", store.home, runs=own_home.hostile)
-    (ticket,) = desk.all_tickets(store)
-    desk._tell(store.home / "desk" / ticket.id, state="failed", message=SENTENCE)
+    (ticket,) = tasks.all_tickets(store)
+    tasks._tell(store.home / "desk" / ticket.id, state="failed", message=SENTENCE)
     status = store.home / "desk" / ticket.id / "status.json"
     before = status.stat().st_mtime_ns
     for _ in range(3):  # redraws
         app.run()
         assert errors(app) == [SENTENCE.capitalize()]
     assert status.stat().st_mtime_ns == before
-    assert len(desk.all_tickets(store)) == 1
+    assert len(tasks.all_tickets(store)) == 1
     app.button(key="why_again").click().run()
-    assert desk.all_tickets(store)[0].state == "waiting"
+    assert tasks.all_tickets(store)[0].state == "waiting"
     assert errors(app) == []
 
 
@@ -52,12 +52,12 @@ def test_a_job_and_its_retry_keep_the_same_texts(visit, own_home):
     store, ids = own_home.store, own_home.hostile
     app = visit("attributions", store.home, runs=ids)
     app.button(key="why_start").click().run()
-    (job,) = desk.attribution_tickets(store, ids)
-    desk._tell(store.home / "desk" / job.id, state="failed", message="the attributions could not be made (RuntimeError)")
+    (job,) = tasks.attribution_tickets(store, ids)
+    tasks._tell(store.home / "desk" / job.id, state="failed", message="the attributions could not be made (RuntimeError)")
     app.run()
     assert "The attributions could not be made (RuntimeError)" in errors(app)
     app.button(key="why_job_again").click().run()
-    (again,) = desk.attribution_tickets(store, ids)
+    (again,) = tasks.attribution_tickets(store, ids)
     assert (again.id, again.state, again.request["rows"]) == (job.id, "waiting", job.request["rows"])
 
 
@@ -67,13 +67,13 @@ def test_a_map_that_cannot_be_made_says_why(visit, own_home):
     app = visit("manifold", store.home, runs=ids, map="tsne")
     app.button(key="compute_maps").click().run()
     kind = read_kind("tsne")
-    for one in desk.tickets(store, ids, kind):
-        desk._tell(store.home / "desk" / one.id, state="failed", message="the map could not be made: its process ended without a word 2 times")
+    for one in tasks.tickets(store, ids, kind):
+        tasks._tell(store.home / "desk" / one.id, state="failed", message="the map could not be made: its process ended without a word 2 times")
     app.run()
     assert errors(app) == ["The map could not be made: its process ended without a word 2 times"]
-    assert {one.state for one in desk.tickets(store, ids, kind)} == {"failed"}
+    assert {one.state for one in tasks.tickets(store, ids, kind)} == {"failed"}
     app.button(key="compute_maps").click().run()
-    assert {one.state for one in desk.tickets(store, ids, kind)} == {"waiting"}
+    assert {one.state for one in tasks.tickets(store, ids, kind)} == {"waiting"}
 
 
 @pytest.mark.slow
@@ -99,8 +99,8 @@ def test_a_bundle_that_failed_is_made_once_more(visit, own_home):
 def test_a_search_that_ended_says_why(visit, own_home):
     import optuna
 
-    from dmlviz.records import RunConfig
-    from dmlviz.tuning import _load, open_study, summary
+    from dmlviz.core.types import RunConfig
+    from dmlviz.jobs.tuning import _load, open_study, summary
 
     store = own_home.store
     run = store.run(own_home.tiny)

@@ -14,7 +14,7 @@ from tray_cases import emptied, panels
 
 from dmlviz.analysis.graph import propagate, similarity_graph
 from dmlviz.analysis.graph_nodes import GraphSettings, choose_nodes, chosen_mask
-from dmlviz.store_files import write_arrays
+from dmlviz.store.files import write_arrays
 
 
 def plain(app) -> str:

@@ -12,9 +12,9 @@ import waiting
 from page_links import follow, links
 from tray_cases import emptied, panels
 
-from dmlviz.bundles.jobs import bundles
+from dmlviz.export.bundle.jobs import bundles
+from dmlviz.export.tray import change_tray, tray
 from dmlviz.losses import LOSSES
-from dmlviz.trays import change_tray, tray
 
 HOSTILE = ["<script>alert(1)</script>", "😀 emoji", "عربي", "**bold**", "$x$", ":red[x]", "日本語"]
 EMPTY = {
@@ -572,7 +572,7 @@ def test_a_figure_whose_run_was_deleted_is_a_sentence(visit, own_home):
 
 
 def test_a_run_queued_from_the_form_has_the_form_s_settings(visit, store, tiny_csv, tiny_encoder, monkeypatch):
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)  # stays in the queue
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)  # stays in the queue
     app = own_file(visit("train", store.home), str(tiny_csv))
     app.text_input(key="train_encoder").set_value(str(tiny_encoder)).run()
     app.number_input(key="train_shots").set_value(3).run()

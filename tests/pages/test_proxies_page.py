@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from tray_cases import emptied, panels
 
 from dmlviz.data import read_file
-from dmlviz.store import Store, home_folder
+from dmlviz.store.runs import Store, home_folder
 
 MARKUP = ["<script>alert(1)</script>", "**bold**", "$x$", ":red[x]"]
 

@@ -12,7 +12,7 @@ from page_links import follow, links
 from test_pages import charts, unescaped, words
 from tray_cases import emptied, panels
 
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 
 @pytest.fixture(scope="module")

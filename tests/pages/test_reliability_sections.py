@@ -15,9 +15,9 @@ from dmlviz.analysis.calibration import expected_calibration_error
 from dmlviz.analysis.errors import hard_texts
 from dmlviz.analysis.outcomes import outcome
 from dmlviz.analysis.selective import selective, wrong_texts
+from dmlviz.core.types import InputError, RunConfig
 from dmlviz.data import draw_split
-from dmlviz.records import InputError, RunConfig
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 from dmlviz.ui.reliability_parts import Scope
 from dmlviz.ui.reliability_shown import outcomes_of
 

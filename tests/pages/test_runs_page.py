@@ -7,13 +7,13 @@ import waiting
 from architectures import write_model
 from tiny_words import WORDS
 
-from dmlviz.submit import submit_loaded
+from dmlviz.jobs.submit import submit_loaded
 
 
 @pytest.fixture
 def loaded(own_home, tiny_dataset, tmp_path, monkeypatch):
     """A home whose newest run is a loaded classifier with hostile class names of its own."""
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
     folder = write_model(tmp_path / "theirs", "bert", WORDS, label_names=("<b>pos</b>", "neg"))
     run_id = submit_loaded(str(folder), "tiny", store=own_home.store, dataset=tiny_dataset, shots=2)
     waiting.train(own_home.store, [run_id])
@@ -42,7 +42,7 @@ def test_a_trained_run_shows_its_encoder_too(visit, loaded):
 
 
 def test_what_the_form_offers_reaches_the_run(visit, loaded, tiny_csv, monkeypatch):
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
     app = visit("runs", loaded.store.home)
     app.text_input(key="load_model").set_value(loaded.store.run(loaded.tiny).config.encoder).run()
     app.selectbox(key="train_data").set_value("own").run()

@@ -7,7 +7,7 @@ import json
 from group_homes import add_runs, dataset
 from test_pages import words
 
-from dmlviz.store import Store
+from dmlviz.store.runs import Store
 
 
 def test_losses_are_ordered_by_the_draws_that_all_have(tmp_path, visit):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from test_pages import button, words
 
-from dmlviz.records import Progress, Run, RunConfig
-from dmlviz.store_sweeps import pause, read_sweep, save_sweep, sweeps
-from dmlviz.sweep_spec import spec_of
+from dmlviz.core.types import Progress, Run, RunConfig
+from dmlviz.jobs.sweep_spec import spec_of
+from dmlviz.store.sweeps import pause, read_sweep, save_sweep, sweeps
 from dmlviz.ui.sweep_parts import grid
 
 ON = {"train_data": "own", "sweep_on": True, "train_losses": ["cross_entropy", "supcon"], "train_epochs": 2}
@@ -16,7 +16,7 @@ ON = {"train_data": "own", "sweep_on": True, "train_losses": ["cross_entropy", "
 @pytest.fixture(autouse=True)
 def nobody_trains(monkeypatch):
     """Runs wait for the test."""
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
 
 
 def test_the_form_says_what_will_run_and_starts_it(visit, own_home, tiny_csv, tiny_encoder):

@@ -6,16 +6,16 @@ import optuna
 import pytest
 from test_pages import button, words
 
-from dmlviz import tuning
+from dmlviz.core.types import RunConfig
 from dmlviz.data import read_file
-from dmlviz.records import RunConfig
+from dmlviz.jobs import tuning
 
 
 @pytest.fixture
 def study(own_home, tiny_csv, tiny_encoder, monkeypatch):
     """A study of two trials that nobody works on, with one trial done; starting a process is only counted."""
     started = []
-    monkeypatch.setattr("dmlviz.tuning.subprocess.Popen", lambda command, **rest: started.append(command))
+    monkeypatch.setattr("dmlviz.jobs.tuning.subprocess.Popen", lambda command, **rest: started.append(command))
     store, dataset = own_home.store, read_file(tiny_csv)
     config = RunConfig(dataset=str(tiny_csv), encoder=str(tiny_encoder), loss="supcon", shots=4, validation=6, epochs=2, batch_size=4)
     name = tuning.open_study(store, config, dataset=dataset, trials=2)

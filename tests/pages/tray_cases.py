@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmlviz.records import FigureSpec
-from dmlviz.trays import change_tray, tray
+from dmlviz.core.types import FigureSpec
+from dmlviz.export.tray import change_tray, tray
 
 
 def emptied(home: Path) -> Path:

@@ -10,7 +10,7 @@ from pypdf import PdfReader
 from table_cases import HOSTILE, every_table, hostile_table, several
 from tex import need_tex, pdflatex
 
-from dmlviz.records import InputError
+from dmlviz.core.types import InputError
 from dmlviz.tables import Cell, Column, Table, document, latex, results
 from dmlviz.tables.layout import plan
 

@@ -12,9 +12,9 @@ from table_cases import LOSSES, several
 
 from dmlviz.analysis.comparing import sign_flip
 from dmlviz.analysis.inference import holm
+from dmlviz.core.types import InputError
 from dmlviz.figures.gain_forest import baseline
 from dmlviz.figures.reliability_frame import members
-from dmlviz.records import InputError
 from dmlviz.tables import results
 from dmlviz.tables.parts import measured, ranked
 from dmlviz.tables.table import Cell

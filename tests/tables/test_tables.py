@@ -14,9 +14,9 @@ from dmlviz.analysis.attribution import badge
 from dmlviz.analysis.calibration import calibration_table, group_calibration
 from dmlviz.analysis.center_view import CenterLook, center_view
 from dmlviz.analysis.over_runs import sides
+from dmlviz.core.types import InputError
 from dmlviz.figures.attribution_frame import AttributionInput
 from dmlviz.papers import compare, protocol
-from dmlviz.records import InputError
 from dmlviz.tables import TABLES, attributions, calibration, centers, datasets, entry, published, settings
 from dmlviz.tables.centers import CenterSource
 

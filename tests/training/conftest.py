@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from safetensors.torch import load_file, save_file
 
+from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split
-from dmlviz.records import RunConfig
 
 
 @pytest.fixture(autouse=True)

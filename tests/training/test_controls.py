@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dmlviz.core.types import InputError
 from dmlviz.figures.theme import run_titles
-from dmlviz.records import InputError
-from dmlviz.submit import submit, submit_control
+from dmlviz.jobs.submit import submit, submit_control
+from dmlviz.jobs.worker import work
 from dmlviz.training.fit import fit
-from dmlviz.training.worker import work
 
 
 @pytest.fixture
 def queued(monkeypatch):
     """Runs wait for the test; their maps, which step back behind every other process, are not made."""
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
 
 
 @pytest.mark.usefixtures("queued")

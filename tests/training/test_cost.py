@@ -7,9 +7,9 @@ import dataclasses
 import psutil
 import pytest
 
+from dmlviz.core.types import Progress, Run
 from dmlviz.data import draw_split
-from dmlviz.records import Progress, Run
-from dmlviz.training.cost import CPU_CORE_RATE, MAP_SECONDS, START_SECONDS, estimate
+from dmlviz.jobs.cost import CPU_CORE_RATE, MAP_SECONDS, START_SECONDS, estimate
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from sklearn.utils.class_weight import compute_class_weight
 
 import dmlviz.training.fit as fit_module
+from dmlviz.core.types import InputError
 from dmlviz.losses import LOSSES
-from dmlviz.records import InputError
 from dmlviz.training.embed import Cancelled
 from dmlviz.training.fit import History, Reporter, balanced_weights, fit, last_checkpoint
 from dmlviz.training.model import FineTuneModel

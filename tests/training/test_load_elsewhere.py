@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_words import WORDS
 
+from dmlviz.core.types import RunConfig, TextDataset
 from dmlviz.data import read_file
-from dmlviz.records import RunConfig, TextDataset
-from dmlviz.submit import submit, submit_loaded
+from dmlviz.jobs.submit import submit, submit_loaded
+from dmlviz.jobs.worker import work
 from dmlviz.training.class_names import better_order, match_classes, plain
-from dmlviz.training.worker import work
 
 NAMES = ("animals", "food", "weather")
 CLASSIFIERS = [name for name, entry in ARCHITECTURES.items() if entry.classifies and not entry.refused]
@@ -30,8 +30,8 @@ CLASSIFIERS = [name for name, entry in ARCHITECTURES.items() if entry.classifies
 @pytest.fixture
 def load(store, tiny_dataset, monkeypatch):
     """load(folder) -> the finished run."""
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
 
     def make(folder: Path | str, dataset: TextDataset = tiny_dataset, **fields):
         run_id = submit_loaded(str(folder), "tiny", store=store, dataset=dataset, **{"shots": 4, "validation": 6, "max_length": 32, **fields})
@@ -244,7 +244,7 @@ def test_more_outputs_than_classes_are_left_out_and_said():
 @pytest.mark.parametrize("loss", ["cross_entropy", "triple_entropy", "proxy_anchor"])
 def test_own_weights_are_read_in_the_order_of_the_data_sets_classes(store, load, tiny_dataset, tiny_encoder, loss, monkeypatch):
     """A data set that lists the same classes in another order must not get another class's scores."""
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
     config = RunConfig(dataset="tiny", encoder=str(tiny_encoder), loss=loss, shots=4, validation=6, epochs=2, lr=1e-3, max_length=16)
     first = submit(config, store=store, dataset=tiny_dataset)
     work(store, first)
@@ -260,8 +260,8 @@ def test_own_weights_are_read_in_the_order_of_the_data_sets_classes(store, load,
 
 
 def test_own_weights_with_other_classes_are_refused(store, tiny_dataset, tiny_encoder, monkeypatch):
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
     config = RunConfig(dataset="tiny", encoder=str(tiny_encoder), shots=4, validation=6, epochs=1, max_length=16)
     first = submit(config, store=store, dataset=tiny_dataset)
     work(store, first)
@@ -432,8 +432,8 @@ def test_an_adapter_is_merged_into_its_base_and_keeps_its_head(store, load, clas
 def test_an_adapter_without_the_library_says_what_to_install(classifier, adapter, monkeypatch):
     import sys
 
+    from dmlviz.core.types import InputError
     from dmlviz.encoder.loading import load_encoder
-    from dmlviz.records import InputError
 
     folder = adapter(write_model(classifier().parent / "base", "bert", WORDS))
     monkeypatch.setitem(sys.modules, "peft", None)
@@ -442,8 +442,8 @@ def test_an_adapter_without_the_library_says_what_to_install(classifier, adapter
 
 
 def test_an_adapter_of_another_base_is_refused(classifier, adapter):
+    from dmlviz.core.types import InputError
     from dmlviz.encoder.loading import load_encoder
-    from dmlviz.records import InputError
 
     folder = adapter(write_model(classifier().parent / "base", "bert", WORDS))
     other = write_model(classifier().parent / "other", "distilbert", WORDS)
@@ -457,8 +457,8 @@ def test_a_base_that_lacks_a_layer_is_refused_and_one_behind_a_prefix_is_read(cl
     """The head comes with the adapter; everything else must be in the base's own file."""
     from transformers import AutoTokenizer
 
+    from dmlviz.core.types import InputError
     from dmlviz.encoder.loading import load_encoder
-    from dmlviz.records import InputError
 
     base = write_model(classifier().parent / "base", "bert", WORDS)
     folder = adapter(base)
@@ -494,8 +494,8 @@ def test_an_adapter_without_a_task_is_applied_or_refused(tmp_path, classifier, k
     peft = pytest.importorskip("peft")
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    from dmlviz.core.types import InputError
     from dmlviz.encoder.loading import load_encoder
-    from dmlviz.records import InputError
 
     base = write_model(classifier().parent / "base", "bert", WORDS)
     model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=3)

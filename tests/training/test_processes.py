@@ -11,9 +11,9 @@ import psutil
 import pytest
 from waiting import processes_of, until, wait_for
 
+from dmlviz.core.types import InputError
 from dmlviz.data import draw_split
-from dmlviz.records import InputError
-from dmlviz.training.local import LocalEngine, dispatcher_lives
+from dmlviz.jobs.local import LocalEngine, dispatcher_lives
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,7 @@ def test_a_killed_dispatcher_is_replaced_and_a_queued_run_is_cancelled(store, qu
     assert store.run(unwanted).state == "cancelled"
     assert store.process(unwanted) is None
     worker = store.process(first)
-    dispatcher = until(lambda: [p for p in processes_of(store.home) if "dmlviz.training.dispatcher" in p.cmdline()], 10, "a dispatcher")
+    dispatcher = until(lambda: [p for p in processes_of(store.home) if "dmlviz.jobs.dispatcher" in p.cmdline()], 10, "a dispatcher")
     for process in dispatcher:
         process.kill()
     until(lambda: not dispatcher_lives(store.home), 10, "the end of the dispatcher")
@@ -160,9 +160,9 @@ def test_a_run_that_lost_patience_says_so_and_is_whole(store, queue):
 def test_real_weights_on_real_reuters_texts(store, shared_data, loss):
     from transformers import AutoModel
 
+    from dmlviz.core.types import RunConfig
     from dmlviz.data import read_folder
     from dmlviz.encoder.loading import load_encoder
-    from dmlviz.records import RunConfig
     from dmlviz.training.embed import embed
 
     dataset = read_folder(shared_data / "r8", "r8")
@@ -185,7 +185,7 @@ def test_real_weights_on_real_reuters_texts(store, shared_data, loss):
 
 def test_a_run_that_was_resumed_meanwhile_is_not_cancelled_by_an_older_look(store, tiny_config, tiny_dataset):
     """The dispatcher saw a cancelled run, and before it noted its end somebody resumed it."""
-    from dmlviz.training.dispatcher import Dispatcher
+    from dmlviz.jobs.dispatcher import Dispatcher
 
     config = tiny_config()
     run_id = store.create(config, tiny_dataset, draw_split(tiny_dataset, shots=4, validation=6))
@@ -199,7 +199,7 @@ def test_a_run_that_was_resumed_meanwhile_is_not_cancelled_by_an_older_look(stor
 
 def test_a_worker_listens_before_its_pid_is_known(store, tiny_config, tiny_dataset, monkeypatch):
     """Whoever reads the pid may send SIGTERM at once: it must ask for the end, not be the end."""
-    from dmlviz.training import worker
+    from dmlviz.jobs import worker
 
     run_id = store.create(tiny_config(epochs=1), tiny_dataset, draw_split(tiny_dataset, shots=4, validation=6))
     before, claim = signal.getsignal(signal.SIGTERM), type(store).claim

@@ -12,12 +12,12 @@ import psutil
 import pytest
 from waiting import processes_of, until
 
-from dmlviz.records import InputError
-from dmlviz.store import Store
-from dmlviz.sweep import make_plan, start, sweep_state
-from dmlviz.sweep_spec import spec_of
-from dmlviz.training.local import LocalEngine
-from dmlviz.training.ray_engine import RayEngine, pack, unpack
+from dmlviz.core.types import InputError
+from dmlviz.jobs.local import LocalEngine
+from dmlviz.jobs.ray_engine import RayEngine, pack, unpack
+from dmlviz.jobs.sweep import make_plan, start, sweep_state
+from dmlviz.jobs.sweep_spec import spec_of
+from dmlviz.store.runs import Store
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
 
+from dmlviz.core.types import InputError, Split
 from dmlviz.losses import LOSSES
-from dmlviz.propagation import sqrt_median_sigma
-from dmlviz.records import InputError, Split
+from dmlviz.losses.propagation import sqrt_median_sigma
 from dmlviz.training.choices import check_readout
 from dmlviz.training.fit import Reporter, fit
 from dmlviz.training.load import load_model

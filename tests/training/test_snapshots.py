@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from dmlviz.core.types import Encoded
 from dmlviz.losses import build_loss
-from dmlviz.records import Encoded
 from dmlviz.training.fit import Reporter, fit
 from dmlviz.training.snapshots import snapshot_rows, stored_batches, stored_snapshots, token_sample
 

@@ -15,12 +15,12 @@ import psutil
 import pytest
 from waiting import end_processes, processes_of, until
 
-from dmlviz.records import InputError
-from dmlviz.store import Store
-from dmlviz.store_sweeps import read_sweep
-from dmlviz.sweep import SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
-from dmlviz.sweep_spec import spec_of
-from dmlviz.training.local import LocalEngine
+from dmlviz.core.types import InputError
+from dmlviz.jobs.local import LocalEngine
+from dmlviz.jobs.sweep import SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
+from dmlviz.jobs.sweep_spec import spec_of
+from dmlviz.store.runs import Store
+from dmlviz.store.sweeps import read_sweep
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("DMLVIZ_KILLS", "3"))  # more by hand
@@ -86,7 +86,7 @@ def test_a_sweep_runs_what_is_missing_and_repeats_nothing(store, begin, spec, ti
 
 
 def test_a_forked_run_equals_one_in_a_process_of_its_own(store, begin, tmp_path, tiny_dataset, spec):
-    from dmlviz.training.local import child_environment
+    from dmlviz.jobs.local import child_environment
 
     one = {"losses": ["supcon"], "support_seeds": [0]}
     state = finished(store, begin(store, **one))
@@ -95,7 +95,7 @@ def test_a_forked_run_equals_one_in_a_process_of_its_own(store, begin, tmp_path,
     plan = make_plan(spec(**one), alone, load=lambda ref: tiny_dataset)
     for config in plan.configs:
         run_id = alone.create(config, tiny_dataset, plan.split(config, {}), run_id=alone.content_id(config, tiny_dataset))
-        command = [sys.executable, "-m", "dmlviz.training.worker", "--home", str(alone.home), run_id]
+        command = [sys.executable, "-m", "dmlviz.jobs.worker", "--home", str(alone.home), run_id]
         subprocess.run(command, check=True, env=child_environment(), capture_output=True)
     assert_same(store, alone, [run.id for run in state.runs])
 
@@ -167,7 +167,7 @@ def test_its_hours_over_it_pauses(store, begin):
 
 
 def test_a_run_of_its_own_goes_before_a_waiting_sweep(store, begin, tiny_config, tiny_dataset):
-    from dmlviz.submit import submit
+    from dmlviz.jobs.submit import submit
 
     name = begin(store, epochs=60, support_seeds=[0, 1, 2])
     until(lambda: sweep_state(store, name).counts.get("running"), 120, "the first runs")
@@ -212,7 +212,7 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_corrupted(begin, small):
 
 
 def test_a_read_only_home_is_a_sentence(begin, small, capsys):
-    from dmlviz.cli import main
+    from dmlviz.cli.main import main
 
     store = Store(small / "home")
     name = begin(store, support_seeds=[0])

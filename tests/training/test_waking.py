@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dmlviz.training import local
-from dmlviz.training.local import LocalEngine, Waking
+from dmlviz.jobs import local
+from dmlviz.jobs.local import LocalEngine, Waking
 
 HOME = Path("/nowhere")
 
@@ -16,7 +16,7 @@ HOME = Path("/nowhere")
 def clock(monkeypatch):
     """clock(seconds): so much later."""
     now = [1000.0]
-    monkeypatch.setattr("dmlviz.training.local.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("dmlviz.jobs.local.time.monotonic", lambda: now[0])
 
     def later(seconds: float) -> None:
         now[0] += seconds
@@ -51,8 +51,8 @@ def test_one_that_lives_is_woken_again_when_it_has_ended(clock):
 
 
 def test_a_queue_that_nobody_can_serve_is_said(store, tiny_dataset, clock, monkeypatch):
+    from dmlviz.core.types import RunConfig
     from dmlviz.data import draw_split
-    from dmlviz.records import RunConfig
 
     monkeypatch.setattr(local, "DISPATCHERS", Waking())
     woken = []

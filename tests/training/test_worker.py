@@ -10,16 +10,16 @@ import torch
 from safetensors.torch import load_file
 
 from dmlviz.data import draw_split
-from dmlviz.submit import submit
+from dmlviz.jobs.submit import submit
+from dmlviz.jobs.worker import work
 from dmlviz.training.fit import History
-from dmlviz.training.worker import work
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
     """Runs wait for the test."""
-    monkeypatch.setattr("dmlviz.training.local.LocalEngine.wake", lambda self: None)
-    monkeypatch.setattr("dmlviz.training.worker._map", lambda *_: None)
+    monkeypatch.setattr("dmlviz.jobs.local.LocalEngine.wake", lambda self: None)
+    monkeypatch.setattr("dmlviz.jobs.worker._map", lambda *_: None)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_last_epoch_is_kept_where_validation_does_not_select(store, finish):
 
 def test_the_largest_seeds_train(store, tiny_config, tiny_dataset):
     """Seeds up to the bound that a config accepts mean something to every library they are given to."""
-    from dmlviz.records import LARGEST_SEED
+    from dmlviz.core.types import LARGEST_SEED
 
     config = tiny_config(loss="g_loss", seed=LARGEST_SEED, support_seed=LARGEST_SEED, epochs=1)
     split = draw_split(tiny_dataset, shots=4, support_seed=LARGEST_SEED, validation=6)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from dmlviz.core.types import RunConfig, Split, TextDataset
 from dmlviz.encoder.loading import load_encoder
-from dmlviz.records import RunConfig, Split, TextDataset
 from dmlviz.training.fit import Job, fit
 from dmlviz.training.model import FineTuneModel
 

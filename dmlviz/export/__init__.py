@@ -1,0 +1,1 @@
+"""What leaves for a paper: files with their provenance, sheets, tables, bundles, checks and citations."""
