@@ -27,7 +27,7 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from completeness import brief_run, place, some_texts
 
-from dmlviz.analysis.attribution_kind import AttributionKind, read_target
+from dmlviz.analysis.attribution.kind import AttributionKind, read_target
 from dmlviz.encoder.pooling import pool
 from dmlviz.explain.explain import explain
 from dmlviz.explain.gradients import integrated_gradients

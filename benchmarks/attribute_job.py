@@ -31,7 +31,7 @@ import psutil
 import pyarrow.parquet as pq
 from completeness import place
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.explain.words import word_spans

@@ -22,7 +22,7 @@ import numpy as np
 from architectures import ARCHITECTURES, write_model
 from tiny_words import CLASS_WORDS, FILLERS, WORDS
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.core.types import InputError, RunConfig, TextDataset
 from dmlviz.data import read_file
 from dmlviz.jobs.submit import submit, submit_loaded

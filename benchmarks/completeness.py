@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import torch
 
-from dmlviz.analysis.attribution_kind import read_target
+from dmlviz.analysis.attribution.kind import read_target
 from dmlviz.core.types import RunConfig
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.explain.gradients import FIRST_STEPS, MOST_STEPS, TOLERANCE, integrated_gradients

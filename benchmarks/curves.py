@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from dmlviz.analysis.comparing import compare, pairs_of
-from dmlviz.analysis.groups import Group, group_runs
-from dmlviz.analysis.inference import holm
-from dmlviz.analysis.intervals import group_interval
+from dmlviz.analysis.reliability.comparing import compare, pairs_of
+from dmlviz.analysis.reliability.groups import Group, group_runs
+from dmlviz.analysis.reliability.intervals import group_interval
+from dmlviz.analysis.statistics import holm
 from dmlviz.export.load_figure import draw_file
-from dmlviz.figures.theme import base_title
+from dmlviz.figures.base.theme import base_title
 from dmlviz.store.runs import Store
 from dmlviz.store.sweeps import read_sweep
 

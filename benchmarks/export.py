@@ -28,7 +28,7 @@ from dmlviz.core.types import InputError, SheetSpec
 from dmlviz.export.bundle import Wanted, gallery, write_bundle
 from dmlviz.export.bundle.jobs import bundles
 from dmlviz.export.tray import change_tray
-from dmlviz.figures.presets import PRESETS
+from dmlviz.figures.base.presets import PRESETS
 from dmlviz.store.runs import Store
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -28,7 +28,7 @@ from scipy import stats
 
 from dmlviz.core.types import RunConfig, Split
 from dmlviz.data import draw_split, load_dataset
-from dmlviz.figures.theme import loss_title
+from dmlviz.figures.base.theme import loss_title
 from dmlviz.training.fit import Job, fit
 from dmlviz.training.readouts import metrics_of, readout_scores
 

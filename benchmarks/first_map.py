@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from dmlviz.analysis.map_kinds import load_panes
 from dmlviz.core.types import ACTIVE_STATES, RunConfig
 from dmlviz.data import load_dataset
-from dmlviz.figures import manifold
+from dmlviz.figures.maps import manifold
 from dmlviz.jobs.submit import submit
 from dmlviz.store.runs import Store
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtr
 
-from dmlviz.analysis.comparing import paired_t, sign_flip, wilcoxon
-from dmlviz.analysis.inference import student
-from dmlviz.analysis.intervals import crossed, text_weights, texts_only
+from dmlviz.analysis.reliability.comparing import paired_t, sign_flip, wilcoxon
+from dmlviz.analysis.reliability.intervals import crossed, text_weights, texts_only
+from dmlviz.analysis.statistics import student
 
 SIMULATIONS, TEXTS, RESAMPLES, AT_ONCE = 10_000, 200, 500, 1000
 DRAWS = (3, 5, 10, 20)

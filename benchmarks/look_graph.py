@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from dmlviz.analysis.graph import squared_distances, why
-from dmlviz.analysis.graph_nodes import GraphSettings, Nodes, choose_nodes, study
-from dmlviz.analysis.graph_numbers import accuracy_curve, numbers
+from dmlviz.analysis.graph.nodes import GraphSettings, Nodes, choose_nodes, study
+from dmlviz.analysis.graph.numbers import accuracy_curve, numbers
+from dmlviz.analysis.graph.similarity import squared_distances, why
 from dmlviz.core.types import Progress, Projection, Run, RunArrays, RunConfig
-from dmlviz.figures import graph, graph_matrix
-from dmlviz.figures.graph_frame import GraphView, view
+from dmlviz.figures.graph import matrix, similarity
+from dmlviz.figures.graph.frame import GraphView, view
 
 CLASSES, DIM = 8, 384
 NAMES = [f"class {c}" for c in range(CLASSES)]
@@ -54,9 +54,9 @@ def pictures(one: GraphView, texts: list[str], nodes: Nodes) -> None:
     """The node-link picture, the matrix and the numbers, ready to be sent."""
     made = one.study
     numbers(made.graph, made.nodes.labels, made.propagated, one.edges)
-    frame = graph.frame_of([one], NAMES, texts)
-    graph.screen(frame, RUN.id).to_json()
-    graph_matrix.screen(graph_matrix.frame_of([one], NAMES), RUN.id).to_json()
+    frame = similarity.frame_of([one], NAMES, texts)
+    similarity.screen(frame, RUN.id).to_json()
+    matrix.screen(matrix.frame_of([one], NAMES), RUN.id).to_json()
     accuracy_curve(nodes.vectors, nodes.labels, num_classes=CLASSES, sigmas=(made.graph.sigma,), share=float(made.propagated.visible.mean()))
 
 

@@ -51,8 +51,9 @@ def page() -> None:
     began = time.time()
     import streamlit as st
 
-    from dmlviz.figures import map_frame, map_marks
-    from dmlviz.figures.theme import LIGHT
+    from dmlviz.figures.base.theme import LIGHT
+    from dmlviz.figures.maps import frame as map_frame
+    from dmlviz.figures.maps import marks
     from dmlviz.ui.maps import map_event, maps
 
     st.set_page_config(layout="wide")
@@ -61,11 +62,11 @@ def page() -> None:
     state = st.session_state
     if "marks" not in state:  # a page keeps them as long as the settings stay
         frame = map_frame.frame(panes, names, texts)
-        state["marks"], state["began"], state["rows"] = map_marks.marks(frame, map_frame.window(frame)), began, None
+        state["marks"], state["began"], state["rows"] = marks.marks(frame, map_frame.window(frame)), began, None
         state["excerpts"] = dict(zip(frame["row_id"].tolist(), frame["text"].tolist(), strict=True)) if n <= 20_000 else None
     event = map_event("map")
     if event is not None:
-        state["rows"] = map_marks.selected_after(state["marks"], event, state["rows"])
+        state["rows"] = marks.selected_after(state["marks"], event, state["rows"])
     maps(state["marks"], key="map", selected=state["rows"], theme=LIGHT, hover=state["excerpts"])
     st.text(f"{state['began']:.3f} {'none' if state['rows'] is None else len(state['rows'])}")
 

@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from dmlviz.analysis.neighbors import neighborhood_change, neighbors
-from dmlviz.analysis.projection import aligned, project
-from dmlviz.analysis.quality import map_quality
-from dmlviz.analysis.slices import slice_report
-from dmlviz.analysis.space import space_report
+from dmlviz.analysis.geometry.neighbors import neighborhood_change, neighbors
+from dmlviz.analysis.geometry.projection import aligned, project
+from dmlviz.analysis.geometry.quality import map_quality
+from dmlviz.analysis.geometry.space import space_report
+from dmlviz.analysis.reliability.slices import slice_report
 
 
 def texts(n: int, dim: int, classes: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

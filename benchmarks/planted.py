@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.core.types import RunConfig, TextDataset, TokenAttribution
 from dmlviz.data import draw_split, load_dataset
 from dmlviz.explain.faithful import ranking
@@ -148,7 +148,7 @@ def tables(runs: dict[str, Judged], accuracies: dict[str, float]) -> str:
 
 
 def _badges(runs: dict[str, Judged]) -> str:
-    from dmlviz.analysis.attribution import badge
+    from dmlviz.analysis.attribution.summary import badge
 
     def said(found: list[TokenAttribution]) -> np.ndarray:
         return np.array([badge(one).level == "reliable" for one in found], dtype=bool)

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from dmlviz.analysis.center_view import CenterInput
-from dmlviz.analysis.projection import project
+from dmlviz.analysis.centers.view import CenterInput
+from dmlviz.analysis.geometry.projection import project
 from dmlviz.core.types import Pane, Progress, Run, RunArrays, RunConfig, TextDataset, TokenSample
 from dmlviz.data import draw_split
 from dmlviz.store.runs import Store

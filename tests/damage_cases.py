@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import waiting
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.core.types import FigureSpec, RunConfig, SheetSpec
 from dmlviz.data import read_file
 from dmlviz.export.bundle import Wanted, write_bundle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.reliability.outcomes import Outcome
 from dmlviz.core.types import Progress, Run, RunArrays, RunConfig
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmlviz.analysis.outcomes import Outcome, outcome
+from dmlviz.analysis.reliability.outcomes import Outcome, outcome
 from dmlviz.core.types import Progress, Run, RunArrays, RunConfig, TextDataset
 
 WORDS = "a b c d e f g h".split()  # noqa: SIM905

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from dmlviz.core.types import InputError
 from dmlviz.export.checks import check_bytes, check_file, passed, report
 from dmlviz.export.files import Provenance, figure_bytes
-from dmlviz.figures import manifold
-from dmlviz.figures.paper import canvas, keys_of, tell, text
-from dmlviz.figures.presets import PRESETS, preset
+from dmlviz.figures.base.paper import canvas, keys_of, tell, text
+from dmlviz.figures.base.presets import PRESETS, preset
+from dmlviz.figures.maps import manifold
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 from figure_cases import make_pane, names

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import waiting
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
+from dmlviz.analysis.geometry.projection import common_start, project
 from dmlviz.analysis.map_kinds import MapKind, load_panes, missing_maps, read_kind
-from dmlviz.analysis.projection import common_start, project
 from dmlviz.core.types import InputError, RunConfig
 from dmlviz.data import draw_split
 from dmlviz.jobs import tasks
@@ -105,7 +105,7 @@ def test_while_a_map_is_missing_every_pane_shows_its_pca(store, two_runs):
 @pytest.mark.usefixtures("asleep")
 def test_what_cannot_be_made_is_a_sentence_and_can_be_asked_for_again(store, two_runs, monkeypatch):
     kind = read_kind("umap+aligned")
-    monkeypatch.setattr("dmlviz.analysis.projection.ALIGNED_LIMIT", 5)
+    monkeypatch.setattr("dmlviz.analysis.geometry.projection.ALIGNED_LIMIT", 5)
     tasks.ask_for_maps(store, two_runs, kind)
     tasks._serve(store, tasks.all_tickets(store)[0], tasks.Kept(store))
     (ticket,) = tasks.tickets(store, two_runs, kind)

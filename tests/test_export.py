@@ -18,8 +18,9 @@ from PIL import Image
 
 from dmlviz.core.types import InputError
 from dmlviz.export.files import Provenance, csv_bytes, figure_bytes, file_name, save_figure
-from dmlviz.figures import manifold, presets
-from dmlviz.figures.theme import drawing
+from dmlviz.figures.base import presets
+from dmlviz.figures.base.theme import drawing
+from dmlviz.figures.maps import manifold
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 from figure_cases import HOSTILE, make_pane, names

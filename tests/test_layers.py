@@ -64,7 +64,7 @@ def test_streamlit_and_drawing_stay_in_their_rooms(path):
         assert not outside & {"torch", "transformers"}
 
 
-LIGHT = ["dmlviz.store.runs", "dmlviz.analysis.projection", "dmlviz.figures", "dmlviz.losses", "dmlviz.data", "dmlviz.jobs.local"]
+LIGHT = ["dmlviz.store.runs", "dmlviz.analysis.geometry.projection", "dmlviz.figures", "dmlviz.losses", "dmlviz.data", "dmlviz.jobs.local"]
 LIGHT += [
     "dmlviz.jobs.dispatcher",
     "dmlviz.jobs.cost",

@@ -12,8 +12,8 @@ from tex import need_tex, pdflatex
 from dmlviz.core.types import InputError
 from dmlviz.export.files import Provenance, zip_bytes
 from dmlviz.export.pgf import pgf_files
-from dmlviz.figures import manifold
-from dmlviz.figures.presets import preset
+from dmlviz.figures.base.presets import preset
+from dmlviz.figures.maps import manifold
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 from figure_cases import make_pane, names

@@ -11,7 +11,8 @@ from dmlviz.export.checks import check_bytes
 from dmlviz.export.files import Provenance
 from dmlviz.export.html import html_bytes, screens
 from dmlviz.export.load_figure import Picture, picture, sources
-from dmlviz.figures import FIGURES, manifold
+from dmlviz.figures import FIGURES
+from dmlviz.figures.maps import manifold
 
 sys.path.insert(0, str(Path(__file__).parent / "figures"))
 sys.path.insert(0, str(Path(__file__).parent / "pages"))

@@ -34,7 +34,7 @@ class MapKind(NamedTuple):
 
 def read_kind(text: str) -> MapKind:
     """The kind of map that `str(kind)` wrote. Raises InputError for what is no map."""
-    from dmlviz.analysis.projection import changed_settings, check_method
+    from dmlviz.analysis.geometry.projection import changed_settings, check_method
 
     method, *unusual = text.split("+")
     found: dict[str, Any] = {"method": method}
@@ -92,7 +92,7 @@ def load_panes(
     if any(one is None for one in maps):
         maps = [_pca(store, run, found, kind) for run, found in zip(runs, arrays, strict=True)]
     if register_on_first and len(maps) > 1:
-        from dmlviz.analysis.projection import register
+        from dmlviz.analysis.geometry.projection import register
 
         maps = [maps[0], *(register(one, maps[0]) for one in maps[1:])]
     panes = [_pane(run, found, one) for run, found, one in zip(runs, arrays, maps, strict=True)]
@@ -130,15 +130,15 @@ def color_problem(color_by: str, runs: Sequence[Run], row_ids: Sequence[np.ndarr
 def map_values(
     color_by: str, panes: Sequence[Pane], arrays: Callable[[str], RunArrays], attributions: Explained | None = None
 ) -> dict[str, np.ndarray]:
-    """Run id -> (N,) the number that colours each text (see figures.map_frame.BY_VALUE), NaN where it was not measured; {} for colourings by class
+    """Run id -> (N,) the number that colours each text (see figures.maps.frame.BY_VALUE), NaN where it was not measured; {} for colourings by class
     and the like. `attributions` are for BY_ATTRIBUTION.
 
     Raises InputError where the panes do not have it.
     """
     if color_by in BY_ATTRIBUTION:
         return _attribution_values(color_by, panes, attributions or (lambda run_id: {}))
-    from dmlviz.analysis.neighbors import disagreement, neighbors_lost
-    from dmlviz.analysis.quality import map_quality
+    from dmlviz.analysis.geometry.neighbors import disagreement, neighbors_lost
+    from dmlviz.analysis.geometry.quality import map_quality
 
     if color_by == "confidence":
         return {pane.run.id: pane.confidence for pane in panes}
@@ -158,7 +158,7 @@ def map_values(
 
 
 def _attribution_values(color_by: str, panes: Sequence[Pane], attributions: Explained) -> dict[str, np.ndarray]:
-    from dmlviz.analysis.attribution_agreement import pairwise, text_stability
+    from dmlviz.analysis.attribution.agreement import pairwise, text_stability
 
     found = {pane.run.id: attributions(pane.run.id) for pane in panes}
     counts = [len(own) for own in found.values()]
@@ -191,7 +191,7 @@ def _pca(store: Store, run: Run, arrays: RunArrays, kind: MapKind) -> Projection
     stored = stored_map(store, run.id, wanted, ())
     if stored is not None:
         return stored
-    from dmlviz.analysis.projection import project
+    from dmlviz.analysis.geometry.projection import project
 
     made = project(arrays.embeddings, arrays.row_ids, method="pca", metric=kind.metric, dims=kind.dims)
     with contextlib.suppress(OSError):  # a home that cannot be written, or another reader who was first

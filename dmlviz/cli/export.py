@@ -61,7 +61,7 @@ def bundle(
     from dmlviz.export.files import save_bytes
     from dmlviz.export.tray import read_tray
     from dmlviz.export.tray import tray as kept_tray
-    from dmlviz.figures.presets import preset as find_preset
+    from dmlviz.figures.base.presets import preset as find_preset
 
     store = Store(home)
     packed = out.with_name(f"{out.name}.zip")

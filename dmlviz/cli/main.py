@@ -323,8 +323,8 @@ def attribute(
     home: Home = None,
 ) -> int:
     """Weigh the words behind predictions. Texts of the data set are stored with their runs; an own text is printed."""
-    from dmlviz.analysis.attribution_kind import read_kind
-    from dmlviz.analysis.text_sample import sample_rows
+    from dmlviz.analysis.attribution.kind import read_kind
+    from dmlviz.analysis.attribution.text_sample import sample_rows
     from dmlviz.explain.jobs import Models, explain_rows, explain_typed
 
     store, ids = Store(home), [one.strip() for one in run_ids.split(",") if one.strip()]

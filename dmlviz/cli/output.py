@@ -112,7 +112,7 @@ def _numbers(frame: pd.DataFrame, ours: bool) -> tuple[tuple[str, ...], list[tup
 
 def show_attributions(found: Mapping[str, TokenAttribution | str], store: Store, text: str, pair: str | None, as_json: bool) -> int:
     """The words of one text, heaviest first, run by run. 1 where no run could say anything."""
-    from dmlviz.analysis.attribution import badge, words_of
+    from dmlviz.analysis.attribution.summary import badge, words_of
 
     facts = []
     for run_id, one in found.items():
@@ -135,7 +135,7 @@ def show_attributions(found: Mapping[str, TokenAttribution | str], store: Store,
 
 def show_checks(store: Store, run_ids: Sequence[str], kind: str, as_json: bool) -> int:
     """Checks of all stored attributions of a kind, run by run: mean and Student's interval over texts."""
-    from dmlviz.analysis.attribution import run_summary
+    from dmlviz.analysis.attribution.summary import run_summary
     from dmlviz.store.attributions import stored_attributions
 
     names = ("comprehensiveness_gain", "sufficiency_gain", "tau", "reliable")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from dmlviz.analysis.attribution_kind import AttributionKind, read_target
+from dmlviz.analysis.attribution.kind import AttributionKind, read_target
 from dmlviz.core.types import InputError, TokenAttribution, predicted_classes
 from dmlviz.explain.faithful import Checked, Variants, check, mask_token, random_rankings
 from dmlviz.explain.gradients import TokenValues, gradient_x_input, integrated_gradients, seen

@@ -14,7 +14,7 @@ import torch
 from captum.attr import LayerGradientXActivation, LayerIntegratedGradients
 from torch import Tensor, nn
 
-from dmlviz.analysis.attribution_kind import BASELINES
+from dmlviz.analysis.attribution.kind import BASELINES
 from dmlviz.core.types import InputError
 from dmlviz.encoder.text_encoder import TextEncoder
 from dmlviz.explain.scores import Seen

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.core.types import InputError, TokenAttribution
 from dmlviz.explain.explain import explain
 from dmlviz.explain.run_model import RunModel

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 from torch import Tensor, nn
 
-from dmlviz.analysis.attribution_kind import Target, read_target
+from dmlviz.analysis.attribution.kind import Target, read_target
 from dmlviz.core.types import InputError, Run
 from dmlviz.encoder.devices import pick_device
 from dmlviz.encoder.loading import load_encoder

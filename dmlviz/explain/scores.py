@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional
 
-from dmlviz.analysis.attribution_kind import Target
+from dmlviz.analysis.attribution.kind import Target
 from dmlviz.core.types import InputError
 from dmlviz.losses.propagation import kernel_graph, wide
 from dmlviz.training.model import FineTuneModel

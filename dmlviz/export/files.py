@@ -20,8 +20,8 @@ from PIL import Image
 
 from dmlviz import __version__
 from dmlviz.core.types import InputError, PathLike
-from dmlviz.figures.theme import drawing
-from dmlviz.figures.words import clean, whole
+from dmlviz.figures.base.theme import drawing
+from dmlviz.figures.base.words import clean, whole
 from dmlviz.store.frames import harmless
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from dmlviz.export.files import Provenance, details_json
 from dmlviz.export.load_figure import Picture
 from dmlviz.figures import FIGURES
-from dmlviz.figures.composing import LETTERS
-from dmlviz.figures.theme import SCREEN_FONT
+from dmlviz.figures.base.composing import LETTERS
+from dmlviz.figures.base.theme import SCREEN_FONT
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

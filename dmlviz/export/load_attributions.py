@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dmlviz.analysis.attribution_kind import other_baselines, read_kind
+from dmlviz.analysis.attribution.kind import other_baselines, read_kind
 from dmlviz.core.types import InputError
 from dmlviz.core.wording import count_of
-from dmlviz.figures.attribution_frame import AttributionInput
+from dmlviz.figures.attribution.frame import AttributionInput
 from dmlviz.jobs import tasks
 from dmlviz.store.attributions import read_parts, stored_attributions, stored_sanity
 from dmlviz.store.runs import Store

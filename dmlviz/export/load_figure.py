@@ -6,19 +6,19 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from dmlviz.analysis.influence import retrained
 from dmlviz.analysis.load_words import load_lines
 from dmlviz.analysis.map_kinds import load_panes, map_values, read_kind
-from dmlviz.analysis.outcomes import outcome
+from dmlviz.analysis.reliability.influence import retrained
+from dmlviz.analysis.reliability.outcomes import outcome
 from dmlviz.core.types import DamagedError, FigureSpec, InputError, Pane, Run, RunArrays, Split, TextDataset
 from dmlviz.core.wording import count_of, did_you_mean
 from dmlviz.export.load_attributions import attribution_inputs, lacking_words
 from dmlviz.figures import FIGURES, LOADED_BY, loading_options, split_options
-from dmlviz.figures.attribution_frame import AttributionInput
-from dmlviz.figures.centers_frame import center_input
-from dmlviz.figures.epochs import EpochInput
-from dmlviz.figures.graph_frame import GraphInput
-from dmlviz.figures.influence import InfluenceInput
+from dmlviz.figures.attribution.frame import AttributionInput
+from dmlviz.figures.centers.frame import center_input
+from dmlviz.figures.graph.frame import GraphInput
+from dmlviz.figures.maps.epochs import EpochInput
+from dmlviz.figures.reliability.influence import InfluenceInput
 from dmlviz.jobs import tasks
 from dmlviz.store.runs import Store, home_folder
 

@@ -82,7 +82,7 @@ def table_bytes(made: Table, kind: str, run_ids: Sequence[str], width: float | N
 
 def _width(given: Any, out: Path) -> float | None:
     """Millimetres of a number or of a preset."""
-    from dmlviz.figures.presets import preset
+    from dmlviz.figures.base.presets import preset
 
     if given is None:
         return None
@@ -133,7 +133,7 @@ def _load(need: str, runs: Sequence[Run], loading: Mapping[str, str], source: So
 
 
 def _outcomes(runs: Iterable[Run], readout: str, source: Sources) -> list[Any]:
-    from dmlviz.analysis.outcomes import outcome
+    from dmlviz.analysis.reliability.outcomes import outcome
 
     kept = [run for run in runs if run.state == "finished" and "accuracy" in run.metrics and run.config.left_out is None]
     return [outcome(run, source.arrays(run.id), readout) for run in kept]
@@ -141,7 +141,7 @@ def _outcomes(runs: Iterable[Run], readout: str, source: Sources) -> list[Any]:
 
 def _centers(runs: Sequence[Run], source: Sources) -> list[Any]:
     """Centres of the runs, data set by data set; what counts is their arrays, so the quick map will do."""
-    from dmlviz.figures.centers_frame import center_input
+    from dmlviz.figures.centers.frame import center_input
     from dmlviz.tables.centers import CenterSource
 
     made = {}

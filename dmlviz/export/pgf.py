@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from dmlviz.core.types import InputError
 from dmlviz.export.files import Provenance, details_json
-from dmlviz.figures.tex_text import needed, pasted
-from dmlviz.figures.theme import drawing
-from dmlviz.figures.words import clean
+from dmlviz.figures.base.tex_text import needed, pasted
+from dmlviz.figures.base.theme import drawing
+from dmlviz.figures.base.words import clean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,13 +19,13 @@ from dmlviz.export.html import html_bytes
 from dmlviz.export.load_figure import Picture, Sources, one_of, picture, sources, typed_options
 from dmlviz.export.pgf import pgf_files
 from dmlviz.figures import FIGURES, loading_options
-from dmlviz.figures.composing import LETTERS, compose
-from dmlviz.figures.fonts import borrowed, borrowed_words, family_name, typeset
-from dmlviz.figures.grey import without_color
-from dmlviz.figures.paper import keys_of, size_mm
-from dmlviz.figures.presets import PRESETS, Preset
-from dmlviz.figures.presets import preset as find_preset
-from dmlviz.figures.words import missing_glyphs
+from dmlviz.figures.base.composing import LETTERS, compose
+from dmlviz.figures.base.fonts import borrowed, borrowed_words, family_name, typeset
+from dmlviz.figures.base.grey import without_color
+from dmlviz.figures.base.paper import keys_of, size_mm
+from dmlviz.figures.base.presets import PRESETS, Preset
+from dmlviz.figures.base.presets import preset as find_preset
+from dmlviz.figures.base.words import missing_glyphs
 from dmlviz.store.runs import Store
 
 if TYPE_CHECKING:

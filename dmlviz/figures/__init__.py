@@ -6,36 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from dmlviz.core.types import InputError
-from dmlviz.figures import (
-    attribution_sanity,
-    attribution_words,
-    calibration,
-    centers_drift,
-    centers_heat,
-    centers_map,
-    centers_use,
-    classes,
-    confusion,
-    curves,
-    epochs,
-    errors_shared,
-    gain_forest,
-    graph,
-    graph_degrees,
-    graph_matrix,
-    graph_sigma,
-    graph_why,
-    influence,
-    manifold,
-    ranks,
-    risk_coverage,
-    shots_curve,
-    strata,
-)
-from dmlviz.figures.attribution_charts import agreement_heat, class_bars, faithfulness
-from dmlviz.figures.centers_frame import OPTIONS as CENTER_OPTIONS
-from dmlviz.figures.graph_frame import OPTIONS as GRAPH_OPTIONS
-from dmlviz.figures.map_frame import COLOR_BY
+from dmlviz.figures.attribution import sanity, words
+from dmlviz.figures.attribution.charts import agreement_heat, class_bars, faithfulness
+from dmlviz.figures.centers import drift, heat, map, use
+from dmlviz.figures.centers.frame import OPTIONS as CENTER_OPTIONS
+from dmlviz.figures.graph import degrees, matrix, sigma, similarity, why
+from dmlviz.figures.graph.frame import OPTIONS as GRAPH_OPTIONS
+from dmlviz.figures.maps import epochs, manifold
+from dmlviz.figures.maps.frame import COLOR_BY
+from dmlviz.figures.reliability import calibration, confusion, errors_shared, gain_forest, influence, ranks, risk_coverage, shots_curve, strata
+from dmlviz.figures.training import classes, curves
 
 
 class FigureEntry(NamedTuple):
@@ -77,47 +57,47 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "centers_map": FigureEntry(
         "Centres on the map", "Which texts does each centre attract?", ("centers", "label_names", "texts"),
-        centers_map.frame, centers_map.screen, centers_map.paper, centers_map.caption, centers_map.alt, centers_map.notes,
+        map.frame, map.screen, map.paper, map.caption, map.alt, map.notes,
         {**CENTER_OPTIONS, "trails": bool},
     ),
     "centers_use": FigureEntry(
         "Use of centres", "Which centres does each class really use?", ("centers", "label_names"),
-        centers_use.frame, centers_use.screen, centers_use.paper, centers_use.caption, centers_use.alt, centers_use.notes, CENTER_OPTIONS,
+        use.frame, use.screen, use.paper, use.caption, use.alt, use.notes, CENTER_OPTIONS,
     ),
     "centers_heat": FigureEntry(
         "Likeness of centres", "Which classes' centres lie close together?", ("centers", "label_names"),
-        centers_heat.frame, centers_heat.screen, centers_heat.paper, centers_heat.caption, centers_heat.alt, centers_heat.notes, CENTER_OPTIONS,
+        heat.frame, heat.screen, heat.paper, heat.caption, heat.alt, heat.notes, CENTER_OPTIONS,
     ),
     "centers_drift": FigureEntry(
         "Drift of centres", "How far did the centres move?", ("centers", "label_names"),
-        centers_drift.frame, centers_drift.screen, centers_drift.paper, centers_drift.caption, centers_drift.alt, centers_drift.notes, CENTER_OPTIONS,
+        drift.frame, drift.screen, drift.paper, drift.caption, drift.alt, drift.notes, CENTER_OPTIONS,
     ),
     "graph": FigureEntry(
         "Similarity graphs", "How do labels spread between similar texts?", ("graphs", "label_names", "texts"),
-        graph.frame, graph.screen, graph.paper, graph.caption, graph.alt, graph.notes,
-        {**GRAPH_OPTIONS, "edges": float, "layout": graph.LAYOUTS, "color_by": graph.COLOR_BY, "focus": str},
+        similarity.frame, similarity.screen, similarity.paper, similarity.caption, similarity.alt, similarity.notes,
+        {**GRAPH_OPTIONS, "edges": float, "layout": similarity.LAYOUTS, "color_by": similarity.COLOR_BY, "focus": str},
     ),
     "graph_matrix": FigureEntry(
         "Similarity matrices", "Are texts of one class alike?", ("graphs", "label_names"),
-        graph_matrix.frame, graph_matrix.screen, graph_matrix.paper, graph_matrix.caption, graph_matrix.alt, graph_matrix.notes,
-        {**GRAPH_OPTIONS, "moments": graph_matrix.MOMENTS},
+        matrix.frame, matrix.screen, matrix.paper, matrix.caption, matrix.alt, matrix.notes,
+        {**GRAPH_OPTIONS, "moments": matrix.MOMENTS},
     ),
     "graph_sigma": FigureEntry(
         "Propagated accuracy against sigma", "Which width lets labels spread best?", ("graphs", "label_names"),
-        graph_sigma.frame, graph_sigma.screen, graph_sigma.paper, graph_sigma.caption, graph_sigma.alt, graph_sigma.notes, GRAPH_OPTIONS,
+        sigma.frame, sigma.screen, sigma.paper, sigma.caption, sigma.alt, sigma.notes, GRAPH_OPTIONS,
     ),
     "graph_why": FigureEntry(
         "Reasons of a guessed label", "Which texts gave this text its label?", ("graphs", "label_names", "texts"),
-        graph_why.frame, graph_why.screen, graph_why.paper, graph_why.caption, graph_why.alt, graph_why.notes, {**GRAPH_OPTIONS, "node": float},
+        why.frame, why.screen, why.paper, why.caption, why.alt, why.notes, {**GRAPH_OPTIONS, "node": float},
     ),
     "graph_degrees": FigureEntry(
         "Weights and degrees", "How similar are texts, and how much similarity has each?", ("graphs", "label_names"),
-        graph_degrees.frame, graph_degrees.screen, graph_degrees.paper, graph_degrees.caption, graph_degrees.alt, graph_degrees.notes, GRAPH_OPTIONS,
+        degrees.frame, degrees.screen, degrees.paper, degrees.caption, degrees.alt, degrees.notes, GRAPH_OPTIONS,
     ),
     "attribution_words": FigureEntry(
         "Why a text got its label", "Which words of a text speak for its label?", ("attributions", "dataset"),
-        attribution_words.frame, attribution_words.screen, attribution_words.paper, attribution_words.caption, attribution_words.alt,
-        attribution_words.notes, {"row": float},
+        words.frame, words.screen, words.paper, words.caption, words.alt,
+        words.notes, {"row": float},
     ),
     "attribution_classes": FigureEntry(
         "Words of a class", "Which words speak for a class?", ("attributions", "dataset"),
@@ -136,8 +116,8 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "attribution_sanity": FigureEntry(
         "Sanity of attributions", "Do attributions depend on what was learnt?", ("attributions",),
-        attribution_sanity.frame, attribution_sanity.screen, attribution_sanity.paper, attribution_sanity.caption, attribution_sanity.alt,
-        attribution_sanity.notes,
+        sanity.frame, sanity.screen, sanity.paper, sanity.caption, sanity.alt,
+        sanity.notes,
         one_screen=True,
     ),
     "calibration": FigureEntry(

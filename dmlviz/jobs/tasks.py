@@ -25,8 +25,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from dmlviz.analysis.attribution_kind import AttributionKind
-from dmlviz.analysis.attribution_kind import read_kind as read_attribution_kind
+from dmlviz.analysis.attribution.kind import AttributionKind
+from dmlviz.analysis.attribution.kind import read_kind as read_attribution_kind
 from dmlviz.analysis.map_kinds import MapKind, damaged_maps, missing_maps, read_kind
 from dmlviz.core.types import InputError, TokenAttribution
 from dmlviz.jobs.local import Waking, child_environment
@@ -67,7 +67,7 @@ class Ticket(NamedTuple):
     message: str  # the sentence of a failure
     run_ids: tuple[str, ...]
     task: Task
-    kind: str  # of map, as map_kinds.read_kind reads it; of attributions, as attribution_kind.read_kind does
+    kind: str  # of map, as map_kinds.read_kind reads it; of attributions, as attribution.kind.read_kind does
     request: Mapping[str, Any]  # "rows" of attributions; "text" and "pair" of a typed sentence
     tries: int = 0  # how often a process has begun with it
 
@@ -382,7 +382,7 @@ def _answer(folder: Path, found: Mapping[str, TokenAttribution | str]) -> None:
 
 def make_maps(store: Store, run_ids: Sequence[str], kind: MapKind, on_progress: Callable[[float], None] = lambda share: None) -> None:
     """Compute and store the maps of this kind; those of `run_ids` together where they start or are laid out together."""
-    from dmlviz.analysis.projection import aligned, common_start, project
+    from dmlviz.analysis.geometry.projection import aligned, common_start, project
 
     arrays = [store.arrays(run_id) for run_id in run_ids]
     row_ids = arrays[0].row_ids

@@ -285,7 +285,7 @@ def _save_weights(store: Store, run_id: str, save: Callable) -> None:
 
 def _map(store: Store, run_id: str, life: Life) -> None:
     """PCA and UMAP, stored, so that the Manifold page opens at once. A map that cannot be made is no reason to lose the run."""
-    from dmlviz.analysis.projection import METHODS, project
+    from dmlviz.analysis.geometry.projection import METHODS, project
 
     arrays = store.arrays(run_id)
     methods = [method for method in METHODS if method in (store.run(run_id).maps or METHODS)]

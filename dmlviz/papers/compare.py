@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dmlviz.analysis.inference import student
+from dmlviz.analysis.statistics import student
 from dmlviz.core.types import InputError, Run, RunConfig, SettingValue
 from dmlviz.core.wording import count_of
 from dmlviz.losses import LOSSES, check_ce_weight, check_settings

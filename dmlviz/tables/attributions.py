@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dmlviz.analysis.attribution import run_summary
+from dmlviz.analysis.attribution.summary import run_summary
 from dmlviz.core.types import InputError
-from dmlviz.figures.attribution_frame import AttributionInput, kind_words
-from dmlviz.figures.theme import run_titles
+from dmlviz.figures.attribution.frame import AttributionInput, kind_words
+from dmlviz.figures.base.theme import run_titles
 from dmlviz.tables.parts import changes, count, data_key, measured, names_of, once
 from dmlviz.tables.table import Cell, Column, Table
 

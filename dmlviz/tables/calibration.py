@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from dmlviz.analysis.calibration import calibration_table, group_calibration
-from dmlviz.analysis.groups import Group
-from dmlviz.analysis.intervals import units
-from dmlviz.analysis.outcomes import Outcome
-from dmlviz.analysis.over_runs import Side, interval_words, sides
-from dmlviz.analysis.shared_draws import shared_by_place
-from dmlviz.figures.reliability_frame import shots_words, units_words
-from dmlviz.figures.reliability_lines import side_titles
+from dmlviz.analysis.reliability.calibration import calibration_table, group_calibration
+from dmlviz.analysis.reliability.groups import Group
+from dmlviz.analysis.reliability.intervals import units
+from dmlviz.analysis.reliability.outcomes import Outcome
+from dmlviz.analysis.reliability.over_runs import Side, interval_words, sides
+from dmlviz.analysis.reliability.shared_draws import shared_by_place
+from dmlviz.figures.reliability.frame import shots_words, units_words
+from dmlviz.figures.reliability.lines import side_titles
 from dmlviz.tables.parts import DASH, changes, count, counted, data_key, loss_place, measured, names_of, once, ranked
 from dmlviz.tables.table import Cell, Column, Table
 

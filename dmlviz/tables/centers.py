@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmlviz.analysis.center_view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterView
+from dmlviz.analysis.centers.view import MERGE, PARTS, SPACES, WHICH, CenterInput, CenterView
 from dmlviz.core.types import InputError
-from dmlviz.figures.centers_frame import by_size, counted, views
-from dmlviz.figures.theme import run_titles
+from dmlviz.figures.base.theme import run_titles
+from dmlviz.figures.centers.frame import by_size, counted, views
 from dmlviz.tables.parts import DASH, changes, count, measured, names_of, once
 from dmlviz.tables.parts import data_key as key_of
 from dmlviz.tables.table import Cell, Column, Table

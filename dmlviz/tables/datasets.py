@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dmlviz.analysis.strata import word_counts
+from dmlviz.analysis.reliability.strata import word_counts
 from dmlviz.core.types import InputError, ReaderNote, Run, TextDataset
 from dmlviz.data.catalogue import CATALOGUE, CatalogueEntry
 from dmlviz.tables.parts import DASH, count, names_of

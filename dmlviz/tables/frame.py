@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from dmlviz.figures.words import whole
+from dmlviz.figures.base.words import whole
 from dmlviz.tables.table import Cell, Table
 
 MEASURED = ("mean", "low", "high", "n", "best", "second", "marks")

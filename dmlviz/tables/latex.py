@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dmlviz.figures.tex_text import bare, needed, pasted
-from dmlviz.figures.words import clean
+from dmlviz.figures.base.tex_text import bare, needed, pasted
+from dmlviz.figures.base.words import clean
 from dmlviz.tables.layout import MOST_WORD, NUMBER, WIDTH_MM, Part, Plan, Size, key_columns, line_count, plan, spans, text_width
 from dmlviz.tables.table import Cell, Column, Table
 

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dmlviz.figures.tex_text import strange
-from dmlviz.figures.words import clean
+from dmlviz.figures.base.tex_text import strange
+from dmlviz.figures.base.words import clean
 from dmlviz.tables.table import Cell, Column, Table
 
 PT_PER_MM = 72.27 / 25.4  # TeX's points

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmlviz.figures.markdown_text import markdown_text as plain
+from dmlviz.figures.base.markdown_text import markdown_text as plain
 from dmlviz.tables.layout import NUMBER
 from dmlviz.tables.table import Cell, Column, Table
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dmlviz.analysis.groups import group_runs
+from dmlviz.analysis.reliability.groups import group_runs
 from dmlviz.core.types import Run
-from dmlviz.figures.reliability_frame import dataset_names, n_words
-from dmlviz.figures.theme import LOSS_COLORS
-from dmlviz.figures.words import fixed, interval_text
+from dmlviz.figures.base.theme import LOSS_COLORS
+from dmlviz.figures.base.words import fixed, interval_text
+from dmlviz.figures.reliability.frame import dataset_names, n_words
 from dmlviz.tables.table import Cell
 
 DASH = "–"

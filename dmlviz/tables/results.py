@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from dmlviz.analysis.comparing import Comparison, compare, pairs_of
 from dmlviz.analysis.fairness import unfair
-from dmlviz.analysis.groups import Group
-from dmlviz.analysis.inference import ALPHA, FEWEST, LEVEL, draws_needed, holm
-from dmlviz.analysis.intervals import KINDS, group_interval, units
 from dmlviz.analysis.judged_rows import rows_apart, unreached_sentence, untested_sentence
+from dmlviz.analysis.reliability.comparing import Comparison, compare, pairs_of
+from dmlviz.analysis.reliability.groups import Group
+from dmlviz.analysis.reliability.intervals import KINDS, group_interval, units
+from dmlviz.analysis.statistics import ALPHA, FEWEST, LEVEL, draws_needed, holm
 from dmlviz.core.places import place_name
 from dmlviz.core.types import InputError, Run
-from dmlviz.figures.reliability_frame import (
+from dmlviz.figures.base.theme import base_title, loss_title
+from dmlviz.figures.reliability.frame import (
     METRICS,
     Member,
     by_readout,
@@ -27,7 +28,6 @@ from dmlviz.figures.reliability_frame import (
     value,
     values,
 )
-from dmlviz.figures.theme import base_title, loss_title
 from dmlviz.losses.table import find_loss
 from dmlviz.tables.parts import DASH, changes, loss_place, measured, ranked
 from dmlviz.tables.table import Cell, Column, Table

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from dmlviz.core.places import place_name
 from dmlviz.core.types import InputError, Run
-from dmlviz.figures.reliability_frame import Member, members, shots_words
+from dmlviz.figures.reliability.frame import Member, members, shots_words
 from dmlviz.losses.table import LOSSES, check_ce_weight, check_settings
 from dmlviz.tables.parts import DASH, loss_place
 from dmlviz.tables.table import Cell, Column, Table

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.attribution_agreement import beyond_the_floor, class_stability, stability
-from dmlviz.analysis.attribution_kind import BASELINES, AttributionKind, other_baselines
+from dmlviz.analysis.attribution.agreement import beyond_the_floor, class_stability, stability
+from dmlviz.analysis.attribution.kind import BASELINES, AttributionKind, other_baselines
 from dmlviz.core.types import TextDataset
 from dmlviz.core.wording import count_of
 from dmlviz.export.files import csv_bytes, file_name
-from dmlviz.figures.attribution_frame import AttributionInput
-from dmlviz.figures.words import whole
+from dmlviz.figures.attribution.frame import AttributionInput
+from dmlviz.figures.base.words import whole
 from dmlviz.jobs import tasks
 from dmlviz.ui import attribution_loaders, loaders, selection
 from dmlviz.ui.attribution_tools import figure, how_long, interval

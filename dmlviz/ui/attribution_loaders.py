@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.attribution import by_loss, run_summary
-from dmlviz.analysis.attribution_agreement import between_baselines, pairwise
-from dmlviz.analysis.attribution_kind import AttributionKind, other_baselines
-from dmlviz.analysis.text_sample import sample_rows
+from dmlviz.analysis.attribution.agreement import between_baselines, pairwise
+from dmlviz.analysis.attribution.kind import AttributionKind, other_baselines
+from dmlviz.analysis.attribution.summary import by_loss, run_summary
+from dmlviz.analysis.attribution.text_sample import sample_rows
 from dmlviz.core.types import Run, TokenAttribution
 from dmlviz.export.load_attributions import attribution_inputs
-from dmlviz.figures.attribution_frame import AttributionInput
-from dmlviz.figures.theme import base_title
+from dmlviz.figures.attribution.frame import AttributionInput
+from dmlviz.figures.base.theme import base_title
 from dmlviz.jobs import tasks
 from dmlviz.store.attributions import attributions_folder
 from dmlviz.store.runs import Store

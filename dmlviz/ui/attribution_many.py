@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.attribution import where_word, word_table
-from dmlviz.analysis.attribution_kind import AttributionKind, read_kind
+from dmlviz.analysis.attribution.kind import AttributionKind, read_kind
+from dmlviz.analysis.attribution.summary import where_word, word_table
 from dmlviz.core.types import Run, TextDataset
 from dmlviz.core.wording import count_of
 from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.export.load_attributions import damaged_words
-from dmlviz.figures.attribution_frame import AttributionInput, kind_words
-from dmlviz.figures.theme import run_titles
-from dmlviz.figures.words import excerpt, whole
+from dmlviz.figures.attribution.frame import AttributionInput, kind_words
+from dmlviz.figures.base.theme import run_titles
+from dmlviz.figures.base.words import excerpt, whole
 from dmlviz.jobs import tasks
 from dmlviz.store.attributions import stored_kinds
 from dmlviz.ui import attribution_loaders, loaders, selection

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.attribution_kind import BASELINES, METHODS, AttributionKind, target_text
+from dmlviz.analysis.attribution.kind import BASELINES, METHODS, AttributionKind, target_text
 from dmlviz.core.types import FigureSpec, Run, TextDataset, TokenAttribution
 from dmlviz.export.files import file_name
-from dmlviz.figures import attribution_words
-from dmlviz.figures.attribution_frame import AttributionInput
-from dmlviz.figures.attribution_tex import tex
-from dmlviz.figures.theme import loss_color, readable
-from dmlviz.figures.words import excerpt, whole
+from dmlviz.figures.attribution import words as attribution_words
+from dmlviz.figures.attribution.frame import AttributionInput
+from dmlviz.figures.attribution.tex import tex
+from dmlviz.figures.base.theme import loss_color, readable
+from dmlviz.figures.base.words import excerpt, whole
 from dmlviz.jobs import tasks
 from dmlviz.losses import LOSSES
 from dmlviz.store.files import is_writable

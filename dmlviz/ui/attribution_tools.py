@@ -8,11 +8,11 @@ from html import escape
 
 import streamlit as st
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.core.types import FigureSpec
 from dmlviz.figures import FIGURES
-from dmlviz.figures.attribution_frame import AttributionInput
-from dmlviz.figures.theme import loss_color, readable
+from dmlviz.figures.attribution.frame import AttributionInput
+from dmlviz.figures.base.theme import loss_color, readable
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.words import duration

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dmlviz.core.types import InputError, TextDataset
 from dmlviz.data import CATALOGUE, ENCODINGS, own_folders
-from dmlviz.figures import classes
+from dmlviz.figures.training import classes
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, notes, theme
 from dmlviz.ui.picture import picture

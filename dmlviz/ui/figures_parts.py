@@ -22,10 +22,10 @@ from dmlviz.export.load_figure import Sources
 from dmlviz.export.pgf import TEX, pgf_files
 from dmlviz.export.sheet import Sheet, drawn, gather, sheet_bytes, size_of, told_of
 from dmlviz.figures import FIGURES
-from dmlviz.figures.composing import LETTERS, MOST_PANELS
-from dmlviz.figures.presets import LEAST_MM, MOST_MM, PRESETS
-from dmlviz.figures.presets import preset as find_preset
-from dmlviz.figures.theme import loss_title
+from dmlviz.figures.base.composing import LETTERS, MOST_PANELS
+from dmlviz.figures.base.presets import LEAST_MM, MOST_MM, PRESETS
+from dmlviz.figures.base.presets import preset as find_preset
+from dmlviz.figures.base.theme import loss_title
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import empty, escaped, sentence
 from dmlviz.ui.tray import change_tray, set_aside, tray

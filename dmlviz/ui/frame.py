@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 import dmlviz
 from dmlviz.core.types import InputError, ReaderNote
-from dmlviz.figures.theme import DARK, LIGHT, Theme
+from dmlviz.figures.base.theme import DARK, LIGHT, Theme
 from dmlviz.training.config_input import validation_sentence
 
 ICON = Path(__file__).parent / "assets" / "icon.png"  # ours: a named icon would be asked of an outside host by every page

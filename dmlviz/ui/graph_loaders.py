@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.graph import EXACT_LIMIT, SIGMA_RULES, rule_sigma, squared_distances
-from dmlviz.analysis.graph_nodes import SUPPORT, GraphSettings, GraphStudy, Nodes, choose_nodes, shared_rows, study, trained_sigma
-from dmlviz.analysis.graph_numbers import GraphNumbers, SigmaCurve, numbers
+from dmlviz.analysis.graph.nodes import SUPPORT, GraphSettings, GraphStudy, Nodes, choose_nodes, shared_rows, study, trained_sigma
+from dmlviz.analysis.graph.numbers import GraphNumbers, SigmaCurve, numbers
+from dmlviz.analysis.graph.similarity import EXACT_LIMIT, SIGMA_RULES, rule_sigma, squared_distances
 from dmlviz.core.types import RunArrays
-from dmlviz.figures.graph_frame import GraphInput, GraphView, view
-from dmlviz.figures.graph_sigma import curve_of
+from dmlviz.figures.graph.frame import GraphInput, GraphView, view
+from dmlviz.figures.graph.sigma import curve_of
 from dmlviz.ui import loaders
 
 KEEP_DISTANCES = 2_000  # texts up to which the distances stay in memory, so that another sigma costs the exponential and the solve

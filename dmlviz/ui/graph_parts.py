@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.graph import propagate
-from dmlviz.analysis.graph import steps as iterate
-from dmlviz.analysis.graph_nodes import RECORDED, SUPPORT, GraphSettings
+from dmlviz.analysis.graph.nodes import RECORDED, SUPPORT, GraphSettings
+from dmlviz.analysis.graph.similarity import propagate
+from dmlviz.analysis.graph.similarity import steps as iterate
 from dmlviz.core.types import FigureSpec, InputError, Run
 from dmlviz.export.files import csv_bytes, file_name
-from dmlviz.figures import graph, graph_degrees, graph_matrix, graph_sigma, graph_why
-from dmlviz.figures.graph_frame import GraphInput, GraphView, color_sentence, default_focus, edge_sentence
-from dmlviz.figures.theme import class_styles, run_titles
-from dmlviz.figures.words import clean, interval_text, short, whole
+from dmlviz.figures.base.theme import class_styles, run_titles
+from dmlviz.figures.base.words import clean, interval_text, short, whole
+from dmlviz.figures.graph import degrees, matrix, similarity, why
+from dmlviz.figures.graph import sigma as graph_sigma
+from dmlviz.figures.graph.frame import GraphInput, GraphView, color_sentence, default_focus, edge_sentence
 from dmlviz.ui import graph_loaders, loaders, selection
 from dmlviz.ui.frame import escaped, sentence, theme
 from dmlviz.ui.picture import PLOTLY, picture
@@ -148,8 +149,8 @@ def load(runs: Sequence[Run], look: Look) -> Shown:
 
 def panes(shown: Shown, look: Look) -> None:
     """The graphs side by side, each with its matrix: beside it for one run, below it for several."""
-    frame = graph.frame_of(shown.views, shown.label_names, shown.texts, color_by=look.color_by)
-    cells = graph_loaders.table(("cells", *_key(look, shown), look.settings), lambda: graph_matrix.frame_of(shown.views, shown.label_names))
+    frame = similarity.frame_of(shown.views, shown.label_names, shown.texts, color_by=look.color_by)
+    cells = graph_loaders.table(("cells", *_key(look, shown), look.settings), lambda: matrix.frame_of(shown.views, shown.label_names))
     chosen = selection.current([given.run.id for given in shown.inputs]).rows
     if len(shown.inputs) == 1:
         left, right = st.columns([1.1, 1], gap="medium")
@@ -180,19 +181,19 @@ def _pane(shown: Shown, given: GraphInput, frame: pd.DataFrame, cells: pd.DataFr
 
 def _graph(frame: pd.DataFrame, one: GraphView, look: Look, chosen: np.ndarray, height: int) -> None:
     spring = look.layout == "spring"
-    view = graph.window(frame[frame["pane"] == one.run.id] if spring else frame)
-    figure = graph.screen(frame, one.run.id, theme=theme(), view=view, selected=chosen.tolist(), node=asked_node(), height=height)
+    view = similarity.window(frame[frame["pane"] == one.run.id] if spring else frame)
+    figure = similarity.screen(frame, one.run.id, theme=theme(), view=view, selected=chosen.tolist(), node=asked_node(), height=height)
     key = chart_key(one.run.id)
-    st.plotly_chart(figure, key=key, theme=None, config=PLOTLY, alt=graph.alt(frame, one.run.id), selection_mode="points",
+    st.plotly_chart(figure, key=key, theme=None, config=PLOTLY, alt=similarity.alt(frame, one.run.id), selection_mode="points",
                     on_select=lambda: _clicked(key, one.run.config.dataset_hash or ""))  # fmt: skip
-    away = graph.outside_words(frame[frame["pane"] == one.run.id], view)
+    away = similarity.outside_words(frame[frame["pane"] == one.run.id], view)
     st.caption(escaped(_state(one) + (f" · {away}" if away else "")))
     for words in (*one.words, *_warnings(one)):
         st.caption(f":orange[{escaped(words)}]")
 
 
 def _matrix(cells: pd.DataFrame, one: GraphView, height: int) -> None:
-    picture(graph_matrix.screen(cells, one.run.id, theme=theme(), height=height), key=f"matrix_{one.run.id}", alt=graph_matrix.alt(cells, one.run.id))
+    picture(matrix.screen(cells, one.run.id, theme=theme(), height=height), key=f"matrix_{one.run.id}", alt=matrix.alt(cells, one.run.id))
 
 
 def chart_key(run_id: str) -> str:
@@ -319,17 +320,17 @@ def _reasons_frame(shown: Shown, node: int) -> pd.DataFrame:
     for one in shown.views:
         place = np.flatnonzero(one.study.nodes.row_ids == node)
         if len(place):
-            found.append((one, graph_why.reasons(one, int(place[0]))))
-    return graph_why.frame_of(found, shown.label_names, shown.texts)
+            found.append((one, why.reasons(one, int(place[0]))))
+    return why.frame_of(found, shown.label_names, shown.texts)
 
 
 def _reason(frame: pd.DataFrame, one: GraphView) -> None:
     rows = frame[frame["pane"] == one.run.id]
     title = rows["title"].iloc[0] if len(rows) else one.run.id
-    st.markdown(f"**{escaped(title)}**  \n{escaped(graph_why.verdict(frame, one.run.id))}")
+    st.markdown(f"**{escaped(title)}**  \n{escaped(why.verdict(frame, one.run.id))}")
     if rows.empty:
         return
-    picture(graph_why.screen(frame, one.run.id, theme=theme()), key=f"why_{one.run.id}", alt=graph_why.alt(frame, one.run.id))
+    picture(why.screen(frame, one.run.id, theme=theme()), key=f"why_{one.run.id}", alt=why.alt(frame, one.run.id))
     near = rows[rows["mark"] == "neighbor"]
     if len(near):
         listed = near[["weight", "class", "text"]].rename(columns={"text": "most similar texts"})
@@ -363,10 +364,10 @@ def widths(shown: Shown, look: Look) -> None:
             _tools(FigureSpec(name="graph_sigma", run_ids=ids, options=look.options()), frame, "sigma")
     with right:
         st.header("How similar are texts?", anchor=False)
-        spread = graph_degrees.frame_of(shown.views)
-        for quantity in graph_degrees.QUANTITIES:
-            figure = graph_degrees.screen(spread, quantity=quantity, theme=theme(), height=188)
-            picture(figure, key=f"degrees_{quantity}", alt=graph_degrees.alt(spread, quantity=quantity))
+        spread = degrees.frame_of(shown.views)
+        for quantity in degrees.QUANTITIES:
+            figure = degrees.screen(spread, quantity=quantity, theme=theme(), height=188)
+            picture(figure, key=f"degrees_{quantity}", alt=degrees.alt(spread, quantity=quantity))
         with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
             _tools(FigureSpec(name="graph_degrees", run_ids=ids, options=look.options()), spread, "degrees")
 
@@ -438,13 +439,13 @@ def steps(shown: Shown, look: Look) -> None:
         return
     states = iterate(made.graph, made.nodes.labels, made.propagated.visible, made.num_classes, TURNS)
     states.append(propagate(made.graph, made.nodes.labels, made.propagated.visible, made.num_classes))
-    frame = graph.frame_of([one], shown.label_names, shown.texts, color_by="propagated")
+    frame = similarity.frame_of([one], shown.label_names, shown.texts, color_by="propagated")
     names = [whole(name) for name in shown.label_names]
     styles = class_styles(names, default_focus([one], names))
-    figure = graph.animation(frame, one.run.id, [*map(str, TURNS), "the end"], states, names, styles, theme=theme())
+    figure = similarity.animation(frame, one.run.id, [*map(str, TURNS), "the end"], states, names, styles, theme=theme())
     left, right = st.columns([1.2, 1], gap="medium")
     with left:
-        picture(figure, key="graph_animation", alt=f"The same graph after 0 to {TURNS[-1]} turns and at the end. {graph.alt(frame, one.run.id)}")
+        picture(figure, key="graph_animation", alt=f"The same graph after 0 to {TURNS[-1]} turns and at the end. {similarity.alt(frame, one.run.id)}")
     with right:
         listed = pd.DataFrame({
             "After turn": [*map(str, TURNS), "the end"],
@@ -463,7 +464,7 @@ def epochs(shown: Shown, look: Look) -> None:
     st.header("Over epochs", anchor=False)
     sigmas = tuple(one.study.graph.sigma for one in shown.views)
     key = ("epochs", str(loaders.store().home), *((one.run.id, sigma) for one, sigma in zip(shown.views, sigmas, strict=True)))
-    frame = graph_loaders.table(key, lambda: graph_matrix.epochs_frame(shown.views, shown.drawn, shown.label_names))
+    frame = graph_loaders.table(key, lambda: matrix.epochs_frame(shown.views, shown.drawn, shown.label_names))
     if frame.empty:
         st.info("These runs have stored no snapshots (a loaded model has none; a trained one has when its snapshots setting is above 0).")
         return
@@ -473,8 +474,8 @@ def epochs(shown: Shown, look: Look) -> None:
             st.caption(escaped(f"{run_titles([one.run.config])[0]}: no snapshots stored."))
             continue
         st.markdown(f"**{escaped(rows['title'].iloc[0])}** :small[:gray[σ = {one.study.graph.sigma:.3g}, {int(rows['texts'].iloc[0]):,} texts]]")
-        figure = graph_matrix.screen(frame, one.run.id, theme=theme(), height=min(340, 930 // rows["moment"].nunique() + 36))
-        picture(figure, key=f"epochs_{one.run.id}", alt=graph_matrix.alt(frame, one.run.id))
+        figure = matrix.screen(frame, one.run.id, theme=theme(), height=min(340, 930 // rows["moment"].nunique() + 36))
+        picture(figure, key=f"epochs_{one.run.id}", alt=matrix.alt(frame, one.run.id))
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         ids = tuple(one.run.id for one in shown.views)
         _tools(FigureSpec(name="graph_matrix", run_ids=ids, options={**look.options(), "moments": "epochs"}), frame, "epochs")

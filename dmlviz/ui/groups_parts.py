@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.comparing import compare, pairs_of
 from dmlviz.analysis.fairness import paired
-from dmlviz.analysis.groups import Group
-from dmlviz.analysis.intervals import group_interval
+from dmlviz.analysis.reliability.comparing import compare, pairs_of
+from dmlviz.analysis.reliability.groups import Group
+from dmlviz.analysis.reliability.intervals import group_interval
 from dmlviz.core.types import Run
 from dmlviz.core.wording import count_of
 from dmlviz.ui.words import accuracy_by

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dmlviz.analysis.geometry.neighbors import NEIGHBORS, Neighbors, changed_texts, neighborhood_change, neighbors
+from dmlviz.analysis.geometry.quality import Estimate, ProjectionQuality, map_quality
+from dmlviz.analysis.geometry.space import rows_of, space_report
+from dmlviz.analysis.geometry.trails import snapshot_maps
 from dmlviz.analysis.map_kinds import BY_ATTRIBUTION, color_problem, map_values, missing_maps, read_kind
-from dmlviz.analysis.neighbors import NEIGHBORS, Neighbors, changed_texts, neighborhood_change, neighbors
-from dmlviz.analysis.quality import Estimate, ProjectionQuality, map_quality
-from dmlviz.analysis.space import rows_of, space_report
-from dmlviz.analysis.trails import snapshot_maps
 from dmlviz.core.types import InputError, Pane, Run, class_words
-from dmlviz.figures import epochs, manifold
-from dmlviz.figures.map_marks import Marks, marks, moving
-from dmlviz.figures.theme import run_titles
+from dmlviz.figures.base.theme import run_titles
+from dmlviz.figures.maps import epochs, manifold
+from dmlviz.figures.maps.marks import Marks, marks, moving
 from dmlviz.store.attributions import stored_attributions, stored_rows
 from dmlviz.store.runs import Store
 from dmlviz.ui import loaders

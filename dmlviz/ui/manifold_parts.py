@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dmlviz.analysis.geometry.projection import SETTINGS, TITLES
 from dmlviz.analysis.map_kinds import MapKind, damaged_maps, missing_maps, read_kind
-from dmlviz.analysis.projection import SETTINGS, TITLES
 from dmlviz.core.types import FigureSpec, InputError, Pane, Run
 from dmlviz.export.files import csv_bytes
-from dmlviz.figures import epochs, manifold
-from dmlviz.figures.map_marks import Marks
-from dmlviz.figures.presets import preset
+from dmlviz.figures.base.presets import preset
+from dmlviz.figures.maps import epochs, manifold
+from dmlviz.figures.maps.marks import Marks
 from dmlviz.jobs import tasks
 from dmlviz.jobs.submit import submit_control
 from dmlviz.ui import loaders, manifold_loaders, selection
@@ -283,7 +283,7 @@ def _epochs_tools(ids: tuple[str, ...], look: Look) -> None:
 
 
 def _three_dimensions(frame: pd.DataFrame, panes: Sequence[Pane]) -> None:
-    from dmlviz.figures import map_3d
+    from dmlviz.figures.maps import map_3d
 
     st.caption("Three dimensions are for exploring: what hides what depends on the view. Turn it; print two.")
     with st.container(key="wide_3d"):

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.inference import FEWEST_TEXTS
-from dmlviz.analysis.quality import badge
-from dmlviz.analysis.slices import slice_report, word_counts
+from dmlviz.analysis.geometry.quality import badge
+from dmlviz.analysis.reliability.slices import slice_report, word_counts
+from dmlviz.analysis.statistics import FEWEST_TEXTS
 from dmlviz.core.types import InputError, Pane, TextDataset, class_words
 from dmlviz.export.files import csv_bytes
-from dmlviz.figures.words import excerpt
+from dmlviz.figures.base.words import excerpt
 from dmlviz.ui import loaders, manifold_loaders, selection
 from dmlviz.ui.frame import escaped, sentence
 from dmlviz.ui.manifold_parts import BOUND, Look

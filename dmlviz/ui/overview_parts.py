@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.groups import Group, finished_groups
 from dmlviz.analysis.judged_rows import apart_sentence, unreached_sentence, untested_sentence
-from dmlviz.analysis.shared_draws import shared_by_place
+from dmlviz.analysis.reliability.groups import Group, finished_groups
+from dmlviz.analysis.reliability.shared_draws import shared_by_place
 from dmlviz.core.types import ACTIVE_STATES, FigureSpec, Run
 from dmlviz.core.wording import count_of
-from dmlviz.figures import manifold
-from dmlviz.figures.reliability_frame import method_titles
+from dmlviz.figures.maps import manifold
+from dmlviz.figures.reliability.frame import method_titles
 from dmlviz.losses import LOSSES
 from dmlviz.ui import groups_parts, loaders, selection
 from dmlviz.ui.frame import damage, escaped, guard, link, theme

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import streamlit as st
 
 from dmlviz.analysis.fairness import unfair
-from dmlviz.analysis.groups import finished_groups, group_key
-from dmlviz.analysis.intervals import group_interval
+from dmlviz.analysis.reliability.groups import finished_groups, group_key
+from dmlviz.analysis.reliability.intervals import group_interval
 from dmlviz.core.types import Run
 from dmlviz.core.wording import listed, shown
-from dmlviz.figures.theme import loss_color, run_titles
-from dmlviz.figures.words import interval_text
+from dmlviz.figures.base.theme import loss_color, run_titles
+from dmlviz.figures.base.words import interval_text
 from dmlviz.ui import loaders, selection
 from dmlviz.ui.frame import damage, empty, escaped, link, sentence
 from dmlviz.ui.memory import keeper

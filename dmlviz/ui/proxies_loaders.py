@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dmlviz.analysis.center_view import CenterLook, CenterView, center_view
-from dmlviz.figures.centers_frame import center_input
+from dmlviz.analysis.centers.view import CenterLook, CenterView, center_view
+from dmlviz.figures.centers.frame import center_input
 from dmlviz.ui import loaders
 
 

@@ -9,14 +9,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.center_view import PARTS, CenterLook, CenterView
-from dmlviz.analysis.projection import TITLES
+from dmlviz.analysis.centers.view import PARTS, CenterLook, CenterView
+from dmlviz.analysis.geometry.projection import TITLES
 from dmlviz.core.types import FigureSpec, Run, TextDataset
 from dmlviz.export.files import csv_bytes
-from dmlviz.figures import centers_drift, centers_heat, centers_map, centers_use
-from dmlviz.figures.centers_frame import by_size, name
-from dmlviz.figures.theme import run_titles
-from dmlviz.figures.words import whole
+from dmlviz.figures.base.theme import run_titles
+from dmlviz.figures.base.words import whole
+from dmlviz.figures.centers import drift as centers_drift
+from dmlviz.figures.centers import heat as centers_heat
+from dmlviz.figures.centers import map as centers_map
+from dmlviz.figures.centers import use
+from dmlviz.figures.centers.frame import by_size, name
 from dmlviz.losses.table import LOSSES
 from dmlviz.ui import loaders, proxies_loaders
 from dmlviz.ui.frame import escaped, theme
@@ -301,15 +304,15 @@ def details(shown: Shown) -> None:
 def bars(shown: Shown) -> None:
     if shown.detail.report is None:
         return
-    frame = centers_use.frame_of(shown.found, shown.label_names, focus=shown.look.focus)
-    picture(centers_use.screen(frame, shown.look.run_id, theme=theme()), key="proxy_use", alt=centers_use.alt(frame, shown.look.run_id))
+    frame = use.frame_of(shown.found, shown.label_names, focus=shown.look.focus)
+    picture(use.screen(frame, shown.look.run_id, theme=theme()), key="proxy_use", alt=use.alt(frame, shown.look.run_id))
     _below(shown, "centers_use", frame, _bars_line(shown))
 
 
 def _bars_line(shown: Shown) -> str:
     report = shown.detail.report
-    hidden = int((report.n > 0).sum()) - centers_use.MOST_CLASSES
-    more = f" The {centers_use.MOST_CLASSES} largest classes; {hidden:,} more are in the table." if hidden > 0 and not shown.look.focus else ""
+    hidden = int((report.n > 0).sum()) - use.MOST_CLASSES
+    more = f" The {use.MOST_CLASSES} largest classes; {hidden:,} more are in the table." if hidden > 0 and not shown.look.focus else ""
     return f"{escaped(shown.title)}, single run. Hatched: nearer to another class.{more}"
 
 

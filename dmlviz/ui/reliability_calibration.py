@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.calibration import BINNINGS, LEAST_VALIDATION, all_readouts, class_calibration_errors, group_calibration
-from dmlviz.analysis.outcomes import Outcome
-from dmlviz.analysis.over_runs import Side, interval_words
-from dmlviz.analysis.selective import SIGNALS, WHAT, group_selective, missing_signals
-from dmlviz.analysis.selective import signals as signals_of
-from dmlviz.analysis.strata import BY
-from dmlviz.figures.reliability_lines import many
-from dmlviz.figures.words import whole
+from dmlviz.analysis.reliability.calibration import BINNINGS, LEAST_VALIDATION, all_readouts, class_calibration_errors, group_calibration
+from dmlviz.analysis.reliability.outcomes import Outcome
+from dmlviz.analysis.reliability.over_runs import Side, interval_words
+from dmlviz.analysis.reliability.selective import SIGNALS, WHAT, group_selective, missing_signals
+from dmlviz.analysis.reliability.selective import signals as signals_of
+from dmlviz.analysis.reliability.strata import BY
+from dmlviz.figures.base.words import whole
+from dmlviz.figures.reliability.lines import many
 from dmlviz.ui import reliability_shown as shown
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.reliability_parts import Scope

@@ -7,8 +7,8 @@ import streamlit as st
 
 from dmlviz.core.types import FigureSpec, InputError
 from dmlviz.figures import FIGURES
-from dmlviz.figures.gain_forest import tall_as
-from dmlviz.figures.shots_curve import panes
+from dmlviz.figures.reliability.gain_forest import tall_as
+from dmlviz.figures.reliability.shots_curve import panes
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import picture, tools
 from dmlviz.ui.reliability_parts import Scope, options

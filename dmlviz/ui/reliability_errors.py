@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.errors import MOST_SIDES, always_wrong, churn, churn_interval, confused_pairs, confusion, doubts
-from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.reliability.errors import MOST_SIDES, always_wrong, churn, churn_interval, confused_pairs, confusion, doubts
+from dmlviz.analysis.reliability.outcomes import Outcome
 from dmlviz.core.types import TextDataset, class_words
-from dmlviz.figures.confusion import ORDERS
-from dmlviz.figures.reliability_lines import many
-from dmlviz.figures.words import excerpt, whole
+from dmlviz.figures.base.words import excerpt, whole
+from dmlviz.figures.reliability.confusion import ORDERS
+from dmlviz.figures.reliability.lines import many
 from dmlviz.ui import reliability_shown as shown
 from dmlviz.ui import selection
 from dmlviz.ui.frame import escaped, guard

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.intervals import KINDS, Interval, group_interval, interval_on_texts, units
+from dmlviz.analysis.reliability.intervals import KINDS, Interval, group_interval, interval_on_texts, units
 from dmlviz.core.types import InputError
 from dmlviz.export.files import csv_bytes, file_name
-from dmlviz.figures.reliability_frame import METRICS, Member, members, shots_words
+from dmlviz.figures.reliability.frame import METRICS, Member, members, shots_words
 from dmlviz.ui import reliability_loaders
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.groups_parts import spread_column

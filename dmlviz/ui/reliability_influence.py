@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dmlviz.analysis.influence import retrained
+from dmlviz.analysis.reliability.influence import retrained
 from dmlviz.core.types import FigureSpec, InputError, Run
 from dmlviz.core.wording import count_of
 from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.figures import FIGURES
-from dmlviz.figures.influence import InfluenceInput
+from dmlviz.figures.reliability.influence import InfluenceInput
 from dmlviz.jobs.submit import check_drawn
 from dmlviz.jobs.sweep import cost_of, make_plan, resume_sweep, start, sweep_state
 from dmlviz.jobs.sweep_spec import FLOOR_SEEDS, influence_spec

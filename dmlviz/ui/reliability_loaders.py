@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dmlviz.analysis.groups import Group
-from dmlviz.analysis.intervals import Tested, on_texts
-from dmlviz.analysis.outcomes import Outcome, outcome
+from dmlviz.analysis.reliability.groups import Group
+from dmlviz.analysis.reliability.intervals import Tested, on_texts
+from dmlviz.analysis.reliability.outcomes import Outcome, outcome
 from dmlviz.core.types import Run
 from dmlviz.store.runs import Store
 from dmlviz.ui import loaders

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dmlviz.analysis.groups import Group, finished_groups
-from dmlviz.analysis.intervals import KINDS
-from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.reliability.groups import Group, finished_groups
+from dmlviz.analysis.reliability.intervals import KINDS
+from dmlviz.analysis.reliability.outcomes import Outcome
 from dmlviz.core.types import Run
-from dmlviz.figures.reliability_frame import METRICS, dataset_key, dataset_names
-from dmlviz.figures.theme import base_title
+from dmlviz.figures.base.theme import base_title
+from dmlviz.figures.reliability.frame import METRICS, dataset_key, dataset_names
 from dmlviz.ui import loaders, reliability_loaders
 from dmlviz.ui.frame import damage
 from dmlviz.ui.picks import picked_runs

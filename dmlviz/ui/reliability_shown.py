@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.calibration import run_calibration
-from dmlviz.analysis.errors import hard_texts, repeats
-from dmlviz.analysis.outcomes import Outcome
-from dmlviz.analysis.over_runs import Side, sides
-from dmlviz.analysis.selective import selective_table
-from dmlviz.analysis.strata import class_slices
+from dmlviz.analysis.reliability.calibration import run_calibration
+from dmlviz.analysis.reliability.errors import hard_texts, repeats
+from dmlviz.analysis.reliability.outcomes import Outcome
+from dmlviz.analysis.reliability.over_runs import Side, sides
+from dmlviz.analysis.reliability.selective import selective_table
+from dmlviz.analysis.reliability.strata import class_slices
 from dmlviz.core.types import FigureSpec, InputError, TextDataset
 from dmlviz.export.files import csv_bytes, file_name
 from dmlviz.figures import FIGURES
-from dmlviz.figures.reliability_lines import side_titles
-from dmlviz.figures.theme import LOSS_COLORS
-from dmlviz.figures.words import interval_text
+from dmlviz.figures.base.theme import LOSS_COLORS
+from dmlviz.figures.base.words import interval_text
+from dmlviz.figures.reliability.lines import side_titles
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped, theme
 from dmlviz.ui.picture import picture, tools

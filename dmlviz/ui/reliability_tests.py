@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.comparing import Comparison, agreement, compare, pairs_of, verdict
-from dmlviz.analysis.inference import FEWEST, draws_needed, holm
-from dmlviz.analysis.intervals import KINDS, Interval, Tested, interval_of_means
+from dmlviz.analysis.reliability.comparing import Comparison, agreement, compare, pairs_of, verdict
+from dmlviz.analysis.reliability.intervals import KINDS, Interval, Tested, interval_of_means
+from dmlviz.analysis.statistics import FEWEST, draws_needed, holm
 from dmlviz.core.types import InputError, Run
 from dmlviz.export.files import csv_bytes, file_name
-from dmlviz.figures.gain_forest import baseline
-from dmlviz.figures.reliability_frame import Member, members, number_word
+from dmlviz.figures.reliability.frame import Member, members, number_word
+from dmlviz.figures.reliability.gain_forest import baseline
 from dmlviz.ui import reliability_curves, reliability_loaders
 from dmlviz.ui.frame import escaped
 from dmlviz.ui.reliability_parts import Scope, interval_kind, narrowed, readable

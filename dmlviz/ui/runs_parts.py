@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dmlviz.analysis.groups import Group, group_runs
 from dmlviz.analysis.load_words import known_config, report_rows
+from dmlviz.analysis.reliability.groups import Group, group_runs
 from dmlviz.core.types import ACTIVE_STATES, POOLING_NAMES, DamagedError, FigureSpec, InputError, Run, RunConfig
 from dmlviz.core.wording import count_of, size_of
-from dmlviz.figures import curves
-from dmlviz.figures.reliability_frame import method_titles
-from dmlviz.figures.theme import loss_title, method_title
+from dmlviz.figures.base.theme import loss_title, method_title
+from dmlviz.figures.reliability.frame import method_titles
+from dmlviz.figures.training import curves
 from dmlviz.jobs.submit import submit_loaded
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import variant

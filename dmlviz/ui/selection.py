@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
-from dmlviz.analysis.selecting import LONGEST, Spot, area_line, rows_line, rows_of, words_of
+from dmlviz.analysis.selection import LONGEST, Spot, area_line, rows_line, rows_of, words_of
 from dmlviz.core.types import InputError, Run
-from dmlviz.figures.map_marks import Marks, selected_after
-from dmlviz.figures.theme import run_titles
+from dmlviz.figures.base.theme import run_titles
+from dmlviz.figures.maps.marks import Marks, selected_after
 from dmlviz.store.slices import LONGEST_NAME, Slice, delete_slice, save_slice, saved_slices
 from dmlviz.ui import loaders
 from dmlviz.ui.frame import escaped

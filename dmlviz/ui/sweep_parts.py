@@ -11,7 +11,7 @@ import streamlit as st
 from dmlviz.core.types import InputError, Run, RunConfig, TextDataset
 from dmlviz.core.wording import count_of, size_of
 from dmlviz.data import CATALOGUE, own_folders
-from dmlviz.figures.theme import base_title
+from dmlviz.figures.base.theme import base_title
 from dmlviz.jobs.sweep import Plan, SweepState, cancel_sweep, cost_of, delete_sweep, make_plan, pause_sweep, resume_sweep, start, sweep_state
 from dmlviz.jobs.sweep_spec import SweepSpec, default_name, parse_sweep, spec_of, spec_yaml
 from dmlviz.store.sweeps import damaged_sweeps, sweeps

@@ -10,9 +10,9 @@ import streamlit as st
 from dmlviz.core.types import Run
 from dmlviz.export.files import file_name
 from dmlviz.export.load_table import KINDS, make_table, table_bytes
-from dmlviz.figures.presets import PRESETS
-from dmlviz.figures.reliability_frame import METRICS
-from dmlviz.figures.theme import base_title
+from dmlviz.figures.base.presets import PRESETS
+from dmlviz.figures.base.theme import base_title
+from dmlviz.figures.reliability.frame import METRICS
 from dmlviz.papers import protocol, protocol_names
 from dmlviz.tables import TABLES, Table, markdown
 from dmlviz.ui import loaders

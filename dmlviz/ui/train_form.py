@@ -9,7 +9,7 @@ import streamlit as st
 
 from dmlviz.core.types import DEFAULT_ENCODER, POOLING_NAMES, RunConfig
 from dmlviz.core.wording import size_of
-from dmlviz.figures.theme import loss_color
+from dmlviz.figures.base.theme import loss_color
 from dmlviz.jobs.cost import estimate
 from dmlviz.jobs.local import visible_gpus
 from dmlviz.losses import LOSSES, Setting

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dmlviz.core.types import ACTIVE_STATES, RESUMABLE_STATES, FigureSpec, InputError, Run, RunConfig
-from dmlviz.figures import curves
+from dmlviz.figures.training import curves
 from dmlviz.jobs.local import LocalEngine
 from dmlviz.jobs.submit import submit
 from dmlviz.ui import loaders

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dmlviz.core.types import RunConfig
-from dmlviz.figures.theme import loss_title
+from dmlviz.figures.base.theme import loss_title
 from dmlviz.jobs.submit import submit
 from dmlviz.jobs.tuning import StudySummary, damaged_studies, delete_study, go_on, start_tuning, stop_tuning, studies
 from dmlviz.losses import LOSSES

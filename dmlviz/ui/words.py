@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from dmlviz.core.types import Run
-from dmlviz.figures.theme import method_title
+from dmlviz.figures.base.theme import method_title
 
 
 def percent(share: float | None) -> str:

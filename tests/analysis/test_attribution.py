@@ -8,10 +8,10 @@ import pytest
 from attribution_cases import attribution
 from scipy import stats
 
-from dmlviz.analysis.attribution import badge, by_loss, class_words, curves, mean_interval, run_summary, shares, where_word, word_table
-from dmlviz.analysis.attribution_agreement import pairwise
-from dmlviz.analysis.attribution_kind import AttributionKind, Target, read_kind, read_target, target_text
-from dmlviz.analysis.text_sample import sample_rows
+from dmlviz.analysis.attribution.agreement import pairwise
+from dmlviz.analysis.attribution.kind import AttributionKind, Target, read_kind, read_target, target_text
+from dmlviz.analysis.attribution.summary import badge, by_loss, class_words, curves, mean_interval, run_summary, shares, where_word, word_table
+from dmlviz.analysis.attribution.text_sample import sample_rows
 from dmlviz.core.types import InputError, RunConfig, TextDataset
 
 CONFIG = RunConfig(dataset="tiny", loss="cross_entropy")

@@ -7,7 +7,7 @@ import pytest
 from attribution_cases import attribution
 from scipy import stats
 
-from dmlviz.analysis.attribution_agreement import (
+from dmlviz.analysis.attribution.agreement import (
     agreement,
     between_baselines,
     beyond_the_floor,
@@ -17,7 +17,7 @@ from dmlviz.analysis.attribution_agreement import (
     stability,
     text_stability,
 )
-from dmlviz.analysis.attribution_kind import AttributionKind, other_baselines
+from dmlviz.analysis.attribution.kind import AttributionKind, other_baselines
 from dmlviz.core.types import RunConfig
 
 CONFIG = RunConfig(dataset="tiny", loss="cross_entropy")

@@ -11,8 +11,8 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from dmlviz.analysis import calibration as cal
-from dmlviz.analysis.over_runs import interval_words, over_runs, share_interval, sides, units, wilson_interval
+from dmlviz.analysis.reliability import calibration as cal
+from dmlviz.analysis.reliability.over_runs import interval_words, over_runs, share_interval, sides, units, wilson_interval
 from dmlviz.core.types import InputError
 
 

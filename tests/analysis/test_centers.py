@@ -11,10 +11,10 @@ from scipy.stats import entropy
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics.pairwise import cosine_similarity
 
-from dmlviz.analysis.center_places import among_neighbors, extent, on_pca, pca_places
-from dmlviz.analysis.center_view import CenterLook, center_view
-from dmlviz.analysis.centers import center_matrix, center_report, class_means, drift, effective_number, merge_groups, nearest_words
-from dmlviz.analysis.projection import project, register
+from dmlviz.analysis.centers.places import among_neighbors, extent, on_pca, pca_places
+from dmlviz.analysis.centers.use import center_matrix, center_report, class_means, drift, effective_number, merge_groups, nearest_words
+from dmlviz.analysis.centers.view import CenterLook, center_view
+from dmlviz.analysis.geometry.projection import project, register
 from dmlviz.core.types import InputError
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.power import TTestPower
 
-from dmlviz.analysis.comparing import (
+from dmlviz.analysis.reliability.comparing import (
     agreement,
     compare,
     detectable,
@@ -24,8 +24,8 @@ from dmlviz.analysis.comparing import (
     verdict,
     wilcoxon,
 )
-from dmlviz.analysis.groups import group_runs
-from dmlviz.analysis.ranking import cliques, critical_difference, friedman, rank
+from dmlviz.analysis.reliability.groups import group_runs
+from dmlviz.analysis.reliability.ranking import cliques, critical_difference, friedman, rank
 from dmlviz.core.types import InputError
 
 GAINS = np.array([0.021, 0.034, -0.012, 0.045, 0.018, 0.027, 0.003])

@@ -11,8 +11,8 @@ from reliability_cases import made, texts_of
 from scipy import stats
 from sklearn.metrics import confusion_matrix
 
-from dmlviz.analysis import errors
-from dmlviz.analysis.over_runs import sides
+from dmlviz.analysis.reliability import errors
+from dmlviz.analysis.reliability.over_runs import sides
 from dmlviz.core.types import InputError
 
 

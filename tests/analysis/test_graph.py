@@ -8,9 +8,12 @@ import pytest
 import torch
 from scipy import stats
 
-from dmlviz.analysis import graph as graphs
-from dmlviz.analysis import graph_nodes, graph_numbers
-from dmlviz.analysis.graph import (
+from dmlviz.analysis.graph import nodes as graph_nodes
+from dmlviz.analysis.graph import numbers as graph_numbers
+from dmlviz.analysis.graph import similarity as graphs
+from dmlviz.analysis.graph.nodes import GraphSettings, choose_nodes, shared_rows, stratified, study, trained_sigma
+from dmlviz.analysis.graph.numbers import DENSE_TEXTS, above, accuracy_curve, class_means, homophily, numbers, spectral_gap, strongest
+from dmlviz.analysis.graph.similarity import (
     SIGMA_RULES,
     SimilarityGraph,
     propagate,
@@ -23,8 +26,6 @@ from dmlviz.analysis.graph import (
     unit_vectors,
     why,
 )
-from dmlviz.analysis.graph_nodes import GraphSettings, choose_nodes, shared_rows, stratified, study, trained_sigma
-from dmlviz.analysis.graph_numbers import DENSE_TEXTS, above, accuracy_curve, class_means, homophily, numbers, spectral_gap, strongest
 from dmlviz.core.types import GraphBatches, InputError, RunArrays
 from dmlviz.losses import propagation as oracle
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlviz.analysis.groups import finished_groups, group_runs, line_key
-from dmlviz.analysis.outcomes import outcome
+from dmlviz.analysis.reliability.groups import finished_groups, group_runs, line_key
+from dmlviz.analysis.reliability.outcomes import outcome
 from dmlviz.core.types import InputError, Progress, Run, RunArrays, RunConfig
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dmlviz.analysis.influence import Retrained, floor, in_words, influence, retrained
-from dmlviz.analysis.outcomes import outcome
+from dmlviz.analysis.reliability.influence import Retrained, floor, in_words, influence, retrained
+from dmlviz.analysis.reliability.outcomes import outcome
 from dmlviz.core.types import InputError, Progress, Run, RunArrays, RunConfig
 
 LABELS = np.array([0, 1, 0, 1, 0, 1])  # two support texts, four test texts

@@ -9,16 +9,8 @@ from scipy import stats
 from scipy.special import ndtr
 from sklearn.metrics import accuracy_score, f1_score
 
-from dmlviz.analysis.inference import student, wilson
-from dmlviz.analysis.intervals import (
-    crossed,
-    group_interval,
-    interval_on_texts,
-    on_texts,
-    text_weights,
-    texts_only,
-    units,
-)
+from dmlviz.analysis.reliability.intervals import crossed, group_interval, interval_on_texts, on_texts, text_weights, texts_only, units
+from dmlviz.analysis.statistics import student, wilson
 from dmlviz.core.types import InputError
 
 SIMULATIONS = 4000  # the simulation's own standard error at 95 %: 0.34 points

@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 from outcome_cases import run_of
 
-from dmlviz.analysis.comparing import pairs_of
 from dmlviz.analysis.fairness import paired, unfair
-from dmlviz.analysis.groups import group_runs
 from dmlviz.analysis.judged_rows import apart_sentence, drawn_apart, rows_apart, same_rows, untested_sentence
+from dmlviz.analysis.reliability.comparing import pairs_of
+from dmlviz.analysis.reliability.groups import group_runs
 from dmlviz.core.types import Run
-from dmlviz.figures import gain_forest, ranks, shots_curve
+from dmlviz.figures.reliability import gain_forest, ranks, shots_curve
 from dmlviz.tables import results
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from dmlviz.analysis import neighbors as module
-from dmlviz.analysis.neighbors import FLIPS, changed_texts, disagreement, flips, neighborhood_change, neighbors, neighbors_lost, overlap
+from dmlviz.analysis.geometry import neighbors as module
+from dmlviz.analysis.geometry.neighbors import FLIPS, changed_texts, disagreement, flips, neighborhood_change, neighbors, neighbors_lost, overlap
 from dmlviz.core.types import InputError
 
 

@@ -9,12 +9,12 @@ import pytest
 from outcome_cases import outcome_of
 from sklearn.metrics import accuracy_score, f1_score
 
-from dmlviz.analysis.errors import confusion, hard_texts
-from dmlviz.analysis.graph import propagate, similarity_graph
-from dmlviz.analysis.intervals import on_texts
+from dmlviz.analysis.graph.similarity import propagate, similarity_graph
 from dmlviz.analysis.judged_rows import unreached_sentence
 from dmlviz.analysis.map_kinds import confident
-from dmlviz.analysis.outcomes import outcome
+from dmlviz.analysis.reliability.errors import confusion, hard_texts
+from dmlviz.analysis.reliability.intervals import on_texts
+from dmlviz.analysis.reliability.outcomes import outcome
 from dmlviz.core.types import UNREACHED, Split, TextDataset, class_words, predicted_classes
 from dmlviz.figures import FIGURES
 from dmlviz.training.readouts import metrics_of, propagation

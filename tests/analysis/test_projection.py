@@ -14,19 +14,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import pairwise_distances
 
-from dmlviz.analysis import layouts
-from dmlviz.analysis.projection import (
-    LEAST,
-    SETTINGS,
-    TITLES,
-    aligned,
-    changed_settings,
-    common_start,
-    fitting_settings,
-    project,
-    register,
-)
-from dmlviz.analysis.quality import map_quality
+from dmlviz.analysis.geometry import layouts
+from dmlviz.analysis.geometry.projection import LEAST, SETTINGS, TITLES, aligned, changed_settings, common_start, fitting_settings, project, register
+from dmlviz.analysis.geometry.quality import map_quality
 from dmlviz.core.types import InputError, Projection
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -450,7 +440,7 @@ def test_no_library_is_loaded_before_a_map_is_made():
 
 COMPILED = """
 import resource, sys, numpy as np, umap.umap_ as u
-from dmlviz.analysis.projection import project
+from dmlviz.analysis.geometry.projection import project
 if sys.argv[1] == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # no file may grow beyond 100 bytes
 points = project(np.random.default_rng(0).normal(size=(60, 8)).astype("f4"), np.arange(60), method="umap").points

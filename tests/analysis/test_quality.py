@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from sklearn.manifold import trustworthiness
 
-from dmlviz.analysis.neighbors import neighbors
-from dmlviz.analysis.quality import Estimate, anchors_of, badge, map_quality, trust_of, usable_k
+from dmlviz.analysis.geometry.neighbors import neighbors
+from dmlviz.analysis.geometry.quality import Estimate, anchors_of, badge, map_quality, trust_of, usable_k
 from dmlviz.core.types import InputError
 
 
@@ -36,7 +36,7 @@ def distances(vectors: np.ndarray, metric: str) -> np.ndarray:
 
 
 def slow(original: np.ndarray, on_map: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per text trustworthiness, continuity and preservation, from two tables of distances, by the rules of quality.py."""
+    """Per text trustworthiness, continuity and preservation, from two tables of distances, by the rules of analysis/geometry/quality.py."""
     n = len(original)
     trust, continuity, kept = np.ones(n), np.ones(n), np.zeros(n)
     for i in range(n):
@@ -172,7 +172,7 @@ def test_above_the_limit_only_the_anchors_have_a_distortion(monkeypatch):
     vectors = texts(100)
     points = flat(vectors)
     whole = map_quality(vectors, points, sample=20)
-    monkeypatch.setattr("dmlviz.analysis.quality.EXACT_LIMIT", 50)
+    monkeypatch.setattr("dmlviz.analysis.geometry.quality.EXACT_LIMIT", 50)
     found = map_quality(vectors, points, sample=20)
     np.testing.assert_array_equal(np.flatnonzero(np.isfinite(found.distortion)), found.anchors)
     np.testing.assert_array_equal(found.distortion[found.anchors], whole.distortion[found.anchors])

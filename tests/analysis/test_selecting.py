@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 
-from dmlviz.analysis import selecting
-from dmlviz.analysis.selecting import LONGEST, Spot, area_line, inside, rows_line, rows_of, words_of
+from dmlviz.analysis import selection
+from dmlviz.analysis.selection import LONGEST, Spot, area_line, inside, rows_line, rows_of, words_of
 from dmlviz.core.types import InputError, TextDataset
 
 TEXTS = ("Oil prices rose", "grain (wheat) fell", "OIL again", "a+b", "<b>oil</b>", "corn")
@@ -148,7 +148,7 @@ def test_ranges_beyond_the_data_set(dataset, line, rows):
 
 def test_an_expression_has_one_budget_for_all_texts(monkeypatch):
     """Each text alone stays within the budget; together they do not, and no more than the budget is spent."""
-    monkeypatch.setattr(selecting, "REGEX_SECONDS", 0.4)
+    monkeypatch.setattr(selection, "REGEX_SECONDS", 0.4)
     texts = tuple("a" * 90 + str(i) for i in range(400))
     many = TextDataset("many", texts, np.zeros(400, int), ("x",), np.full(400, "test"), "0" * 64, "")
     with pytest.raises(InputError, match=r"takes longer than 0\.4 s on these texts; make it simpler"):
@@ -167,4 +167,4 @@ def test_an_expression_that_fills_the_memory_is_never_compiled(dataset, pattern)
      ("((a{10}){10}){10}", 1000)],
 )  # fmt: skip
 def test_counts_in_braces_are_written_out(pattern, size):
-    assert selecting.expanded(pattern) == size
+    assert selection.expanded(pattern) == size

@@ -10,8 +10,8 @@ import pytest
 from reliability_cases import made
 from scipy.stats import entropy
 
-from dmlviz.analysis import selective as sel
-from dmlviz.analysis.over_runs import sides
+from dmlviz.analysis.reliability import selective as sel
+from dmlviz.analysis.reliability.over_runs import sides
 from dmlviz.core.types import InputError
 
 

@@ -8,12 +8,12 @@ import pytest
 from outcome_cases import outcome_of, run_of
 
 from dmlviz.analysis.fairness import unfair
-from dmlviz.analysis.groups import group_runs
-from dmlviz.analysis.shared_draws import shared_by_place, shared_draws
+from dmlviz.analysis.reliability.groups import group_runs
+from dmlviz.analysis.reliability.shared_draws import shared_by_place, shared_draws
 from dmlviz.core.types import InputError
 from dmlviz.figures import FIGURES
-from dmlviz.figures.reliability_frame import method_titles
-from dmlviz.figures.theme import run_titles
+from dmlviz.figures.base.theme import run_titles
+from dmlviz.figures.reliability.frame import method_titles
 from dmlviz.tables import calibration, results
 
 # SupCon has three draws, cross-entropy four: as drawn it leads by 2.6 points, on common draws by 0.9

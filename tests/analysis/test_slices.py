@@ -10,8 +10,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from dmlviz.analysis.inference import wilson
-from dmlviz.analysis.slices import COLUMNS, class_shares, newcombe, slice_report, word_counts
+from dmlviz.analysis.reliability.slices import COLUMNS, class_shares, newcombe, slice_report, word_counts
+from dmlviz.analysis.statistics import wilson
 from dmlviz.core.types import InputError
 
 

@@ -11,8 +11,8 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import KNeighborsClassifier
 from statsmodels.stats.proportion import proportion_confint
 
-from dmlviz.analysis.quality import Estimate
-from dmlviz.analysis.space import (
+from dmlviz.analysis.geometry.quality import Estimate
+from dmlviz.analysis.geometry.space import (
     ROWS,
     SpaceReport,
     alignment,

@@ -10,8 +10,8 @@ from reliability_cases import made, texts_of
 from scipy.stats import hypergeom, ttest_1samp, ttest_ind
 from statsmodels.stats.multitest import multipletests
 
-from dmlviz.analysis import strata
-from dmlviz.analysis.over_runs import sides, wilson_interval
+from dmlviz.analysis.reliability import strata
+from dmlviz.analysis.reliability.over_runs import sides, wilson_interval
 from dmlviz.core.types import InputError
 
 

@@ -8,8 +8,9 @@ import json
 import numpy as np
 import streamlit as st
 
-from dmlviz.figures import map_frame, map_marks
-from dmlviz.figures.theme import LIGHT
+from dmlviz.figures.base.theme import LIGHT
+from dmlviz.figures.maps import frame as map_frame
+from dmlviz.figures.maps import marks as map_marks
 from dmlviz.ui.maps import map_event, maps
 from tests.figures.figure_cases import make_pane
 

@@ -13,7 +13,7 @@ import pytest
 from waiting import until, wait_for
 
 from dmlviz.export.checks import check_file, passed
-from dmlviz.figures.presets import PRESETS
+from dmlviz.figures.base.presets import PRESETS
 from tests.browser.seen import MARKS, chosen, counts, lasso, outline, place
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,7 @@ from PIL import Image
 from playwright import sync_api
 
 from dmlviz.core.types import Pane
-from dmlviz.figures.map_marks import MapEvent
+from dmlviz.figures.maps.marks import MapEvent
 from dmlviz.ui.maps.component import fresh_events
 from tests.browser.seen import MARKS, lasso, place
 from tests.figures.figure_cases import make_pane

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dmlviz.figures.words import plotly_lines, plotly_text
+from dmlviz.figures.base.words import plotly_lines, plotly_text
 
 pytestmark = pytest.mark.slow
 WRITTEN = """He said "no" & 'yes' to <b>it</b> for $5 %{x} &quot; &amp;"""

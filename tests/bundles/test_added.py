@@ -12,7 +12,8 @@ from dmlviz.core.types import FigureSpec, SheetSpec
 from dmlviz.export.bundle import Wanted, write_bundle
 from dmlviz.export.html import screens
 from dmlviz.export.load_figure import Picture
-from dmlviz.figures import FIGURES, FigureEntry, manifold
+from dmlviz.figures import FIGURES, FigureEntry
+from dmlviz.figures.maps import manifold
 from dmlviz.losses import LOSSES
 from dmlviz.losses.table import LossEntry, Paper
 from dmlviz.store.runs import Store

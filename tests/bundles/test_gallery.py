@@ -17,7 +17,7 @@ from dmlviz.export.checks import check_bytes, check_file
 from dmlviz.export.load_figure import Picture, picture, sources
 from dmlviz.export.sheet import drawn, sheet_bytes
 from dmlviz.figures import FIGURES
-from dmlviz.figures.presets import PRESETS
+from dmlviz.figures.base.presets import PRESETS
 from dmlviz.store.runs import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "figures"))

@@ -38,7 +38,7 @@ for words in sys.stdin.read().splitlines():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, tiny_encoder, tiny_csv) -> Path:
     """A folder of every export of two runs whose texts and encoder lie in folders of somebody."""
-    from dmlviz.analysis.attribution_kind import AttributionKind
+    from dmlviz.analysis.attribution.kind import AttributionKind
     from dmlviz.explain.jobs import Models, check_sanity, explain_rows
 
     base = tmp_path_factory.mktemp("leaks")

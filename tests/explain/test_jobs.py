@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.core.types import InputError, TokenAttribution
 from dmlviz.explain import jobs
 from dmlviz.explain.jobs import Models, explain_rows, explain_typed

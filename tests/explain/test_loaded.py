@@ -8,7 +8,7 @@ import torch
 from architectures import ARCHITECTURES, write_model
 from tiny_words import WORDS
 
-from dmlviz.analysis.attribution_kind import AttributionKind, read_kind
+from dmlviz.analysis.attribution.kind import AttributionKind, read_kind
 from dmlviz.core.types import InputError
 from dmlviz.explain.explain import explain
 from dmlviz.explain.run_model import RunModel

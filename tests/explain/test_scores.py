@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dmlviz.analysis.attribution_kind import AttributionKind, Target, read_kind, read_target
+from dmlviz.analysis.attribution.kind import AttributionKind, Target, read_kind, read_target
 from dmlviz.core.types import InputError
 from dmlviz.explain.explain import explain
 from dmlviz.explain.gradients import seen

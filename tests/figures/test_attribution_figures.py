@@ -9,14 +9,15 @@ import pytest
 from attribution_cases import attribution
 from tex import need_tex, pdflatex
 
-from dmlviz.analysis.attribution_kind import target_text
+from dmlviz.analysis.attribution.kind import target_text
 from dmlviz.core.types import InputError, Progress, Run, RunConfig, TextDataset
 from dmlviz.export.files import Provenance, figure_bytes
-from dmlviz.figures import FIGURES, attribution_words
-from dmlviz.figures.attribution_frame import AttributionInput, kind_words, word_color
-from dmlviz.figures.attribution_tex import escaped, tex
-from dmlviz.figures.presets import PRESETS
-from dmlviz.figures.theme import DARK, LIGHT, contrast
+from dmlviz.figures import FIGURES
+from dmlviz.figures.attribution import words as attribution_words
+from dmlviz.figures.attribution.frame import AttributionInput, kind_words, word_color
+from dmlviz.figures.attribution.tex import escaped, tex
+from dmlviz.figures.base.presets import PRESETS
+from dmlviz.figures.base.theme import DARK, LIGHT, contrast
 
 HOSTILE = '<script>alert(1)</script> & "quotes" $\\input{/etc/passwd}$ 100% #1 a_b ~x^2 `code` 😀 é'
 NAMES = ("neg<b>", "pos_$x$")

@@ -9,15 +9,17 @@ import pytest
 from center_cases import make_input, with_points
 from figure_cases import HOSTILE, names
 
-from dmlviz.analysis.center_view import CenterLook, center_view
-from dmlviz.analysis.centers import center_matrix
+from dmlviz.analysis.centers.use import center_matrix
+from dmlviz.analysis.centers.view import CenterLook, center_view
 from dmlviz.core.types import InputError
 from dmlviz.export.files import csv_bytes, figure_bytes
-from dmlviz.figures import FIGURES, centers_drift, centers_heat, centers_map, centers_use, presets, theme
-from dmlviz.figures.centers_frame import center_input, merge_number, summary
-from dmlviz.figures.centers_map import MOST_SPOKES
+from dmlviz.figures import FIGURES
+from dmlviz.figures.base import presets, theme
+from dmlviz.figures.centers import drift, heat, map, use
+from dmlviz.figures.centers.frame import center_input, merge_number, summary
+from dmlviz.figures.centers.map import MOST_SPOKES
 
-KINDS = {"centers_map": centers_map, "centers_use": centers_use, "centers_heat": centers_heat, "centers_drift": centers_drift}
+KINDS = {"centers_map": map, "centers_use": use, "centers_heat": heat, "centers_drift": drift}
 TEXTS = [f"text {i} with\nsome words" for i in range(400)]
 
 
@@ -50,19 +52,19 @@ def traces(figure, name: str):
 @pytest.mark.parametrize("options", [{}, {"trails": True}, {"space": "tokens"}, {"part": "support"}, {"focus": ("class 01",)}])
 def test_screen_and_paper_draw_every_row_of_the_map_once(inputs, options):
     table = frame("centers_map", inputs, names(3), **options)
-    paper = centers_map.paper(table, presets.preset("acl-text"))
+    paper = map.paper(table, presets.preset("acl-text"))
     axes = [ax for ax in paper.axes if ax.axison]
-    for ax, pane_id in zip(axes, centers_map.pane_ids(table), strict=True):
+    for ax, pane_id in zip(axes, map.pane_ids(table), strict=True):
         rows = table[table["pane"] == pane_id]
         count = rows["mark"].value_counts().reindex(["text", "centre", "spoke", "path"], fill_value=0)
-        figure = centers_map.screen(table, pane_id)
+        figure = map.screen(table, pane_id)
         assert sum(len(trace.x) for trace in traces(figure, "texts")) == drawn(ax, "texts") == count["text"]
         assert sum(len(trace.x) for trace in traces(figure, "centres")) == sum(drawn(ax, g) for g in ("star", "hollow", "dead")) == count["centre"]
         assert sum(len(trace.x) // 3 for trace in traces(figure, "spokes")) == count["spoke"]
         assert sum(len(one.get_segments()) for one in ax.collections if one.get_gid() == "spokes") == count["spoke"]
         assert sum(len(trace.x) for trace in traces(figure, "path")) == count["path"]
         assert sum(len(line.get_xdata()) for line in ax.lines if line.get_gid() == "path") == count["path"]
-        window = centers_map.view_of(table, pane_id)
+        window = map.view_of(table, pane_id)
         assert (*ax.get_xlim(), *ax.get_ylim()) == window
         assert rows[["x"]].dropna().to_numpy().min() >= window[0]
         assert rows[["y"]].dropna().to_numpy().max() <= window[3]
@@ -70,7 +72,7 @@ def test_screen_and_paper_draw_every_row_of_the_map_once(inputs, options):
 
 def test_the_rows_of_the_map_are_those_of_the_report(inputs):
     view = center_view(inputs[0], 3, CenterLook())
-    table = centers_map.frame_of([view], names(3), TEXTS)
+    table = map.frame_of([view], names(3), TEXTS)
     centers = table[table["mark"] == "centre"].set_index("name")
     for c in range(3):
         for k in range(4):
@@ -88,26 +90,26 @@ def test_the_rows_of_the_map_are_those_of_the_report(inputs):
 def test_dead_and_roughly_placed_centres_look_different_without_colour(inputs):
     rng = np.random.default_rng(0)
     view = center_view(with_points(inputs[0], rng.normal(size=(60, 2))), 3, CenterLook(part="support"))
-    table = centers_map.frame_of([view], names(3), TEXTS)
+    table = map.frame_of([view], names(3), TEXTS)
     centers = table[table["mark"] == "centre"]
     assert centers["dead"].any()
     assert (centers["hollow"] & ~centers["dead"]).any()
-    symbols = traces(centers_map.screen(table, view.run.id), "centres")[0].marker.symbol
+    symbols = traces(map.screen(table, view.run.id), "centres")[0].marker.symbol
     expected = np.where(centers["dead"], "x-thin", np.where(centers["hollow"], "star-open", "star"))
     assert list(symbols) == expected.tolist()
-    paper = centers_map.paper(table, presets.preset("acl-column"))
+    paper = map.paper(table, presets.preset("acl-column"))
     words = [text.get_text() for ax in paper.axes for text in ax.texts]
     assert "chosen by none" in words
     assert "place approximate" in words
-    assert "among its 10 nearest texts" in centers_map.caption(table, [inputs[0]])
+    assert "among its 10 nearest texts" in map.caption(table, [inputs[0]])
     dead = centers[centers["dead"]]["name"].iloc[0]
-    assert dead in centers_map.alt(table, view.run.id)
+    assert dead in map.alt(table, view.run.id)
 
 
 def test_halos_grow_with_occupancy_and_dead_centres_have_none(inputs):
     table = frame("centers_map", inputs[:1], names(3))
     centers = table[(table["mark"] == "centre") & (table["count"] > 0)]
-    halo = traces(centers_map.screen(table, inputs[0].pane.run.id), "halos")[0]
+    halo = traces(map.screen(table, inputs[0].pane.run.id), "halos")[0]
     assert len(halo.x) == len(centers)
     np.testing.assert_allclose(halo.marker.size, 10 + 30 * np.sqrt(centers["share"].astype(float)))
 
@@ -116,15 +118,15 @@ def test_selected_texts_and_the_picked_centre_are_ringed(inputs):
     table = frame("centers_map", inputs, names(3))
     pane_id = inputs[0].pane.run.id
     rows = table[(table["pane"] == pane_id) & (table["mark"] == "text")]["row_id"].astype(int).tolist()[:3]
-    figure = centers_map.screen(table, pane_id, selected=rows, picked="class 01 2")
+    figure = map.screen(table, pane_id, selected=rows, picked="class 01 2")
     assert len(traces(figure, "selected")[0].x) == 3
     ring, star = traces(figure, "picked")[0], table[(table["pane"] == pane_id) & (table["name"] == "class 01 2") & (table["mark"] == "centre")]
     assert (ring.x[0], ring.y[0]) == (star["x"].iloc[0], star["y"].iloc[0])
-    assert not traces(centers_map.screen(table, pane_id), "picked")
+    assert not traces(map.screen(table, pane_id), "picked")
 
 
 def test_classes_have_the_colours_of_the_maps_and_the_rest_is_grey(inputs):
-    from dmlviz.figures.theme import class_styles
+    from dmlviz.figures.base.theme import class_styles
 
     table = frame("centers_map", inputs, names(3))
     styles = class_styles(names(3))
@@ -141,7 +143,7 @@ def test_maps_of_tokens_have_windows_of_their_own(inputs):
     table = frame("centers_map", inputs, names(3), space="tokens")
     spaces = table.drop_duplicates("pane").set_index("pane")["space"]
     assert spaces.tolist() == ["texts", "tokens", "texts"]
-    windows = [centers_map.view_of(table, pane_id) for pane_id in spaces.index]
+    windows = [map.view_of(table, pane_id) for pane_id in spaces.index]
     assert windows[0] == windows[2] != windows[1]
     assert table[table["space"] == "tokens"]["text"].dropna().str.startswith("“w").all()
 
@@ -154,7 +156,7 @@ def test_the_bars_hold_every_vector_of_a_class_once(inputs):
     for _, rows in table.groupby(["pane", "label"]):
         assert rows["share"].sum() == pytest.approx(1)
         assert rows["kept"].sum() == rows["n"].iloc[0]
-    figure = centers_use.screen(table, inputs[0].pane.run.id)
+    figure = use.screen(table, inputs[0].pane.run.id)
     own = table[table["pane"] == inputs[0].pane.run.id]
     bars = sorted((int(y), x) for trace in figure.data for x, y in zip(trace.x, trace.y, strict=True))
     expected = sorted(own[own["share"] > 0][["rank", "share"]].itertuples(index=False, name=None))
@@ -164,22 +166,22 @@ def test_the_bars_hold_every_vector_of_a_class_once(inputs):
         drawn_now = [x for trace in figure.data if trace.name == "segments" for x, y in zip(trace.x, trace.y, strict=True) if y == rank]
         assert drawn_now == pytest.approx(rows["share"].tolist())
     assert [trace.name for trace in figure.data][-1] == "elsewhere"
-    paper = centers_use.paper(table, presets.preset("acl-column"))
+    paper = use.paper(table, presets.preset("acl-column"))
     widths = [bar.get_width() for ax in paper.axes for bar in ax.patches]
     assert widths == pytest.approx(table[table["share"] > 0]["share"].tolist())
 
 
 def test_the_numbers_beside_the_bars_are_those_of_the_report(inputs):
     view = center_view(inputs[0], 3, CenterLook(merge=0.3))
-    table = centers_use.frame_of([view], names(3))
+    table = use.frame_of([view], names(3))
     order = [names(3).index(label) for label in table.drop_duplicates("rank")["label"]]
-    columns = {column.title: column.words for column in centers_use.numbers(table)}
+    columns = {column.title: column.words for column in use.numbers(table)}
     assert list(columns) == ["n", "eff. K", "merged", "dead", "purity"]
     assert columns["eff. K"] == [f"{view.report.effective[c]:.1f} of 4" for c in order]
     assert columns["merged"] == [str(view.report.merged[c]) for c in order]
     assert columns["dead"] == [str(view.report.dead[c].sum()) for c in order]
-    assert [column.title for column in centers_use.numbers(frame("centers_use", inputs[2:], names(3)))] == ["n", "purity"]
-    words = [note.text for note in centers_use.screen(table, view.run.id).layout.annotations]
+    assert [column.title for column in use.numbers(frame("centers_use", inputs[2:], names(3)))] == ["n", "purity"]
+    words = [note.text for note in use.screen(table, view.run.id).layout.annotations]
     assert all(word in words for word in columns["eff. K"])
 
 
@@ -200,14 +202,14 @@ def test_the_heat_map_is_the_matrix(inputs):
     rows = table[table["pane"] == pane_id]
     counts = np.bincount(inputs[0].arrays.labels, minlength=3)
     expected = center_matrix(inputs[0].arrays.centers, counts)
-    figure = centers_heat.screen(table, pane_id)
+    figure = heat.screen(table, pane_id)
     np.testing.assert_allclose(np.array(figure.data[0].z), expected.cosines, atol=1e-4)
     assert rows["row_name"].unique().tolist() == [f"class {c:02d} {k + 1}" for c, k in expected.order]
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-1, 1)
     assert list(figure.layout.yaxis.ticktext) == [f"class {c:02d}" for c in dict.fromkeys(expected.order[:, 0])]
-    paper = centers_heat.paper(table, presets.preset("acl-text"))
+    paper = heat.paper(table, presets.preset("acl-text"))
     np.testing.assert_allclose(paper.axes[0].images[0].get_array(), expected.cosines, atol=1e-6)
-    assert "mean cosine" in centers_heat.alt(table, pane_id)
+    assert "mean cosine" in heat.alt(table, pane_id)
 
 
 def test_a_heat_map_has_at_most_sixty_rows_and_says_what_is_left_out():
@@ -215,7 +217,7 @@ def test_a_heat_map_has_at_most_sixty_rows_and_says_what_is_left_out():
     table = frame("centers_heat", given, names(30))
     assert table["row"].max() + 1 == 56  # eight classes of seven
     assert table["left_out"].iloc[0] == 22
-    assert "22 smaller classes left out" in centers_heat.caption(table, given)
+    assert "22 smaller classes left out" in heat.caption(table, given)
     assert frame("centers_heat", [make_input(classes=3, count=70, n=30)], names(3))["row_label"].nunique() == 1  # one class is never cut
 
 
@@ -226,10 +228,10 @@ def test_drift_is_one_line_per_centre_of_the_runs_that_kept_it(inputs):
     own = table[table["pane"] == view.run.id]
     for row in own.itertuples():
         assert row.drift == view.drift[int(row.epoch), names(3).index(row.label), row.center - 1]
-    figure = centers_drift.screen(table, view.run.id)
+    figure = drift.screen(table, view.run.id)
     assert len(figure.data) == 12
     assert sum(len(trace.x) for trace in figure.data) == len(own)
-    paper = centers_drift.paper(table, presets.preset("acl-text"))
+    paper = drift.paper(table, presets.preset("acl-text"))
     assert sum(len(line.get_xdata()) for ax in paper.axes for line in ax.lines) == len(table)
     assert all(ax.get_ylim()[0] == 0 for ax in paper.axes)
 
@@ -329,11 +331,11 @@ def test_the_temperature_is_the_run_s_own(inputs):
 
 
 def test_class_names_cover_neither_stars_nor_each_other(inputs):
-    from dmlviz.figures.centers_frame import names_beside
-    from dmlviz.figures.words import text_width
+    from dmlviz.figures.base.words import text_width
+    from dmlviz.figures.centers.frame import names_beside
 
     table = frame("centers_map", [make_input("cross_entropy", classes=8, n=200, space=None)], names(8))
-    rows, view = table[table["mark"] == "text"], centers_map.view_of(table, "cross_entropy-0")
+    rows, view = table[table["mark"] == "text"], map.view_of(table, "cross_entropy-0")
     centers = table[table["mark"] == "centre"]
     placed = names_beside(rows, centers, view, side=500, size=12)
     assert len(placed) == 8
@@ -348,15 +350,15 @@ def test_class_names_cover_neither_stars_nor_each_other(inputs):
 def test_of_many_texts_a_fixed_sample_is_drawn_and_said():
     given = [make_input("soft_triple", n=3000), make_input("cross_entropy", n=3000, space=None)]
     texts = TEXTS * 8
-    plain = centers_map.frame(given, names(3), texts)
+    plain = map.frame(given, names(3), texts)
     drawn_rows = [set(rows["row_id"]) for _, rows in plain[plain["mark"] == "text"].groupby("pane", sort=False)]
-    assert [len(rows) for rows in drawn_rows] == [centers_map.MOST_POINTS] * 2
-    assert len(drawn_rows[0] & drawn_rows[1]) >= centers_map.MOST_POINTS - 12 * MOST_SPOKES  # but for the ends of spokes
+    assert [len(rows) for rows in drawn_rows] == [map.MOST_POINTS] * 2
+    assert len(drawn_rows[0] & drawn_rows[1]) >= map.MOST_POINTS - 12 * MOST_SPOKES  # but for the ends of spokes
     assert set(plain[plain["mark"] == "spoke"]["row_id"]) <= drawn_rows[0] | drawn_rows[1]
-    assert "2,991 texts (2,500 drawn)" in centers_map.caption(plain, given)
+    assert "2,991 texts (2,500 drawn)" in map.caption(plain, given)
     view = center_view(given[0], 3, CenterLook())
     left_out = sorted(set(view.rows[view.counted].tolist()) - drawn_rows[0])[:5]
-    kept = centers_map.frame_of([view], names(3), texts, keep=left_out)
+    kept = map.frame_of([view], names(3), texts, keep=left_out)
     assert set(left_out) <= set(kept[kept["mark"] == "text"]["row_id"])
     centers = plain[(plain["mark"] == "centre") & (plain["pane"] == "soft_triple-0")]
     assert centers["count"].sum() == 2991  # all are counted

@@ -14,13 +14,14 @@ from dmlviz.core.types import FigureSpec, InputError, SheetSpec
 from dmlviz.export.files import figure_bytes
 from dmlviz.export.load_figure import Picture
 from dmlviz.export.sheet import drawn, sheet_bytes
-from dmlviz.figures import manifold, presets, theme
-from dmlviz.figures.composing import GAP_MM, compose
-from dmlviz.figures.fonts import family_name, typeset
-from dmlviz.figures.grey import grey, without_color
-from dmlviz.figures.paper import canvas, keys_of, size_mm, text
-from dmlviz.figures.presets import preset
-from dmlviz.figures.words import missing_glyphs
+from dmlviz.figures.base import presets, theme
+from dmlviz.figures.base.composing import GAP_MM, compose
+from dmlviz.figures.base.fonts import family_name, typeset
+from dmlviz.figures.base.grey import grey, without_color
+from dmlviz.figures.base.paper import canvas, keys_of, size_mm, text
+from dmlviz.figures.base.presets import preset
+from dmlviz.figures.base.words import missing_glyphs
+from dmlviz.figures.maps import manifold
 
 
 def strip(share, words="panel"):

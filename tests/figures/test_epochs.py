@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmlviz.analysis.projection import project
-from dmlviz.analysis.trails import snapshot_maps
+from dmlviz.analysis.geometry.projection import project
+from dmlviz.analysis.geometry.trails import snapshot_maps
 from dmlviz.core.types import InputError, RunArrays
-from dmlviz.figures import epochs
-from dmlviz.figures.map_frame import pane_ids
-from dmlviz.figures.presets import preset
+from dmlviz.figures.base.presets import preset
+from dmlviz.figures.maps import epochs
+from dmlviz.figures.maps.frame import pane_ids
 from tests.figures.figure_cases import make_pane
 
 NAMES = ("a", "b", "c")

@@ -3,7 +3,7 @@
 import pytest
 from figure_cases import HOSTILE, make_pane
 
-from dmlviz.figures import manifold
+from dmlviz.figures.maps import manifold
 
 NASTY = "<script>window.hit = 1</script><img src=x onerror='window.hit=2'> %{x} %{customdata} $\\frac{1}{2}$ &lt;b&gt; <b>bold</b> https://a.b"
 

@@ -5,7 +5,8 @@ import pytest
 from figure_cases import HOSTILE, make_pane, names
 
 from dmlviz.core.types import InputError, Split, TextDataset
-from dmlviz.figures import classes, curves, presets
+from dmlviz.figures.base import presets
+from dmlviz.figures.training import classes, curves
 
 
 def history(steps, start=2.0):

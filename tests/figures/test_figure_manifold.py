@@ -8,8 +8,9 @@ import pytest
 from figure_cases import HOSTILE, make_pane, names
 
 from dmlviz.core.types import InputError
-from dmlviz.figures import manifold, presets, theme
-from dmlviz.figures.map_paper import MOST_PANE_MM
+from dmlviz.figures.base import presets, theme
+from dmlviz.figures.maps import manifold
+from dmlviz.figures.maps.paper import MOST_PANE_MM
 from dmlviz.losses import LOSSES
 
 ALL = ("test", "validation", "support")

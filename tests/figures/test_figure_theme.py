@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from dmlviz.core.types import InputError, RunConfig
-from dmlviz.figures import FIGURES, entry, presets, split_options, theme
-from dmlviz.figures.labels import place_labels, spread
-from dmlviz.figures.words import clean, drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short
+from dmlviz.figures import FIGURES, entry, split_options
+from dmlviz.figures.base import presets, theme
+from dmlviz.figures.base.labels import place_labels, spread
+from dmlviz.figures.base.words import clean, drawable, excerpt, missing_glyphs, plotly_lines, plotly_text, short
 
 SIGHTS = {  # Machado et al. 2009, severity 1.0, linear RGB
     "normal": np.eye(3),

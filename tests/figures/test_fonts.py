@@ -21,9 +21,11 @@ from dmlviz.export.checks.files import check_bytes
 from dmlviz.export.files import figure_bytes
 from dmlviz.export.load_figure import Picture
 from dmlviz.export.sheet import drawn, sheet_bytes
-from dmlviz.figures import FIGURES, fonts, manifold
-from dmlviz.figures.paper import canvas, text
-from dmlviz.figures.presets import preset
+from dmlviz.figures import FIGURES
+from dmlviz.figures.base import fonts
+from dmlviz.figures.base.paper import canvas, text
+from dmlviz.figures.base.presets import preset
+from dmlviz.figures.maps import manifold
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"LiberationSans", "LiberationSans-Bold", "LiberationSerif", "LiberationSerif-Bold", "DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif",
@@ -98,7 +100,7 @@ if sys.argv[1] == "bare":  # a machine without a font of its own
 from test_narrow import frame
 from dmlviz.export.files import figure_bytes
 from dmlviz.figures import FIGURES, fonts
-from dmlviz.figures.presets import preset
+from dmlviz.figures.base.presets import preset
 for name in ("manifold", "centers_use", "graph", "gain_forest", "attribution_words", "confusion"):
     with fonts.typeset("serif"):
         figure = FIGURES[name].paper(frame(name), preset("acl-column"))

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from figure_cases import HOSTILE
 
-from dmlviz.analysis.graph import similarity_graph, steps
+from dmlviz.analysis.graph.similarity import similarity_graph, steps
 from dmlviz.core.types import FigureSpec, GraphBatches, InputError, Pane, Progress, Projection, Run, RunArrays, RunConfig, TextDataset
 from dmlviz.export.load_figure import Sources, picture
-from dmlviz.figures import FIGURES, graph, graph_degrees, graph_matrix, graph_sigma, graph_why, presets, theme
-from dmlviz.figures.graph_frame import GraphInput, chosen_edges, default_focus, views
+from dmlviz.figures import FIGURES
+from dmlviz.figures.base import presets, theme
+from dmlviz.figures.graph import degrees, matrix, sigma, why
+from dmlviz.figures.graph import similarity as graph
+from dmlviz.figures.graph.frame import GraphInput, chosen_edges, default_focus, views
 
 TEXTS = [f"text {i} <b>with</b> $some$ words" for i in range(4_000)]
 
@@ -97,7 +100,7 @@ def test_visible_labels_are_ringed_and_selected_and_asked_texts_too(two):
 
 
 def test_at_most_four_thousand_edges_are_drawn_the_heaviest_and_it_is_said(monkeypatch, two):
-    monkeypatch.setattr("dmlviz.figures.graph_frame.MOST_EDGES", 30)
+    monkeypatch.setattr("dmlviz.figures.graph.frame.MOST_EDGES", 30)
     table = graph.frame(two[:1], names(), TEXTS, edges="top5")
     edges = table[table["mark"] == "edge"]
     one = views(two[:1], 3, {})[0]
@@ -130,7 +133,7 @@ def test_spring_layout_is_for_few_texts_and_repeats(monkeypatch, two):
     assert (a["x"] == b["x"]).all()
     assert nodes["x"].abs().max() <= 1.001
     assert (nodes["x"].to_numpy() != graph.frame(two[:1], names(), TEXTS).query("mark == 'node'")["x"].to_numpy()).any()
-    monkeypatch.setattr("dmlviz.figures.graph_frame.SPRING_LIMIT", 10)
+    monkeypatch.setattr("dmlviz.figures.graph.frame.SPRING_LIMIT", 10)
     assert "A spring layout is made for up to 10 texts" in views(two[:1], 3, {"layout": "spring"})[0].words[0]
 
 
@@ -195,24 +198,24 @@ def test_the_animation_has_a_frame_a_turn_and_ends_in_the_guesses(two):
 
 def test_a_matrix_is_the_weights_sorted_by_class(two):
     one = views(two[:1], 3, {})[0]
-    table = graph_matrix.frame_of([one], names())
+    table = matrix.frame_of([one], names())
     labels = one.study.nodes.labels
     order = np.argsort(labels, kind="stable")  # equal sizes: by name
     expected = one.study.graph.weights[np.ix_(order, order)]
     off = ~np.eye(60, dtype=bool)
-    drawn = graph_matrix.screen(table, one.run.id).data[0].z
+    drawn = matrix.screen(table, one.run.id).data[0].z
     np.testing.assert_allclose(np.asarray(drawn)[off], expected[off], rtol=1e-6)
     assert np.isnan(np.asarray(drawn)[~off]).all()
-    image = graph_matrix.paper(table, presets.preset("acl-column")).axes[0].images[0].get_array()
+    image = matrix.paper(table, presets.preset("acl-column")).axes[0].images[0].get_array()
     np.testing.assert_allclose(np.asarray(image)[off], expected[off], rtol=1e-6)
-    assert [band.name for band in graph_matrix.bands(table)] == names()
+    assert [band.name for band in matrix.bands(table)] == names()
     within = float(table.loc[table["row_class"].astype(str) == table["column_class"].astype(str), "weight"].mean())
-    assert f"{within:.3f} within classes" in graph_matrix.alt(table, one.run.id)
+    assert f"{within:.3f} within classes" in matrix.alt(table, one.run.id)
 
 
 def test_above_four_hundred_texts_a_cell_is_the_mean_of_two_classes():
     one = views([given(count=520, classes=26)], 26, {"sample": "all"})[0]
-    table = graph_matrix.frame_of([one], names(26))
+    table = matrix.frame_of([one], names(26))
     assert set(table["kind"]) == {"classes"}
     assert table["row"].max() == 19  # 19 classes and the rest
     assert table["row_class"].astype(str).iloc[-1] == theme.OTHER
@@ -224,19 +227,19 @@ def test_above_four_hundred_texts_a_cell_is_the_mean_of_two_classes():
 
 def test_epochs_are_the_snapshots_under_the_same_sigma(two):
     found = views(two, 3, {"sigma": "0.5"})
-    table = graph_matrix.frame(two, names(), sigma="0.5", moments="epochs")
+    table = matrix.frame(two, names(), sigma="0.5", moments="epochs")
     assert list(dict.fromkeys(table["moment"])) == ["epoch 0", "epoch 1"]
     assert len(table) == 2 * 2 * 20 * 20
     rows = table[(table["pane"] == "supcon-0") & (table["moment"] == "epoch 1")]
     weights = similarity_graph(two[0].arrays.snapshots[1], sigma=0.5).weights
     assert float(rows["weight"].sum()) == pytest.approx(weights.sum(), rel=1e-5)
-    assert len(graph_matrix.screen(table, "supcon-0").data) == 2
-    assert len(graph_matrix.paper(table, presets.preset("acl-text")).axes) == 5  # four matrices and the scale
+    assert len(matrix.screen(table, "supcon-0").data) == 2
+    assert len(matrix.paper(table, presets.preset("acl-text")).axes) == 5  # four matrices and the scale
     bare = [given(snapshots=0)]
-    empty = graph_matrix.epochs_frame(views(bare, 3, {}), bare, names())
+    empty = matrix.epochs_frame(views(bare, 3, {}), bare, names())
     assert empty.empty
-    assert "stored no snapshots" in graph_matrix.caption(empty, bare)
-    assert graph_matrix.screen(empty, "supcon-0").layout.annotations[0].text == "No matrix to show"
+    assert "stored no snapshots" in matrix.caption(empty, bare)
+    assert matrix.screen(empty, "supcon-0").layout.annotations[0].text == "No matrix to show"
     assert found[0].study.graph.sigma == 0.5
 
 
@@ -245,28 +248,28 @@ def test_epochs_are_the_snapshots_under_the_same_sigma(two):
 
 def test_the_curve_is_drawn_with_its_interval_and_both_sigmas():
     runs = [given(), given("g_loss", seed=1, snapshots=2)]
-    table = graph_sigma.frame(runs, names())
+    table = sigma.frame(runs, names())
     curve = table[table["mark"] == "curve"]
     assert curve.groupby("pane")["sigma"].nunique().tolist() == [25, 25]
     assert (curve["low"] <= curve["accuracy"]).all()
     assert list(table.loc[table["mark"] == "trained", "pane"]) == ["g_loss-1"]
-    figure = graph_sigma.screen(table)
+    figure = sigma.screen(table)
     drawn = [trace for trace in figure.data if trace.mode == "lines" and trace.fill is None]
     np.testing.assert_allclose(drawn[0].y, 100 * curve.loc[curve["pane"] == "supcon-0", "accuracy"])
     assert [trace.name for trace in figure.data].count("now") == 2
     assert [trace.name for trace in figure.data].count("trained") == 1
-    said = graph_sigma.caption(table, runs)
+    said = sigma.caption(table, runs)
     assert "mean and 95% t interval over 10 random masks" in said
     assert "Diamonds: sigma of training" in said
-    assert len(graph_sigma.paper(table, presets.preset("acl-column")).axes[0].lines) == 2 * 3
+    assert len(sigma.paper(table, presets.preset("acl-column")).axes[0].lines) == 2 * 3
 
 
 def test_with_the_support_visible_there_is_one_mask_and_no_interval(two):
-    table = graph_sigma.frame(two[:1], names(), visible="support")
+    table = sigma.frame(two[:1], names(), visible="support")
     assert set(table["masks"]) == {1}
     assert table["low"].isna().all()
-    assert "one mask, the run's support: no interval" in graph_sigma.caption(table, two[:1])
-    assert not [trace for trace in graph_sigma.screen(table).data if trace.name == "interval"]
+    assert "one mask, the run's support: no interval" in sigma.caption(table, two[:1])
+    assert not [trace for trace in sigma.screen(table).data if trace.name == "interval"]
 
 
 # ---- why
@@ -276,18 +279,18 @@ def test_the_parts_of_a_text_s_score_sum_to_it(two):
     one = views(two[:1], 3, {})[0]
     place = int(np.flatnonzero(one.study.propagated.hidden)[0])
     node = int(one.study.nodes.row_ids[place])
-    table = graph_why.frame(two[:1], names(), TEXTS, node=str(node))
+    table = why.frame(two[:1], names(), TEXTS, node=str(node))
     given_by_class = table[table["mark"] == "class"].set_index("class")["part"]
     for c, name in enumerate(names()):
         assert given_by_class.get(name, 0.0) == pytest.approx(one.study.propagated.scores[place, c], abs=1e-8)
     assert table.loc[table["mark"] == "class", "share"].sum() == pytest.approx(1)
-    bars = graph_why.bars(table, one.run.id)
-    drawn = np.concatenate([np.asarray(trace.x) for trace in graph_why.screen(table, one.run.id).data])
+    bars = why.bars(table, one.run.id)
+    drawn = np.concatenate([np.asarray(trace.x) for trace in why.screen(table, one.run.id).data])
     np.testing.assert_allclose(drawn, 100 * bars["share"])
-    paper = graph_why.paper(table, presets.preset("acl-column"))
+    paper = why.paper(table, presets.preset("acl-column"))
     ids = [patch.get_gid() for ax in paper.axes for patch in ax.patches if patch.get_gid()]
     assert ids == [f"share-{share:.6f}" for share in bars["share"]]
-    assert f"all parts sum to {given_by_class.sum():.4f}" in graph_why.verdict(table, one.run.id)
+    assert f"all parts sum to {given_by_class.sum():.4f}" in why.verdict(table, one.run.id)
     weights = table.loc[table["mark"] == "neighbor", "weight"]
     assert (np.diff(weights) <= 0).all()
 
@@ -295,23 +298,23 @@ def test_the_parts_of_a_text_s_score_sum_to_it(two):
 def test_a_visible_text_shows_what_it_gave(two):
     one = views(two[:1], 3, {})[0]
     node = int(one.study.nodes.row_ids[np.flatnonzero(one.study.propagated.visible)[0]])
-    table = graph_why.frame(two[:1], names(), TEXTS, node=str(node))
+    table = why.frame(two[:1], names(), TEXTS, node=str(node))
     assert not (table["mark"] == "class").any()
     assert table.loc[table["mark"] == "text", "share"].between(0, 1).all()
-    assert "is shown: nothing is guessed" in graph_why.verdict(table, one.run.id)
+    assert "is shown: nothing is guessed" in why.verdict(table, one.run.id)
 
 
 def test_a_text_that_is_not_there_and_one_out_of_reach(two):
     with pytest.raises(InputError, match=r"text 999 is not among the texts of these graphs"):
-        graph_why.frame(two, names(), TEXTS, node="999")
+        why.frame(two, names(), TEXTS, node="999")
     with pytest.raises(InputError, match=r"node='x' is not accepted"):
-        graph_why.frame(two, names(), TEXTS, node="x")
+        why.frame(two, names(), TEXTS, node="x")
     lost = [given(spread=0.01)]
     one = views(lost, 3, {"sigma": "0.01", "visible": "0.02"})[0]
     place = int(np.flatnonzero(~one.study.propagated.reached)[0])
-    table = graph_why.frame(lost, names(), TEXTS, sigma="0.01", visible="0.02", node=str(int(one.study.nodes.row_ids[place])))
-    assert "no visible label reaches it at this sigma" in graph_why.verdict(table, "supcon-0")
-    graph_why.paper(table, presets.preset("acl-column"))
+    table = why.frame(lost, names(), TEXTS, sigma="0.01", visible="0.02", node=str(int(one.study.nodes.row_ids[place])))
+    assert "no visible label reaches it at this sigma" in why.verdict(table, "supcon-0")
+    why.paper(table, presets.preset("acl-column"))
 
 
 # ---- degrees
@@ -319,13 +322,13 @@ def test_a_text_that_is_not_there_and_one_out_of_reach(two):
 
 def test_quantiles_are_numpy_s(two):
     one = views(two[:1], 3, {})[0]
-    table = graph_degrees.frame_of([one])
+    table = degrees.frame_of([one])
     weights = one.study.graph.weights
     half = table[(table["share"] == 0.5)].set_index("quantity")["value"]
     assert half["weight"] == pytest.approx(np.median(weights[np.triu_indices(60, 1)]))
     assert half["degree"] == pytest.approx(np.median(weights.sum(axis=1) / 59))
-    assert len(graph_degrees.screen(table, quantity="degree").data) == 1
-    assert len([ax for ax in graph_degrees.paper(table, presets.preset("acl-column")).axes if ax.lines]) == 2
+    assert len(degrees.screen(table, quantity="degree").data) == 1
+    assert len([ax for ax in degrees.paper(table, presets.preset("acl-column")).axes if ax.lines]) == 2
 
 
 # ---- all of them

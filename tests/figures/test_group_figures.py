@@ -9,14 +9,15 @@ import pytest
 from outcome_cases import run_of
 from pypdf import PdfReader
 
-from dmlviz.analysis.inference import student
+from dmlviz.analysis.statistics import student
 from dmlviz.core.types import FigureSpec, InputError
 from dmlviz.export.files import Provenance, figure_bytes
 from dmlviz.export.load_figure import picture, sources
-from dmlviz.figures import FIGURES, gain_forest, ranks, shots_curve
-from dmlviz.figures.presets import PRESETS
-from dmlviz.figures.reliability_frame import members, method_titles
-from dmlviz.figures.theme import DARK, LIGHT
+from dmlviz.figures import FIGURES
+from dmlviz.figures.base.presets import PRESETS
+from dmlviz.figures.base.theme import DARK, LIGHT
+from dmlviz.figures.reliability import gain_forest, ranks, shots_curve
+from dmlviz.figures.reliability.frame import members, method_titles
 from dmlviz.store.runs import Store
 
 LOSSES = ("cross_entropy", "triple_entropy", "supcon", "g_loss", "soft_triple", "proxy_anchor")

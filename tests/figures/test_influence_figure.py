@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from figure_cases import HOSTILE, make_pane, names
 
-from dmlviz.analysis.influence import Retrained
-from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.reliability.influence import Retrained
+from dmlviz.analysis.reliability.outcomes import Outcome
 from dmlviz.core.types import InputError, RunArrays, TextDataset
 from dmlviz.export.files import Provenance, figure_bytes
 from dmlviz.figures import FIGURES
-from dmlviz.figures.influence import InfluenceInput
-from dmlviz.figures.presets import PRESETS
-from dmlviz.figures.theme import DARK
+from dmlviz.figures.base.presets import PRESETS
+from dmlviz.figures.base.theme import DARK
+from dmlviz.figures.reliability.influence import InfluenceInput
 
 ENTRY = FIGURES["influence"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from figure_cases import HOSTILE, make_pane, names
 
-from dmlviz.figures import manifold, map_3d
+from dmlviz.figures.maps import manifold, map_3d
 
 
 def frame_of(pane, label_names, texts, **settings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from figure_cases import make_pane, names
 
-from dmlviz.figures import manifold
+from dmlviz.figures.maps import manifold
 from dmlviz.ui.manifold_parts import shown_texts
 
 

@@ -8,9 +8,10 @@ from figure_cases import HOSTILE, make_pane, names
 from matplotlib.path import Path
 
 from dmlviz.core.types import InputError
-from dmlviz.figures import map_frame, map_marks
-from dmlviz.figures.map_marks import KINDS, MapEvent, chain, inside, marks, moving, rows_inside, selected_after
-from dmlviz.figures.theme import loss_color
+from dmlviz.figures.base.theme import loss_color
+from dmlviz.figures.maps import frame as map_frame
+from dmlviz.figures.maps import marks as map_marks
+from dmlviz.figures.maps.marks import KINDS, MapEvent, chain, inside, marks, moving, rows_inside, selected_after
 
 EVERY_PART = ("test", "validation", "support")
 

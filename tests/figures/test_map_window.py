@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from figure_cases import make_pane, names
 
-from dmlviz.figures import manifold, map_window, presets
-from dmlviz.figures.map_marks import marks, moving, rows_inside
-from dmlviz.figures.map_window import outside, outside_sentence, outside_words, window
+from dmlviz.figures.base import map_window, presets
+from dmlviz.figures.base.map_window import outside, outside_sentence, outside_words, window
+from dmlviz.figures.maps import manifold
+from dmlviz.figures.maps.marks import marks, moving, rows_inside
 
 
 def with_island(pane, count, at):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from dmlviz.figures.markdown_text import markdown_text
-from dmlviz.figures.words import clean
+from dmlviz.figures.base.markdown_text import markdown_text
+from dmlviz.figures.base.words import clean
 
 HOSTILE = [
     "![x](https://evil.example/pixel.png)", "[x](javascript:alert(1))", "<img src=https://evil.example/x>", "<script>alert(1)</script>", "https://evil.example",

@@ -19,13 +19,14 @@ from test_graph_figures import given as graph_given
 from test_group_figures import LOSSES, several
 from test_influence_figure import given as influence_given
 
-from dmlviz.analysis.projection import project
+from dmlviz.analysis.geometry.projection import project
 from dmlviz.core.types import TextDataset
-from dmlviz.figures import FIGURES, fonts
-from dmlviz.figures.attribution_frame import AttributionInput
-from dmlviz.figures.epochs import EpochInput
-from dmlviz.figures.paper import canvas, size_mm
-from dmlviz.figures.presets import MM_PER_INCH, preset
+from dmlviz.figures import FIGURES
+from dmlviz.figures.attribution.frame import AttributionInput
+from dmlviz.figures.base import fonts
+from dmlviz.figures.base.paper import canvas, size_mm
+from dmlviz.figures.base.presets import MM_PER_INCH, preset
+from dmlviz.figures.maps.epochs import EpochInput
 
 LONG = " with a name that goes on and on"
 CLASSES = tuple(f"{one} of commodities and money markets" for one in ("acquisitions", "earnings", "interest", "trade"))

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from reliability_cases import made, texts_of
 
-from dmlviz.analysis.over_runs import sides
+from dmlviz.analysis.reliability.over_runs import sides
 from dmlviz.core.types import InputError
 from dmlviz.export.files import Provenance, figure_bytes
-from dmlviz.figures import FIGURES, confusion, errors_shared
-from dmlviz.figures.presets import PRESETS
-from dmlviz.figures.theme import DARK, LIGHT, loss_color, readable
+from dmlviz.figures import FIGURES
+from dmlviz.figures.base.presets import PRESETS
+from dmlviz.figures.base.theme import DARK, LIGHT, loss_color, readable
+from dmlviz.figures.reliability import confusion, errors_shared
 
 NAMES = ("calibration", "risk_coverage", "strata", "confusion", "errors_shared")
 HOSTILE = ("<b>one</b>", "$x$ %{y}", "**three**", "four 日本")

@@ -16,7 +16,7 @@ from page_links import follow
 from test_pages import button, unescaped, words
 from tray_cases import emptied, panels
 
-from dmlviz.analysis.attribution_kind import AttributionKind
+from dmlviz.analysis.attribution.kind import AttributionKind
 from dmlviz.analysis.map_kinds import load_panes, map_values
 from dmlviz.jobs import tasks
 from dmlviz.store.attributions import attributions_folder, stored_attributions, stored_sanity

@@ -12,8 +12,8 @@ from page_links import follow
 from test_pages import button, charts, unescaped, words
 from tray_cases import emptied, panels
 
-from dmlviz.analysis.graph import propagate, similarity_graph
-from dmlviz.analysis.graph_nodes import GraphSettings, choose_nodes, chosen_mask
+from dmlviz.analysis.graph.nodes import GraphSettings, choose_nodes, chosen_mask
+from dmlviz.analysis.graph.similarity import propagate, similarity_graph
 from dmlviz.store.files import write_arrays
 
 

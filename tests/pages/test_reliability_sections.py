@@ -11,10 +11,10 @@ from group_homes import NAMES, _arrays, add_runs, dataset
 from test_pages import button, charts, unescaped, words
 from tray_cases import emptied, panels
 
-from dmlviz.analysis.calibration import expected_calibration_error
-from dmlviz.analysis.errors import hard_texts
-from dmlviz.analysis.outcomes import outcome
-from dmlviz.analysis.selective import selective, wrong_texts
+from dmlviz.analysis.reliability.calibration import expected_calibration_error
+from dmlviz.analysis.reliability.errors import hard_texts
+from dmlviz.analysis.reliability.outcomes import outcome
+from dmlviz.analysis.reliability.selective import selective, wrong_texts
 from dmlviz.core.types import InputError, RunConfig
 from dmlviz.data import draw_split
 from dmlviz.store.runs import Store

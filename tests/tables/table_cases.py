@@ -10,10 +10,10 @@ from center_cases import make_input
 from outcome_cases import run_of
 from reliability_cases import made
 
-from dmlviz.analysis.outcomes import Outcome
+from dmlviz.analysis.reliability.outcomes import Outcome
 from dmlviz.core.types import ReaderNote, Run, TextDataset
 from dmlviz.explain.words import word_spans
-from dmlviz.figures.attribution_frame import AttributionInput
+from dmlviz.figures.attribution.frame import AttributionInput
 from dmlviz.tables import Cell, Column, Table, attributions, calibration, centers, datasets, published, results, settings
 from dmlviz.tables.centers import CenterSource
 

@@ -10,11 +10,11 @@ import pytest
 from outcome_cases import run_of
 from table_cases import LOSSES, several
 
-from dmlviz.analysis.comparing import sign_flip
-from dmlviz.analysis.inference import holm
+from dmlviz.analysis.reliability.comparing import sign_flip
+from dmlviz.analysis.statistics import holm
 from dmlviz.core.types import InputError
-from dmlviz.figures.gain_forest import baseline
-from dmlviz.figures.reliability_frame import members
+from dmlviz.figures.reliability.frame import members
+from dmlviz.figures.reliability.gain_forest import baseline
 from dmlviz.tables import results
 from dmlviz.tables.parts import measured, ranked
 from dmlviz.tables.table import Cell

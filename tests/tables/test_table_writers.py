@@ -12,7 +12,7 @@ import pytest
 from table_cases import HOSTILE, every_table, hostile_table, several
 
 from dmlviz.export.files import csv_bytes
-from dmlviz.figures.markdown_text import markdown_text as plain
+from dmlviz.figures.base.markdown_text import markdown_text as plain
 from dmlviz.tables import Cell, Column, Table, markdown, results, table_frame
 
 

@@ -10,12 +10,12 @@ from center_cases import make_input
 from outcome_cases import run_of
 from table_cases import LOSSES, center_sources, every_table, inputs, outcomes, several, texts_named
 
-from dmlviz.analysis.attribution import badge
-from dmlviz.analysis.calibration import calibration_table, group_calibration
-from dmlviz.analysis.center_view import CenterLook, center_view
-from dmlviz.analysis.over_runs import sides
+from dmlviz.analysis.attribution.summary import badge
+from dmlviz.analysis.centers.view import CenterLook, center_view
+from dmlviz.analysis.reliability.calibration import calibration_table, group_calibration
+from dmlviz.analysis.reliability.over_runs import sides
 from dmlviz.core.types import InputError
-from dmlviz.figures.attribution_frame import AttributionInput
+from dmlviz.figures.attribution.frame import AttributionInput
 from dmlviz.papers import compare, protocol
 from dmlviz.tables import TABLES, attributions, calibration, centers, datasets, entry, published, settings
 from dmlviz.tables.centers import CenterSource

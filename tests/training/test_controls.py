@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dmlviz.core.types import InputError
-from dmlviz.figures.theme import run_titles
+from dmlviz.figures.base.theme import run_titles
 from dmlviz.jobs.submit import submit, submit_control
 from dmlviz.jobs.worker import work
 from dmlviz.training.fit import fit

@@ -73,7 +73,7 @@ def test_a_classifier_of_every_architecture_predicts_what_it_predicts_alone(stor
 
 
 def test_a_loaded_model_is_not_named_after_a_loss(load, classifier, store):
-    from dmlviz.figures.theme import run_titles
+    from dmlviz.figures.base.theme import run_titles
 
     folder = classifier()
     run = load(folder)

@@ -31,7 +31,7 @@ from dmlviz.export.files import file_name, zip_bytes
 from dmlviz.export.load_figure import Picture, Sources, readable_runs, sources
 from dmlviz.export.load_table import KINDS, make_table, table_bytes
 from dmlviz.export.sheet import gather, title_of, told_of, versions
-from dmlviz.figures.composing import LETTERS
+from dmlviz.figures.base.composing import LETTERS
 from dmlviz.store.frames import write_frame
 from dmlviz.store.runs import Store
 from dmlviz.tables import Table

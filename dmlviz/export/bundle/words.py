@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmlviz import __version__
-from dmlviz.figures.markdown_text import markdown_text
-from dmlviz.figures.tex_text import needed, pasted
+from dmlviz.figures.base.markdown_text import markdown_text
+from dmlviz.figures.base.tex_text import needed, pasted
 
 Caption = tuple[str, str, str]  # file name without its extension, title, caption
 

@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 from dmlviz.core.types import InputError
 from dmlviz.export.checks.pdf_text import Word, pdf_words
 from dmlviz.export.files import DPI, DPI_FROM_AFAR, MADE
-from dmlviz.figures.presets import MIN_PT, MM_PER_INCH, preset
-from dmlviz.figures.theme import contrast, lightness
+from dmlviz.figures.base.presets import MIN_PT, MM_PER_INCH, preset
+from dmlviz.figures.base.theme import contrast, lightness
 
 WIDTH_TOLERANCE_MM = 0.1
 LEAST_CONTRAST = 4.5  # of text on white, WCAG 2 AA

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from dmlviz.export.citations.bib import entries
-from dmlviz.figures import tex_text
-from dmlviz.figures.markdown_text import markdown_text
-from dmlviz.figures.words import clean, short
+from dmlviz.figures.base import tex_text
+from dmlviz.figures.base.markdown_text import markdown_text
+from dmlviz.figures.base.words import clean, short
 
 CITE, MATH, NAME, END = "\x01", "\x02", "\x03", "\x04"
 _MARKED = re.compile(f"([{CITE}{MATH}{NAME}])([^{END}]*){END}")

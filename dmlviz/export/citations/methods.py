@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from dmlviz.analysis.attribution_kind import METHODS
+from dmlviz.analysis.attribution.kind import METHODS
 from dmlviz.analysis.fairness import REPEATS
-from dmlviz.analysis.groups import Group, group_runs, key_without
-from dmlviz.analysis.inference import LEVEL
-from dmlviz.analysis.intervals import units
 from dmlviz.analysis.judged_rows import rows_apart
+from dmlviz.analysis.reliability.groups import Group, group_runs, key_without
+from dmlviz.analysis.reliability.intervals import units
+from dmlviz.analysis.statistics import LEVEL
 from dmlviz.core.places import place_name
 from dmlviz.core.types import InputError, Run, RunConfig, TextDataset
 from dmlviz.data.catalogue import CATALOGUE
@@ -36,7 +36,7 @@ from dmlviz.export.citations.sources import (
     readout_of,
     trains,
 )
-from dmlviz.figures.words import clean
+from dmlviz.figures.base.words import clean
 from dmlviz.losses import LOSSES, check_ce_weight, check_settings
 from dmlviz.losses.table import Setting, variant
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from dmlviz.analysis.attribution_kind import METHODS
+from dmlviz.analysis.attribution.kind import METHODS
 from dmlviz.core.places import place_name
 from dmlviz.core.types import FigureSpec, InputError, Run, RunConfig
 from dmlviz.data.catalogue import CATALOGUE
 from dmlviz.export.citations.bib import entries
-from dmlviz.figures.theme import loss_title
-from dmlviz.figures.words import clean
+from dmlviz.figures.base.theme import loss_title
+from dmlviz.figures.base.words import clean
 from dmlviz.losses import LOSSES, check_ce_weight
 
 GLOSS, SOFT, TRIPLE = "gloss2026", "qian2019softtriple", "sosnowski2022softtriple"

@@ -19,9 +19,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import streamlit as st
 
-from dmlviz.figures.map_marks import MapEvent, Marks, PaneMarks, chain
-from dmlviz.figures.map_window import counted_words
-from dmlviz.figures.theme import DARK, LIGHT, OTHER_COLOR, Theme, contrast, mixed, readable
+from dmlviz.figures.base.map_window import counted_words
+from dmlviz.figures.base.theme import DARK, LIGHT, OTHER_COLOR, Theme, contrast, mixed, readable
+from dmlviz.figures.maps.marks import MapEvent, Marks, PaneMarks, chain
 
 HERE = Path(__file__).parent
 JS = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("marks_gl.js", "marks_2d.js", "points.js", "maps.js"))

@@ -1,0 +1,1 @@
+"""What attributions of texts say, and how far they agree."""

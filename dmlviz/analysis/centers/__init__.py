@@ -1,0 +1,1 @@
+"""Centres of a loss: what they hold, and where they lie."""

@@ -1,0 +1,1 @@
+"""The similarity graph of G-Loss."""

@@ -1,0 +1,1 @@
+"""Groups of runs: intervals, comparisons, errors, calibration and selections of texts."""

@@ -1,0 +1,1 @@
+"""Pictures of the training texts and of training itself."""
