@@ -1,7 +1,8 @@
 """Which words made a run decide, loss by loss, and whether to believe it."""
 
 from dmlviz import ui
-from dmlviz.ui import attribution_many, attribution_parts, loaders, picks
+from dmlviz.ui.attributions import many_texts, one_text
+from dmlviz.ui.shared import loaders, picks
 
 ui.header(
     "Why did this text get this label?",
@@ -11,7 +12,7 @@ runs = ui.needed("No finished run yet. The words behind its predictions appear a
 with ui.guard():
     runs = picks.on_one_dataset(runs)
     dataset = loaders.dataset(runs[0].config.dataset_hash or "")
-    look = attribution_parts.controls(runs)
+    look = one_text.controls(runs)
     with ui.guard():
-        attribution_parts.words(runs, look, dataset)
-    attribution_many.many(runs, look.kind, dataset)
+        one_text.words(runs, look, dataset)
+    many_texts.many(runs, look.kind, dataset)

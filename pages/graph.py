@@ -3,7 +3,8 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import graph_parts, picks
+from dmlviz.ui.graph import parts
+from dmlviz.ui.shared import picks
 
 ui.header(
     "How do labels spread between similar texts?",
@@ -12,12 +13,12 @@ ui.header(
 runs = ui.needed("No finished run yet. The similarity graph of its texts appears as soon as the first run is trained.")
 with ui.guard():
     runs = picks.on_one_dataset(runs)
-    look = graph_parts.controls(runs)
-    shown = graph_parts.load(runs, look)
+    look = parts.controls(runs)
+    shown = parts.load(runs, look)
     with st.container(key="wide"):
-        graph_parts.panes(shown, look)
-        graph_parts.reasons(shown, look)
-        graph_parts.widths(shown, look)
-    graph_parts.table(shown, look)
-    graph_parts.steps(shown, look)
-    graph_parts.epochs(shown, look)
+        parts.panes(shown, look)
+        parts.reasons(shown, look)
+        parts.widths(shown, look)
+    parts.table(shown, look)
+    parts.steps(shown, look)
+    parts.epochs(shown, look)

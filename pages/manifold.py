@@ -1,7 +1,8 @@
 """Where each text lands, and how far the map can be trusted."""
 
 from dmlviz import ui
-from dmlviz.ui import manifold_parts, manifold_tabs, picks
+from dmlviz.ui.manifold import parts, tabs
+from dmlviz.ui.shared import picks
 
 ui.header(
     "Where do the texts land?",
@@ -10,9 +11,9 @@ ui.header(
 runs = ui.needed("No finished run yet. Maps appear as soon as the first run is trained, one pane per run.")
 with ui.guard():
     runs = picks.on_one_dataset(runs)
-    look = manifold_parts.controls(runs)
-    manifold_parts.wanted_maps(runs, look.kind)
-    manifold_parts.awaited()
-    drawn = manifold_parts.panes_row(runs, look)
-    manifold_parts.below(drawn.frame, drawn.panes, look)
-    manifold_tabs.tabs(drawn.panes, look)
+    look = parts.controls(runs)
+    parts.wanted_maps(runs, look.kind)
+    parts.awaited()
+    drawn = parts.panes_row(runs, look)
+    parts.below(drawn.frame, drawn.panes, look)
+    tabs.tabs(drawn.panes, look)

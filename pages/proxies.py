@@ -3,7 +3,8 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import picks, proxies_parts
+from dmlviz.ui.proxies import parts
+from dmlviz.ui.shared import picks
 
 ui.header(
     "Which centres does each class really use?",
@@ -12,9 +13,9 @@ ui.header(
 runs = ui.needed("No finished run yet. Centres appear among the texts as soon as the first run is trained.")
 with ui.guard():
     runs = picks.on_one_dataset(runs)
-    look = proxies_parts.controls(runs)
-    shown = proxies_parts.load(runs, look)
+    look = parts.controls(runs)
+    shown = parts.load(runs, look)
     with st.container(key="wide"):
-        proxies_parts.maps(shown)
-    proxies_parts.numbers(shown)
-    proxies_parts.details(shown)
+        parts.maps(shown)
+    parts.numbers(shown)
+    parts.details(shown)

@@ -1,19 +1,19 @@
 """Every run and every group: filter, details, differences of two configs, delete, load a model fine-tuned elsewhere."""
 
 from dmlviz import ui
-from dmlviz.ui import runs_parts
+from dmlviz.ui.runs import parts
 
 ui.header(
     "What has been run, and how?",
     "One row per run, or per group of runs that differ in seeds alone; select one run for its details, two for the differences of their configs.",
 )
-runs = ui.runs()
-runs_parts.unreadable()
+runs = ui.all_runs()
+parts.unreadable()
 if runs:
-    picked = runs_parts.table(runs_parts.filtered(runs))
+    picked = parts.table(parts.filtered(runs))
     with ui.guard():
-        runs_parts.details(picked)
+        parts.details(picked)
 else:
     ui.empty("No runs yet. Train some, or load a model below that was fine-tuned elsewhere.", "Train a run", "pages/train.py")
 with ui.guard():
-    runs_parts.load_form()
+    parts.load_form()

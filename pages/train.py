@@ -3,7 +3,8 @@
 import streamlit as st
 
 from dmlviz import ui
-from dmlviz.ui import dataset_picker, papers_parts, sweep_parts, train_form, train_live, tuning_parts
+from dmlviz.ui.shared import dataset_picker
+from dmlviz.ui.train import form, live, papers, sweep, tuning
 
 ui.header(
     "What should be trained on what?",
@@ -20,20 +21,20 @@ with data:
             dataset_picker.show_dataset(chosen)
 with protocol:
     st.header("4 · Shots, draws, seeds", anchor=False)
-    draws = train_form.pick_protocol()
+    draws = form.pick_protocol()
 with model:
     st.header("2 · Encoder", anchor=False)
-    encoder = train_form.pick_encoder()
+    encoder = form.pick_encoder()
     st.header("3 · Losses", anchor=False)
-    losses = train_form.pick_losses()
+    losses = form.pick_losses()
 with protocol, ui.guard():
-    train_live.plan_and_submit(chosen, encoder, losses, draws)
+    live.plan_and_submit(chosen, encoder, losses, draws)
 with ui.guard():
-    sweep_parts.form(chosen, encoder, losses, draws[0])
+    sweep.form(chosen, encoder, losses, draws[0])
 with ui.guard():
-    sweep_parts.watch()
+    sweep.watch()
 with ui.guard():
-    papers_parts.reproduce()
+    papers.reproduce()
 with ui.guard():
-    tuning_parts.tune(chosen, encoder, draws[0])
-train_live.running()
+    tuning.tune(chosen, encoder, draws[0])
+live.running()

@@ -99,7 +99,8 @@ if sys.argv[1] == "bare":  # a machine without a font of its own
     font_manager.fontManager.ttflist = [one for one in font_manager.fontManager.ttflist if "mpl-data" in one.fname]
 from test_narrow import frame
 from dmlviz.export.files import figure_bytes
-from dmlviz.figures import FIGURES, fonts
+from dmlviz.figures import FIGURES
+from dmlviz.figures.base import fonts
 from dmlviz.figures.base.presets import preset
 for name in ("manifold", "centers_use", "graph", "gain_forest", "attribution_words", "confusion"):
     with fonts.typeset("serif"):

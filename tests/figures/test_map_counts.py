@@ -6,7 +6,7 @@ import numpy as np
 from figure_cases import make_pane, names
 
 from dmlviz.figures.maps import manifold
-from dmlviz.ui.manifold_parts import shown_texts
+from dmlviz.ui.manifold.parts import shown_texts
 
 
 def test_counts_are_of_what_is_drawn(texts):

@@ -38,7 +38,7 @@ def explained(home):
 def asleep(monkeypatch):
     """Nobody is woken, and the page does not wait."""
     monkeypatch.setattr("dmlviz.jobs.tasks.wake", lambda store: None)
-    monkeypatch.setattr("dmlviz.ui.attribution_parts.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("dmlviz.ui.attributions.one_text.WAIT_SECONDS", 0.0)
 
 
 def html(app) -> str:

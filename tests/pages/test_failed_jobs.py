@@ -22,7 +22,7 @@ SENTENCE = "the machine ran out of memory; shorten the text, or compare fewer ru
 def asleep(monkeypatch):
     """Nobody is woken: the test says how a ticket ends."""
     monkeypatch.setattr("dmlviz.jobs.tasks.wake", lambda store: None)
-    monkeypatch.setattr("dmlviz.ui.attribution_parts.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("dmlviz.ui.attributions.one_text.WAIT_SECONDS", 0.1)
 
 
 def errors(app) -> list[str]:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 import dmlviz.ui
-from dmlviz.ui.memory import Keeper, _glibc
+from dmlviz.ui.shared.memory import Keeper, _glibc
 
 
 @pytest.mark.skipif(_glibc() is None, reason="another C library")

@@ -18,8 +18,8 @@ from dmlviz.analysis.reliability.selective import selective, wrong_texts
 from dmlviz.core.types import InputError, RunConfig
 from dmlviz.data import draw_split
 from dmlviz.store.runs import Store
-from dmlviz.ui.reliability_parts import Scope
-from dmlviz.ui.reliability_shown import outcomes_of
+from dmlviz.ui.reliability.parts import Scope
+from dmlviz.ui.reliability.shown import outcomes_of
 
 SECTIONS = ("Calibration", "Selective prediction", "Strata", "Errors")
 

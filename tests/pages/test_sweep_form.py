@@ -8,7 +8,7 @@ from test_pages import button, words
 from dmlviz.core.types import Progress, Run, RunConfig
 from dmlviz.jobs.sweep_spec import spec_of
 from dmlviz.store.sweeps import pause, read_sweep, save_sweep, sweeps
-from dmlviz.ui.sweep_parts import grid
+from dmlviz.ui.train.sweep import grid
 
 ON = {"train_data": "own", "sweep_on": True, "train_losses": ["cross_entropy", "supcon"], "train_epochs": 2}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmlviz.ui import selection
-from dmlviz.ui.selection import HASH_SIGNS
+from dmlviz.ui.shared import selection
+from dmlviz.ui.shared.selection import HASH_SIGNS
 
 PAGES = ("overview", "manifold", "proxies", "graph", "attributions", "reliability")
 

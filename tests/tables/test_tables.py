@@ -74,7 +74,7 @@ def test_a_lone_run_has_no_interval_in_calibration():
 def test_centres_are_those_of_the_proxies_page():
     streamlit = pytest.importorskip("streamlit")
     assert streamlit
-    from dmlviz.ui.proxies_parts import _numbers
+    from dmlviz.ui.proxies.parts import _numbers
 
     sources = [*center_sources(), _without_support_of(2)]
     table = centers.make(sources)

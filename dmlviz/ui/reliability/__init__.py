@@ -1,0 +1,1 @@
+"""The Reliability page."""
