@@ -72,7 +72,7 @@ def page() -> None:
 
 
 def made(n: int, count: int) -> tuple[list[Any], list[str], list[str]]:
-    from tests.figures.figure_cases import make_pane, names
+    from tests.figure_cases import make_pane, names
 
     panes = [make_pane(loss, 8, n - 26, seed=i) for i, loss in enumerate(("soft_triple", "triple_entropy", "g_loss", "supcon")[:count])]
     return panes, names(8), [f"text {i} " + "and some more words that make it as long as news are " * 4 for i in range(n)]

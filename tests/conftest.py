@@ -35,10 +35,10 @@ CHROMIUM_ARGS = [
 ]  # fmt: skip
 # Files that take minutes begin first, so that no core waits for another at the end
 LONG = (
-    "browser/test_journey.py", "training/test_sweep_processes.py", "training/test_ray_engine.py", "bundles/test_gallery.py",
-    "training/test_processes.py", "browser/test_map_component.py", "test_papers.py", "training/test_fit.py", "pages/test_pages.py",
-    "test_tuning.py", "test_cli.py", "pages/test_attributions_page.py", "browser/test_sweep_journey.py",
-    "browser/test_attributions_journey.py", "test_desk.py", "test_layers.py",
+    "browser/test_journey.py", "jobs/test_sweep_processes.py", "jobs/test_ray_engine.py", "export/test_gallery.py",
+    "jobs/test_processes.py", "browser/test_map_component.py", "papers/test_papers.py", "training/test_fit.py", "pages/test_pages.py",
+    "jobs/test_tuning.py", "cli/test_cli.py", "pages/test_attributions_page.py", "browser/test_sweep_journey.py",
+    "browser/test_attributions_journey.py", "jobs/test_tasks.py", "test_layers.py",
 )  # fmt: skip
 
 

@@ -64,6 +64,14 @@ def test_streamlit_and_drawing_stay_in_their_rooms(path):
         assert not outside & {"torch", "transformers"}
 
 
+def test_no_name_hides_a_room_inside_a_room():
+    """`dmlviz.ui.runs` is the folder; were it a function too, the last import would win."""
+    for init in sorted((ROOT / "dmlviz").rglob("__init__.py")):
+        folders = {path.parent.name for path in init.parent.glob("*/__init__.py")}
+        bound = {a.asname or a.name for node in ast.walk(ast.parse(init.read_text())) if isinstance(node, ast.ImportFrom) for a in node.names}
+        assert not folders & bound, f"{init.relative_to(ROOT)} binds {sorted(folders & bound)}"
+
+
 LIGHT = ["dmlviz.store.runs", "dmlviz.analysis.geometry.projection", "dmlviz.figures", "dmlviz.losses", "dmlviz.data", "dmlviz.jobs.local"]
 LIGHT += [
     "dmlviz.jobs.dispatcher",

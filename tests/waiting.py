@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK = """
 import sys
 from dmlviz.store.runs import Store
-from dmlviz.training import worker
+from dmlviz.jobs import worker
 worker.step_back = lambda *_: None
 for run_id in sys.argv[2:]:
     worker.work(Store(sys.argv[1]), run_id)
@@ -67,7 +67,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             words = process.cmdline()
-            ours = any(word.startswith(("dmlviz.training.", "dmlviz.jobs.tasks")) for word in words)
+            ours = any(word.startswith("dmlviz.jobs.") for word in words)
             if ours and str(home) in words and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found

@@ -12,7 +12,7 @@ from dmlviz.figures.base.theme import LIGHT
 from dmlviz.figures.maps import frame as map_frame
 from dmlviz.figures.maps import marks as map_marks
 from dmlviz.ui.maps import map_event, maps
-from tests.figures.figure_cases import make_pane
+from tests.figure_cases import make_pane
 
 LOSSES = ("soft_triple", "triple_entropy", "g_loss", "cross_entropy", "supcon", "triplet", "proxy_nca", "cos_sim")
 ISLAND = 9  # texts that lie far away, where they are asked for

@@ -23,7 +23,7 @@ from dmlviz.core.types import Pane
 from dmlviz.figures.maps.marks import MapEvent
 from dmlviz.ui.maps.component import fresh_events
 from tests.browser.seen import MARKS, lasso, place
-from tests.figures.figure_cases import make_pane
+from tests.figure_cases import make_pane
 
 HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.slow

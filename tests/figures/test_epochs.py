@@ -14,7 +14,7 @@ from dmlviz.core.types import InputError, RunArrays
 from dmlviz.figures.base.presets import preset
 from dmlviz.figures.maps import epochs
 from dmlviz.figures.maps.frame import pane_ids
-from tests.figures.figure_cases import make_pane
+from tests.figure_cases import make_pane
 
 NAMES = ("a", "b", "c")
 TEXTS = tuple(f"text {i} <b>" for i in range(400))

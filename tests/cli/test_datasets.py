@@ -13,7 +13,7 @@ from waiting import end_processes
 from dmlviz.cli.main import main
 from dmlviz.store.runs import Store
 
-CASES = Path(__file__).resolve().parents[2] / "shared" / "cases" / "readers"
+CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "readers"
 
 
 def said(capsys, *words):

@@ -2,11 +2,10 @@
 
 import io
 import json
-import sys
-from pathlib import Path
 
 import matplotlib
 import pytest
+from figure_cases import make_pane, names
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -16,9 +15,6 @@ from dmlviz.export.files import Provenance, figure_bytes
 from dmlviz.figures.base.paper import canvas, keys_of, tell, text
 from dmlviz.figures.base.presets import PRESETS, preset
 from dmlviz.figures.maps import manifold
-
-sys.path.insert(0, str(Path(__file__).parent / "figures"))
-from figure_cases import make_pane, names
 
 FORMATS = ("pdf", "svg", "png")
 

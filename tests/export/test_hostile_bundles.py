@@ -8,11 +8,11 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from group_homes import add_runs, dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -22,9 +22,6 @@ from dmlviz.core.types import FigureSpec, SheetSpec
 from dmlviz.export.bundle import Wanted, write_bundle
 from dmlviz.export.bundle.making import _checksums
 from dmlviz.store.runs import Store
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
-from group_homes import add_runs, dataset
 
 SECRET = "the key to everything"
 

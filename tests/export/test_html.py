@@ -1,10 +1,10 @@
 """The screen version as one file: no network, no text that becomes markup."""
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
+from figure_cases import HOSTILE, make_pane
+from group_homes import several
 
 from dmlviz.core.types import FigureSpec
 from dmlviz.export.checks import check_bytes
@@ -13,11 +13,6 @@ from dmlviz.export.html import html_bytes, screens
 from dmlviz.export.load_figure import Picture, picture, sources
 from dmlviz.figures import FIGURES
 from dmlviz.figures.maps import manifold
-
-sys.path.insert(0, str(Path(__file__).parent / "figures"))
-sys.path.insert(0, str(Path(__file__).parent / "pages"))
-from figure_cases import HOSTILE, make_pane
-from group_homes import several
 
 
 def test_everything_is_inside_once_and_escaped():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import plotly.graph_objects as go
 import pytest
+from figure_cases import make_pane
+from group_homes import add_runs, dataset
 
 from dmlviz.core.types import FigureSpec, SheetSpec
 from dmlviz.export.bundle import Wanted, write_bundle
@@ -18,11 +17,6 @@ from dmlviz.losses import LOSSES
 from dmlviz.losses.table import LossEntry, Paper
 from dmlviz.store.runs import Store
 from dmlviz.tables import TABLES
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
-sys.path.insert(0, str(Path(__file__).parent.parent / "figures"))
-from figure_cases import make_pane
-from group_homes import add_runs, dataset
 
 PULL = LossEntry(
     title="Pull", loss_class="somewhere.pull:Pull", paper=Paper("Somebody et al.", 2026), summary="Pulls texts to their class.",

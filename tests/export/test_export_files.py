@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pypdf
 import pytest
+from figure_cases import HOSTILE, make_pane, names
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -21,9 +22,6 @@ from dmlviz.export.files import Provenance, csv_bytes, figure_bytes, file_name, 
 from dmlviz.figures.base import presets
 from dmlviz.figures.base.theme import drawing
 from dmlviz.figures.maps import manifold
-
-sys.path.insert(0, str(Path(__file__).parent / "figures"))
-from figure_cases import HOSTILE, make_pane, names
 
 TOLD = Provenance("Maps of <R8>", "What it shows & how 名", ("run-1", "run-2"))
 
@@ -72,7 +70,7 @@ def test_files_tell_what_they_are():
 
 def test_equal_figures_are_equal_bytes_in_every_process():
     code = (
-        "import sys, hashlib; sys.path[:0] = ['tests']; import test_export as t\n"
+        "import sys, hashlib; sys.path[:0] = ['tests', 'tests/export']; import test_export_files as t\n"
         "print([hashlib.sha256(t.figure_bytes(t.figure(), fmt, provenance=t.TOLD)).hexdigest() for fmt in ('pdf', 'svg', 'png')])"
     )
     root = Path(__file__).parent.parent

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from group_homes import add_runs, dataset
 from tex import need_tex, pdflatex
 
 from dmlviz.cli.main import main
@@ -23,9 +24,6 @@ from dmlviz.export.bundle import Wanted, gallery, rebuild, write_bundle, zipped
 from dmlviz.export.bundle.making import FORMATS
 from dmlviz.export.checks import check_file, passed
 from dmlviz.store.runs import Store
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
-from group_homes import add_runs, dataset
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def test_a_loss_of_the_table_is_cited_by_its_own_paper(name):
 
 
 def test_a_library_is_cited_for_the_losses_that_it_computes():
-    folder = Path(__file__).resolve().parents[1] / "dmlviz" / "losses"
+    folder = Path(__file__).resolve().parents[2] / "dmlviz" / "losses"
     using = {file.stem for file in folder.glob("*.py") if re.search(r"^\s*(from|import) pytorch_metric_learning", file.read_text(), re.MULTILINE)}
     assert using == set(COMPUTED_BY)
 

@@ -20,7 +20,7 @@ from dmlviz.data import draw_split
 from dmlviz.jobs import tasks
 from dmlviz.store.attributions import stored_rows
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """A figure as PGF: LaTeX sets its words, hostile ones too, at the figure's exact size."""
 
 import io
-import sys
 import zipfile
-from pathlib import Path
 
 import pypdf
 import pytest
+from figure_cases import make_pane, names
 from tex import need_tex, pdflatex
 
 from dmlviz.core.types import InputError
@@ -14,9 +13,6 @@ from dmlviz.export.files import Provenance, zip_bytes
 from dmlviz.export.pgf import pgf_files
 from dmlviz.figures.base.presets import preset
 from dmlviz.figures.maps import manifold
-
-sys.path.insert(0, str(Path(__file__).parent / "figures"))
-from figure_cases import make_pane, names
 
 NAMES = ["50 % & more_#1", "a\\b {c} $x$", "<script>", "名字", "Ωμέγα", "plain", "tilde~ ^", "=1+1"]
 

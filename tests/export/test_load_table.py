@@ -5,13 +5,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
-import sys
-from pathlib import Path
 
 import pytest
 from center_cases import write_run
-
-sys.path.insert(0, str(Path(__file__).parent / "tables"))
 from table_cases import center_sources, inputs, outcomes, several
 
 from dmlviz.cli.main import main

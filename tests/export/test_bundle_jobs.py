@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from pathlib import Path
 
 import psutil
 import pytest
+from group_homes import add_runs, dataset
 from waiting import until
 
 from dmlviz.core.types import FigureSpec, InputError, SheetSpec
 from dmlviz.export.bundle.jobs import Bundle, bundles, cancel_bundle, delete_bundle, start_bundle
 from dmlviz.store.files import read_json
 from dmlviz.store.runs import Store
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "pages"))
-from group_homes import add_runs, dataset
 
 pytestmark = pytest.mark.slow
 

@@ -23,7 +23,7 @@ from dmlviz.papers.compare import interval
 from dmlviz.papers.reader import read_protocol
 from dmlviz.store.runs import Store
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
     "few_shot_dml", "g_loss_glue", "g_loss_integrated", "g_loss_standalone", "gunel_few_shot", "proxies_at_inference", "triple_entropy_jan",
     "triple_entropy_may",
