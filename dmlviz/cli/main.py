@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from dmlviz.analysis.load_words import known_config, load_line, report_rows
 from dmlviz.cli import datasets as datasets_commands  # noqa: F401  adds its commands to the app
-from dmlviz.cli import export, sweeps, tables  # noqa: F401  add theirs
+from dmlviz.cli import export, serve, sweeps, tables  # noqa: F401  add theirs
 from dmlviz.cli.app import (
     AsJson,
     BatchSize,
@@ -478,8 +478,8 @@ def progress_line(run: Run, store: Store) -> str:
     return f"{at.phase}: {', '.join(parts)}" if parts else at.phase
 
 
-ORDER = ("datasets", "train", "sweep", "sweeps", "tune", "papers", "load", "runs", "show", "verify", "cancel", "resume", "delete", "attribute",
-         "figure", "table", "bundle", "rebuild", "retrain", "check")  # fmt: skip
+ORDER = ("serve", "datasets", "train", "sweep", "sweeps", "tune", "papers", "load", "runs", "show", "verify", "cancel", "resume", "delete",
+         "attribute", "figure", "table", "bundle", "rebuild", "retrain", "check")  # fmt: skip
 app.registered_commands.sort(key=lambda command: ORDER.index(command.callback.__name__))  # of the work, not of the files
 
 
@@ -506,6 +506,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"this command stopped with {type(error).__name__}, which is a fault of DMLViz; {_kept_traceback()} has the details, please report it")
         return 1
     return 2
+
+
+def run() -> None:
+    """The console script `dmlviz`."""
+    sys.exit(main())
 
 
 def _kept_traceback() -> str:

@@ -11,11 +11,11 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-import dmlviz
 from dmlviz.core.types import InputError, ReaderNote
 from dmlviz.figures.base.theme import DARK, LIGHT, Theme
 from dmlviz.training.config_input import validation_sentence
 
+PAGES = ("overview", "train", "runs", "manifold", "proxies", "graph", "attributions", "reliability", "figures")  # in their order
 ICON = Path(__file__).parent / "assets" / "icon.png"  # ours: a named icon would be asked of an outside host by every page
 
 LOUD = {  # kinds of notes that decide what a result means: shown unasked
@@ -64,7 +64,7 @@ def _enter_by_the_door() -> None:
     if st.session_state.get("inside") or st.session_state.get("sent_to_the_door"):
         return
     st.session_state["sent_to_the_door"] = True
-    st.navigation([st.Page(path) for path in sorted((Path(dmlviz.__file__).parent.parent / "pages").glob("*.py"))], position="hidden")
+    st.navigation([st.Page(f"pages/{name}.py") for name in PAGES], position="hidden")
     st.rerun()
 
 

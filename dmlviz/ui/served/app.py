@@ -1,0 +1,5 @@
+"""The dashboard. Run with `streamlit run app.py`."""
+
+from dmlviz.ui.app import main
+
+main()

@@ -1,0 +1,5 @@
+"""Where each text lands, and how far the map can be trusted."""
+
+from dmlviz.ui.manifold.page import show
+
+show()

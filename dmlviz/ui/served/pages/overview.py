@@ -1,0 +1,5 @@
+"""What there is, how to start, the last results."""
+
+from dmlviz.ui.overview.page import show
+
+show()

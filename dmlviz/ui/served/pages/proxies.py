@@ -1,0 +1,5 @@
+"""Which centres each class really uses, and what they hold."""
+
+from dmlviz.ui.proxies.page import show
+
+show()
