@@ -7,13 +7,15 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+import dmlviz
 from dmlviz.cli.app import Home, app, option
+
+SERVED = Path(dmlviz.__file__).parent / "ui" / "served"  # Streamlit wants a script and its pages as files
 
 
 @app.command("app")
@@ -23,17 +25,14 @@ def serve(
     browser: Annotated[bool, typer.Option("--open/--no-open", help="open a browser")] = True,
 ) -> int:
     """Serve the dashboard on this machine until Ctrl-C."""
-    with as_file(files("dmlviz.ui") / "served") as folder:
-        words = [f"--{name}={value}" for name, value in _settings(folder / "config.toml") if name not in ("server.headless", "server.port")]
-        words += [f"--server.headless={str(not browser).lower()}", *([f"--server.port={port}"] if port is not None else [])]
-        environment = {**os.environ, **({"DMLVIZ_HOME": str(Path(home).expanduser().resolve())} if home else {})}
-        process = subprocess.Popen([sys.executable, "-m", "streamlit", "run", str(folder / "app.py"), *words], env=environment)
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # the server got it too
-            return process.wait()
-        finally:
-            process.terminate()
+    words = [f"--{name}={value}" for name, value in _settings(SERVED / "config.toml") if name not in ("server.headless", "server.port")]
+    words += [f"--server.headless={str(not browser).lower()}", *([f"--server.port={port}"] if port is not None else [])]
+    if home:
+        os.environ["DMLVIZ_HOME"] = str(Path(home).expanduser().resolve())
+    command = [sys.executable, "-m", "streamlit", "run", str(SERVED / "app.py"), *words]
+    if os.name == "posix":
+        os.execv(command[0], command)  # this process becomes the server, so that whatever ends one ends the other
+    return subprocess.run(command, check=False).returncode
 
 
 def _settings(path: Path) -> Iterator[tuple[str, Any]]:
