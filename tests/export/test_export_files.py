@@ -73,7 +73,7 @@ def test_equal_figures_are_equal_bytes_in_every_process():
         "import sys, hashlib; sys.path[:0] = ['tests', 'tests/export']; import test_export_files as t\n"
         "print([hashlib.sha256(t.figure_bytes(t.figure(), fmt, provenance=t.TOLD)).hexdigest() for fmt in ('pdf', 'svg', 'png')])"
     )
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     told = {"cwd": root, "capture_output": True, "text": True, "check": True}
     made = [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, **told).stdout for seed in ("1", "2")]
     assert made[0] == made[1]

@@ -168,7 +168,7 @@ def test_overview_has_one_row_per_group(visit, many):
     assert table[table["Loss"] != "Cross-entropy"]["± gain"].gt(0).all()
     assert [len(own) for own in table["Each run"]] == [5] * len(table)
     assert table["Shots"].tolist()[:8] == ["4 per class"] * 4 + ["8 per class"] * 4
-    assert "16 groups of 80 runs" in plain(app)
+    assert "80 runs in 16 groups" in plain(app)
     assert "A single run says little" not in plain(app)
 
 
@@ -210,7 +210,7 @@ def test_runs_can_be_listed_group_by_group(visit, many):
     assert len(table) == 16
     assert set(table["Runs"]) == {"5 draws, 5 seeds"}
     assert set(table["State"]) == {"finished"}
-    assert "16 groups of 80 runs" in plain(app)
+    assert "80 runs in 16 groups" in plain(app)
     one = visit("runs", many.home)
     assert len(one.dataframe[0].value) == 80
 
