@@ -210,7 +210,7 @@ def test_runs_can_be_listed_group_by_group(visit, many):
     assert len(table) == 16
     assert set(table["Runs"]) == {"5 draws, 5 seeds"}
     assert set(table["State"]) == {"finished"}
-    assert "80 runs in 16 groups" in plain(app)
+    assert "16 groups of 80 runs" in plain(app)
     one = visit("runs", many.home)
     assert len(one.dataframe[0].value) == 80
 
