@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -57,11 +58,11 @@ def _near_copies(rows: Rows) -> tuple[ReaderNote, ...]:
 
 
 def _similar_labels(label_names: Sequence[str]) -> tuple[ReaderNote, ...]:
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[str | Decimal, list[str]] = defaultdict(list)
     for label in label_names:
         plain = unicodedata.normalize("NFKC", label).casefold()
         plain = "".join(char for char in plain if char not in INVISIBLE)
-        groups[f"{float(plain):g}" if _DECIMAL.fullmatch(plain) else plain].append(label)
+        groups[Decimal(plain) if _DECIMAL.fullmatch(plain) else plain].append(label)
     alike = [group for group in groups.values() if len(group) > 1]
     examples = "; ".join(listed(group, 4) for group in alike[:5])
     found = "labels that differ only in case, space, look-alike characters or the way a number is written are kept as classes of their own"
@@ -110,7 +111,10 @@ def _no_labels(counts: Counter[str]) -> tuple[ReaderNote, ...]:
 def _several_labels(counts: Counter[str]) -> tuple[ReaderNote, ...]:
     """Labels made of other labels: 'Drama|Comedy' beside 'Drama'."""
     for sign in "|;,":
-        several = [label for label in counts if sign in label and any(part.strip() in counts for part in label.split(sign))]
+        several = [
+            label for label in counts
+            if sign in label and not _NUMBER_OR_BOOLEAN.fullmatch(label) and any(part.strip() in counts for part in label.split(sign))
+        ]  # fmt: skip
         if several:
             total = sum(counts[label] for label in several)
             found = f"{count_of(total, 'row')} whose label looks like several ({listed(several, 4)})"

@@ -169,7 +169,16 @@ def _likely_encoding(sample: bytes) -> str:
             return encoding
     others = [name for name in (*OTHERS, *LATIN) if name != "cp932" or _share(sample, "cp932", _HALF_KANA) < 0.2]
     best = _best_of(sample, others) or "cp1252"
-    return _latin_encoding(sample) if best in LATIN else best
+    if best in LATIN and _is_french(sample):
+        return "cp1252"
+    return _latin_encoding(sample) if best in LATIN and _SIGN_IN_WORD.search(sample.decode(best, errors="replace")) else best
+
+
+def _is_french(sample: bytes) -> bool:
+    """Has it, read as Windows-1252, the letters of French and no others? In few words French looks Central European to charset-normalizer."""
+    western = sample.decode("cp1252", errors="replace").casefold()
+    letters = {char for char in western if char.isalpha() and not char.isascii()}
+    return letters <= set("àâçèéêëîïôùûüœ") and not _SIGN_IN_WORD.search(western)
 
 
 def _best_of(sample: bytes, encodings: Iterable[str]) -> str | None:

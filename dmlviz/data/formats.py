@@ -39,11 +39,10 @@ def read_text(raw: bytes, name: str, encoding: str | None = None) -> Table:
 
 def _json_lines(raw: bytes, name: str, encoding: str | None) -> Table | None:
     """The table of JSON lines under another ending; None where the first line is no JSON object."""
-    first = raw.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
-    if not first.startswith(b"{"):
+    if not raw[:65_536].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
         return None
     try:
-        found = json.loads(first)
+        found = json.loads(raw.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0])
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or len(found) < 2:

@@ -1,4 +1,4 @@
-"""What pages share: frame, picks in the URL, cached loaders, pictures with their buttons. Streamlit lives here, in pages/ and in app.py."""
+"""What pages share: frame, picks in the URL, cached loaders, pictures with their buttons. Streamlit lives here alone."""
 
 from dmlviz.ui.shared.frame import ICON, empty, guard, header, notes, theme
 from dmlviz.ui.shared.loaders import dataset, events, panes, store, where

@@ -572,6 +572,7 @@ def test_brackets_in_some_labels_are_letters():
     (("pos", "neg", "N/A"), "'N/A': kept as a class (4 rows). Take these rows out if they have no label."),
     (("pos", "neg", "unsup"), "'unsup': kept as a class (4 rows)"),
     (("arts, crafts", "sports", "news"), ""),
+    (("1", "1,5", "2"), ""),
     (("NaN", "None"), ""),
 ])  # fmt: skip
 def test_labels_that_may_be_several_or_none_are_said(labels, sentence):
@@ -587,6 +588,12 @@ def test_numbers_that_are_written_in_two_ways_are_said():
     )
 
 
+@pytest.mark.parametrize("labels", [("1234567", "1234568"), ("1" * 40, "1" * 39 + "2"), ("0.1", "0.10000001")])
+def test_numbers_that_are_near_are_not_the_same(labels):
+    raw = "text,label\n" + "\n".join(f"{text},{labels[i % 2]}" for i, (text, _) in enumerate(rows()))
+    assert not said(read_file(raw.encode(), filename="r.csv"), "similar_labels")
+
+
 @pytest.mark.parametrize("column", ["Usage", "is_test", "is_train"])
 def test_a_column_that_may_be_the_part_and_is_not_used_is_said(column):
     raw = f"text,label,{column}\n" + "\n".join(f"{text},{label},{i % 2}" for i, (text, label) in enumerate(rows()))
@@ -598,3 +605,9 @@ def test_french_is_western_europe_in_few_words_and_beside_degree_signs():
     found = read_file(("text;label\n" + "\n".join(lines) + "\n").encode("cp1252"), filename="r.csv")
     assert found.texts[0].startswith("très déçu du café à la crème n° 0")
     assert set(found.label_names) == {"négatif", "très positif"}
+
+
+@pytest.mark.parametrize("text", ["árvíztűrő tükörfúrógép, őrült hűtő, bő nyelvű", "pięć gęsi i łąka, żółć, ćma, ląd"])
+def test_central_europe_in_few_words_is_not_taken_for_french(text):
+    lines = [f"{text} {i};{'a' if i % 2 else 'b'}" for i in range(12)]
+    assert read_file(("text;label\n" + "\n".join(lines) + "\n").encode("cp1250"), filename="r.csv").texts[0] == f"{text} 0"
